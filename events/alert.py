@@ -1,0 +1,77 @@
+"""The alert log: what Toxwatch told the medical monitor, and when it took it back."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from events.envelope import (
+    LIST_ITEMS_MAX,
+    Data,
+    Envelope,
+    EventRef,
+    Identifier,
+    InstantText,
+    Revision,
+    SubjectId,
+    Text,
+)
+
+Verdict = Literal["met", "possible", "watch"]
+Sentences = Annotated[list[Text], Field(max_length=LIST_ITEMS_MAX)]
+
+
+class AlertData(Data):
+    """One revision of one alert. ``verdict`` is null once nothing stands, and for alerts that are no subject's."""
+
+    alert_id: Identifier
+    revision: Revision
+    case: Identifier
+    verdict: Verdict | None
+    previous_verdict: Verdict | None = None
+    clauses: Annotated[dict[Identifier, Verdict], Field(max_length=LIST_ITEMS_MAX)]
+    urgency: Literal["urgent", "prompt", "routine"]
+    population: Literal["part-a", "part-b", "part-unknown"] | None
+    dose_level: Annotated[int, Field(ge=1)] | None = None
+    counts_as_dlt: bool
+    reasons: Sentences
+    questions: Sentences
+    evidence: Annotated[list[EventRef], Field(max_length=LIST_ITEMS_MAX)]
+    basis: Text | None = None
+    due: InstantText | None = None
+    detected_at: InstantText
+    caused_by: EventRef
+    protocol_version: Text
+
+
+class AlertEvent(Envelope):
+    """What the alert events have in common. Alerts about a cohort or the system have no subject and no site."""
+
+    record_kind: ClassVar[str] = "alert"
+
+    subject: SubjectId | None = None
+    site: Identifier | None = None
+    data: AlertData
+
+    @property
+    def record_id(self) -> str:
+        return self.data.alert_id
+
+
+class AlertRaised(AlertEvent):
+    """A case became possible or met, for the first time or again."""
+
+    type: Literal["toxwatch.alert.raised.v1"]
+
+
+class AlertRevised(AlertEvent):
+    """The verdict or a clause of an alert that stands has changed."""
+
+    type: Literal["toxwatch.alert.revised.v1"]
+
+
+class AlertWithdrawn(AlertEvent):
+    """Nothing stands any longer: explained, retracted or overruled. The reason says which."""
+
+    type: Literal["toxwatch.alert.withdrawn.v1"]

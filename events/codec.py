@@ -1,0 +1,89 @@
+"""Bytes to events and back. What :meth:`Codec.decode` returns is valid; anything else is an ``EventRefused``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from events.acceptance import Acceptance, TrialContract
+from events.catalog import EVENT_ADAPTER, AnyEvent
+from events.dates import Instant, parse_instant
+from events.errors import EventRefused, NotJson, TooLarge
+from events.faults import Fault, refusal
+from events.shape import faults_of, whole_floats
+from events.triage import looks_severe, readable_id
+from events.wire import BrokenJsonError, complaint, exact, leftovers
+
+__all__ = ["LINE_BYTES_MAX", "Codec", "Logged", "looks_severe", "readable_id"]
+
+LINE_BYTES_MAX: Final = 256 * 1024
+
+
+class Logged(NamedTuple):
+    """An event with the instants at which it was recorded and received."""
+
+    event: AnyEvent
+    time: Instant
+    received: Instant
+
+
+class Codec:
+    """Reads and writes the events of one trial."""
+
+    def __init__(self, contract: TrialContract) -> None:
+        self.contract = contract
+        self._acceptance = Acceptance(contract)
+        self._check = self._acceptance.check
+        self._validate = EVENT_ADAPTER.validate_json
+
+    def decode(self, raw: bytes) -> Logged:
+        """The event, checked in every way that one event can be. Raises :class:`events.errors.EventRefused`."""
+        if len(raw) > LINE_BYTES_MAX:
+            rule = f"{len(raw)} bytes; at most {LINE_BYTES_MAX} are taken for one event"
+            raise refusal([Fault("", rule, TooLarge)], readable_id(raw), None)
+        try:
+            event = self._validate(raw)
+        except ValidationError as error:
+            event = self._read_again(raw, error)
+        time, faults = self._check(event)
+        faults += leftovers(raw, event)
+        if faults:
+            raise self._refused(faults, raw, getattr(event, "subject", None))
+        received = time if event.receivedtime is None else parse_instant(event.receivedtime)
+        return Logged(event, time, received)
+
+    def encode(self, event: AnyEvent) -> bytes:
+        """The event as one line without its end. What was absent stays absent, and what was null stays null."""
+        return EVENT_ADAPTER.dump_json(event, by_alias=True, exclude_unset=True)
+
+    def _read_again(self, raw: bytes, error: ValidationError) -> AnyEvent:
+        """The event after all, where only a whole number was written as ``3.0``; else raises the refusal."""
+        try:
+            parsed = exact(raw)
+        except BrokenJsonError as broken:
+            raise self._refused([Fault("", str(broken), NotJson)], raw, None) from None
+        details = error.errors(include_url=False)
+        if details[0]["type"] == "json_invalid":
+            raise self._refused([Fault("", complaint(details[0]["msg"]), NotJson)], raw, None) from None
+        repairs = whole_floats(error)
+        for path, number in repairs:
+            _put(parsed, path, number)
+        if repairs:
+            try:
+                return self._validate(json.dumps(parsed))
+            except ValidationError as remaining:
+                error = remaining
+        subject = parsed.get("subject") if isinstance(parsed, dict) else None
+        raise self._refused(faults_of(error, parsed), raw, subject) from None
+
+    def _refused(self, faults: list[Fault], raw: bytes, subject: object) -> EventRefused:
+        ours = str(subject) if self._acceptance.is_ours(subject) else None
+        return refusal(faults, readable_id(raw), ours)
+
+
+def _put(value: Any, path: tuple[str | int, ...], number: int) -> None:
+    for part in path[:-1]:
+        value = value[part]
+    value[path[-1]] = number

@@ -1,0 +1,134 @@
+"""What can still be read of a line that was refused.
+
+A refused adverse event or result that says grade 3 or more, serious or fatal is an alert in itself (RULES section 6).
+The line may be cut, mistyped or in another encoding, so that everything here reads as leniently as it can and errs
+towards severe.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from events.catalog import CLASS_BY_TYPE
+
+SEVERE_GRADE: Final = 3
+ID_CHARS_MAX: Final = 200
+BYTES_READ_MAX: Final = 1_048_576
+
+_MAY_BE_SEVERE: Final = frozenset({"toxwatch.ae.reported", "toxwatch.lab.resulted"})
+_KNOWN: Final = frozenset(name.rpartition(".v")[0] for name in CLASS_BY_TYPE)
+_YES: Final = frozenset({"true", "yes", "y", "1"})
+
+_STRING: Final = rb'"((?:[^"\\]|\\.)*)"'
+_TYPE: Final = re.compile(rb'"type"\s*:\s*' + _STRING, re.IGNORECASE | re.DOTALL)
+_ID: Final = re.compile(rb'"id"\s*:\s*' + _STRING, re.DOTALL)
+_GRADE: Final = re.compile(rb'grade"\s*:\s*"?\s*\+?([0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?)', re.IGNORECASE)
+_SERIOUS: Final = re.compile(rb'"serious"\s*:\s*"?\s*(?:true|yes|y|1)\b', re.IGNORECASE)
+_SERIOUSNESS: Final = re.compile(rb'"seriousness"\s*:\s*(?:\[\s*[^\]\s]|"\s*[^"\s])', re.IGNORECASE)
+_FATAL: Final = re.compile(rb'"outcome"\s*:\s*"\s*fatal\b', re.IGNORECASE)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with every one of its keys, those given twice too."""
+
+
+def looks_severe(raw: bytes) -> bool:
+    """Whether what is readable of a refused line says an adverse event or result of grade 3 or more, serious or fatal.
+
+    A line whose type cannot be read, or is none that is known, is judged by the rest of it.
+    """
+    parsed = _parsed(raw)
+    name = _type_of(raw, parsed)
+    base = name.rpartition(".v")[0] or name
+    if base in _KNOWN and base not in _MAY_BE_SEVERE:
+        return False
+    if parsed is not None:
+        return any(_severe(key, value) for key, value in _pairs(parsed))
+    text = _plain(raw)
+    return (
+        any(float(found[1]) >= SEVERE_GRADE for found in _GRADE.finditer(text))
+        or _SERIOUS.search(text) is not None
+        or _SERIOUSNESS.search(text) is not None
+        or _FATAL.search(text) is not None
+    )
+
+
+def readable_id(raw: bytes) -> str | None:
+    """The event's id, where it can still be read."""
+    parsed = _parsed(raw)
+    if isinstance(parsed, _Pairs):
+        value = next((value for key, value in parsed if key == "id"), None)
+        return value[:ID_CHARS_MAX] if isinstance(value, str) else None
+    found = None if parsed is not None else _ID.search(_plain(raw))
+    return _decoded(found[1])[:ID_CHARS_MAX] if found else None
+
+
+def _plain(raw: bytes) -> bytes:
+    """The bytes to search: a file in UTF-16 reads as ASCII with zero bytes between."""
+    raw = raw[:BYTES_READ_MAX]
+    return raw.replace(b"\0", b"") if b"\0" in raw else raw
+
+
+def _parsed(raw: bytes) -> Any:
+    """The JSON value, objects as :class:`_Pairs`; None where it cannot be read."""
+    if len(raw) > BYTES_READ_MAX:
+        return None
+    try:
+        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _type_of(raw: bytes, parsed: Any) -> str:
+    if isinstance(parsed, _Pairs):
+        value = next((value for key, value in parsed if key == "type"), "")
+        return value if isinstance(value, str) else ""
+    found = _TYPE.search(_plain(raw))
+    return _decoded(found[1]) if found else ""
+
+
+def _decoded(text: bytes) -> str:
+    readable = text.decode("utf-8", "replace")
+    try:
+        return str(json.loads(f'"{readable}"', strict=False))
+    except ValueError:
+        return readable
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key and value at any depth, save inside ``x``, which is the sender's own."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, _Pairs):
+            for key, inner in item:
+                if key != "x":
+                    yield key.lower(), inner
+                    stack.append(inner)
+        elif isinstance(item, list):
+            stack.extend(item)
+
+
+def _severe(key: str, value: Any) -> bool:
+    if key.endswith("grade"):
+        number = _number(value)
+        return number is not None and number >= SEVERE_GRADE
+    if key == "serious":
+        return value is True or value == 1 or (isinstance(value, str) and value.strip().lower() in _YES)
+    if key == "seriousness":
+        return isinstance(value, str | list) and len(value) > 0
+    return key == "outcome" and isinstance(value, str) and value.strip().lower() == "fatal"
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(min(value, 1_000_000))

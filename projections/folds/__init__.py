@@ -1,0 +1,1 @@
+"""The folds: from events, one by one, to charts, standing findings and the cohort board. Pure."""

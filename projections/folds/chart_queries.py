@@ -1,0 +1,72 @@
+"""Questions to the data manager that a chart raises by itself: contradictions, and versions that had to be ignored.
+
+What an open verdict asks stands in its case; here is what no case asks (RULES 3.4, 3.9, 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from events.adverse_event import AdverseEventReported
+from projections.folds.subject_chart import SubjectChart
+from projections.rules.assess import AE, stray_rulings
+from projections.rules.causality import RELATED, UNRELATED
+from projections.rules.grade_course import OVER, is_fatal
+from projections.rules.linked_rows import in_circle
+from projections.rules.protocol import STUDY_TREATMENT
+
+
+class DataQuery(NamedTuple):
+    """One open question about one record."""
+
+    record: str
+    question: str
+
+    def as_json(self, subject: str) -> dict[str, str]:
+        """The entry in ``assess``'s JSON."""
+        return {"subject": subject, "record": self.record, "question": self.question}
+
+
+def chart_queries(chart: SubjectChart) -> Iterator[DataQuery]:
+    """Every query of one subject, by record."""
+    yield from _version_queries(chart)
+    for ae_id, known in sorted(chart.facts.adverse_events.items()):
+        for question in _row_questions(chart, known.event):
+            yield DataQuery(f"{AE}{ae_id}", question)
+    for adjudication_id, question in stray_rulings(chart.facts):
+        yield DataQuery(f"adjudication:{adjudication_id}", question)
+
+
+def _version_queries(chart: SubjectChart) -> Iterator[DataQuery]:
+    for (kind, record_id), history in sorted(chart.records.items()):
+        if len(history.versions) == 1:
+            continue
+        record = f"{kind}:{record_id}" if record_id else kind
+        for revision in history.conflicting_revisions():
+            yield DataQuery(record, f"Revision {revision} came with different contents: which one is right?")
+        for version in history.ignored_retractions():
+            yield DataQuery(
+                record, f"A retraction of revision {version.revision} is older than the record: is the record in error?"
+            )
+
+
+def _row_questions(chart: SubjectChart, event: AdverseEventReported) -> Iterator[str]:
+    data = event.data
+    if data.continues:
+        if data.continues not in chart.facts.adverse_events:
+            yield f"It continues {data.continues}, which is not on record or was retracted: which row does it continue?"
+        elif in_circle(chart.facts, data.ae_id):
+            yield f"It continues {data.continues}, which leads back to it: which row came first?"
+    worst_step = max((step.grade for step in data.grades or ()), default=None)
+    if worst_step is not None and data.grade is not None and data.grade > worst_step:
+        yield f"Grade {data.grade} is above every dated step (at most {worst_step}): when was it reached?"
+    given = data.grade if worst_step is None else max(worst_step, data.grade or 0)
+    if is_fatal(event) and given is not None and given < 5:
+        yield f"It was fatal, yet graded {given}: fatal is grade 5."
+    if data.ongoing and data.outcome in OVER:
+        yield f"It is ongoing, yet its outcome is {data.outcome}: is it over, and since when?"
+    investigator = (data.causality.investigator if data.causality else None) or {}
+    own = {investigator.get(drug) for drug in chart.facts.protocol.drugs}
+    if investigator.get(STUDY_TREATMENT) in RELATED and own <= UNRELATED:
+        yield "Related to the study treatment, yet to none of its drugs: which answer is right?"

@@ -1,0 +1,64 @@
+"""All charts of a trial, and what is true of them at an instant, in ``assess``'s JSON (EVENTS)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from events.catalog import AnyEvent
+from events.clock import ClockReached
+from events.dates import Instant
+from events.envelope import SubjectEvent
+from projections.folds.chart_queries import chart_queries
+from projections.folds.cohort_board import CohortBoard, standing_of
+from projections.folds.subject_chart import SubjectChart
+from projections.rules.assess import evaluate_case
+from projections.rules.finding import Finding, finding_at
+from projections.rules.protocol import Protocol
+
+
+class TrialProjection:
+    """The charts of every subject of one trial. Fold each event once; ``as_json`` may be asked at any instant."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.charts: dict[str, SubjectChart] = {}
+        self.events = 0
+
+    def fold(self, event: AnyEvent, time: Instant) -> None:
+        """Take in one event that the ledger let through."""
+        if isinstance(event, ClockReached):
+            return
+        self.events += 1
+        if isinstance(event, SubjectEvent):
+            self.chart(event.subject).fold(event, time)
+
+    def chart(self, subject: str) -> SubjectChart:
+        """The chart of a subject, empty at first."""
+        chart = self.charts.get(subject)
+        if chart is None:
+            chart = self.charts[subject] = SubjectChart(self.protocol, subject)
+        return chart
+
+    def findings(self, as_of: Instant) -> Iterator[tuple[SubjectChart, list[Finding]]]:
+        """Each subject's findings at an instant, by subject."""
+        for _, chart in sorted(self.charts.items()):
+            yield chart, findings_of(chart, as_of)
+
+    def as_json(self, as_of: Instant) -> dict[str, Any]:
+        """``cases``, ``cohorts``, ``lab_grades`` and ``queries`` at an instant."""
+        board = CohortBoard(self.protocol)
+        cases: list[dict[str, Any]] = []
+        queries: list[dict[str, str]] = []
+        for chart, findings in self.findings(as_of):
+            cases.extend(finding.as_json(chart.facts.subject) for finding in findings)
+            queries.extend(query.as_json(chart.facts.subject) for query in chart_queries(chart))
+            board.update(chart.facts.subject, standing_of(chart, findings))
+        return {"cases": cases, "lab_grades": [], "cohorts": board.as_json(), "queries": queries}
+
+
+def findings_of(chart: SubjectChart, as_of: Instant) -> list[Finding]:
+    """What stands about one subject at an instant, by case name, judged from its chart."""
+    evaluations = (evaluate_case(chart.facts, name) for name in sorted(chart.all_cases()))
+    found: Iterable[Finding | None] = (finding_at(e, as_of) for e in evaluations if e is not None)
+    return [finding for finding in found if finding is not None]

@@ -1,0 +1,1 @@
+"""The rules: pure functions of facts, with reasons. No clock, no database, no logging."""

@@ -1,0 +1,94 @@
+"""Adverse event rows linked by ``continues`` are one toxicity, named after the first row (RULES 3.4)."""
+
+from __future__ import annotations
+
+from events.dates import FAR_PAST
+from projections.rules.subject_facts import SubjectFacts
+
+
+def first_row(facts: SubjectFacts, ae_id: str) -> str:
+    """The row that names the case to which ``ae_id`` belongs.
+
+    A row whose predecessor is not on record or retracted begins a case, and so does every row of a circle.
+    """
+    walked = [ae_id]
+    while (previous := _continued_row(facts, walked[-1])) is not None:
+        if previous == ae_id:
+            return ae_id
+        if previous in walked:
+            # The walk has run into a circle that it started outside of: the row where it entered carries on from there.
+            return previous
+        walked.append(previous)
+    return walked[-1]
+
+
+def in_circle(facts: SubjectFacts, ae_id: str) -> bool:
+    """Whether following ``continues`` from this row leads back to it."""
+    walked = {ae_id}
+    previous = _continued_row(facts, ae_id)
+    while previous is not None and previous not in walked:
+        walked.add(previous)
+        previous = _continued_row(facts, previous)
+    return previous == ae_id
+
+
+def joined_rows(facts: SubjectFacts, first: str) -> list[str]:
+    """The rows of one case, the first row first, then in the order in which they continue each other."""
+    circular = in_circle(facts, first)
+    rows = [first]
+    generation = [first]
+    while generation:
+        following = [
+            child
+            for row in generation
+            for child in facts.continued_by.get(row, ())
+            if child in facts.adverse_events and child != first and not (circular and in_circle(facts, child))
+        ]
+        generation = sorted(following, key=lambda ae_id: (_onset_lo(facts, ae_id), ae_id))
+        rows.extend(generation)
+    return rows
+
+
+def coupled_rows(facts: SubjectFacts, ae_id: str) -> set[str]:
+    """Every row whose case may be judged differently when ``ae_id`` changes: linked rows, and rows of the same term."""
+    coupled: set[str] = set()
+    for row in _component(facts, ae_id):
+        coupled.add(row)
+        known = facts.adverse_events.get(row)
+        if known is not None:
+            for twin in facts.same_term.get(term_key(known.event.data.preferred_term, known.event.data.term), ()):
+                coupled |= {twin, first_row(facts, twin)}
+    return coupled
+
+
+def term_key(preferred_term: str | None, term: str) -> str:
+    """What makes two rows the same term: the preferred term, else the verbatim one, without case (RULES 3.5)."""
+    return " ".join((preferred_term or term).casefold().split())
+
+
+def _component(facts: SubjectFacts, ae_id: str) -> set[str]:
+    reached: set[str] = set()
+    waiting = [ae_id]
+    while waiting:
+        row = waiting.pop()
+        if row in reached:
+            continue
+        reached.add(row)
+        waiting.extend(facts.continued_by.get(row, ()))
+        known = facts.adverse_events.get(row)
+        if known is not None and known.event.data.continues:
+            waiting.append(known.event.data.continues)
+    return reached
+
+
+def _continued_row(facts: SubjectFacts, ae_id: str) -> str | None:
+    known = facts.adverse_events.get(ae_id)
+    if known is None:
+        return None
+    previous = known.event.data.continues
+    return previous if previous in facts.adverse_events else None
+
+
+def _onset_lo(facts: SubjectFacts, ae_id: str) -> int:
+    onset = facts.adverse_events[ae_id].event.data.onset
+    return facts.span(onset).lo if onset else FAR_PAST

@@ -1,0 +1,154 @@
+"""What a trial protocol consists of, as far as Toxwatch judges it: clauses, and the configuration they are judged with.
+
+A protocol is one module that declares its clauses in the protocol's own words (``isi_jx`` is the first) and a
+:class:`Protocol` with its configuration. Nothing else in Toxwatch knows a trial.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final, Literal
+
+from events.dates import DAY, Zone, zone_named
+from projections.rules.truth import Answer
+
+if TYPE_CHECKING:
+    from projections.rules.adverse_event_case import AdverseEventCase
+    from projections.rules.grade_course import Interval
+
+Organ = str
+
+STUDY_TREATMENT: Final = "study-treatment"
+INJECTION_PROCEDURE: Final = "injection-procedure"
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """One question that a clause asks of an interval of an adverse event."""
+
+    label: str
+    ask: Callable[[AdverseEventCase, Interval], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause of the protocol's definition of a dose-limiting toxicity.
+
+    It holds when, on one and the same interval, the grade is ``at_grade`` or more and every predicate is yes. ``wording``
+    is the protocol's. A clause with ``at_grade`` None is settled by adjudication alone.
+    """
+
+    id: str
+    wording: str
+    at_grade: int | None
+    requires: tuple[Predicate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What the registry record leaves open and we had to choose: every [A] of the specification, with its default."""
+
+    #: A missing grade and nothing that says serious: the alert is raised as routine and delivered after so many hours.
+    routine_delivery_delay_hours: int = 24
+    #: On day 1, a toxicity or a first administration without a time counts as after it (treatment-emergent by convention).
+    untimed_on_day_1_is_after_dose: bool = True
+    #: An adverse event over for longer than this does not explain why treatment was stopped.
+    stopping_lookback_days: int = 7
+    #: Whether a subject with a possible or watched DLT clause stays pending although observed beyond the window.
+    open_case_keeps_pending: bool = True
+    #: Whether a subject who left early can be replaced only while nothing is open.
+    replaceable_only_when_nothing_open: bool = True
+
+
+#: RULES 3.8. What is neither major nor minor must be adjudicated.
+MAJOR_ORGANS: Final[frozenset[Organ]] = frozenset(
+    {
+        "heart",
+        "lung",
+        "liver",
+        "gastrointestinal",
+        "kidney",
+        "central-nervous-system",
+        "peripheral-nervous-system",
+        "blood",
+        "pancreas",
+    }
+)
+MINOR_ORGANS: Final[frozenset[Organ]] = frozenset({"skin", "thyroid", "joint"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """A trial's clauses and their configuration.
+
+    ``window_days`` counts from day 1, the site-local date of the first administration of any of ``drugs``, inclusive.
+    ``one_system`` lists groups of sources (patterns) that count as one writer of a record.
+    """
+
+    name: str
+    version: str
+    trial: str
+    title: str
+    subject_pattern: str
+    drugs: tuple[str, ...]
+    time_zone: str
+    clauses: tuple[Clause, ...]
+    window_days: int
+    ctcae_version: Literal["4.03", "5.0"] = "4.03"
+    cohort_design: str = "3+3"
+    counted_part: str = "A"
+    sponsor_sources: tuple[str, ...] = ("urn:sponsor:*",)
+    one_system: tuple[tuple[str, ...], ...] = ()
+    major_organs: frozenset[Organ] = MAJOR_ORGANS
+    minor_organs: frozenset[Organ] = MINOR_ORGANS
+    assumptions: Assumptions = field(default_factory=Assumptions)
+
+    def __post_init__(self) -> None:
+        re.compile(self.subject_pattern)
+        zone_named(self.time_zone)
+        if self.window_days < 1:
+            raise ValueError(f"window_days: {self.window_days} is not a number of days")
+        if not self.drugs:
+            raise ValueError("drugs: a protocol needs at least one study drug")
+        if len({clause.id for clause in self.clauses}) != len(self.clauses):
+            raise ValueError("clauses: two have the same id")
+
+    @property
+    def zone(self) -> Zone:
+        """The time zone of a site that has not said otherwise."""
+        return zone_named(self.time_zone)
+
+    @property
+    def window(self) -> int:
+        """The window's length in microseconds of wall clock."""
+        return self.window_days * DAY
+
+    @property
+    def adjudicated_clause(self) -> str:
+        """The id of the clause that adjudication settles."""
+        return next(clause.id for clause in self.clauses if clause.at_grade is None)
+
+    @property
+    def unexplained_clause(self) -> str:
+        """The clause that an unexplained stop may meet: the one that asks for the highest grade (RULES 3.10)."""
+        return max((c for c in self.clauses if c.at_grade is not None), key=lambda c: c.at_grade or 0).id
+
+    def clause(self, clause_id: str) -> Clause:
+        """The clause of that id."""
+        return next(clause for clause in self.clauses if clause.id == clause_id)
+
+    def is_sponsor(self, source: str) -> bool:
+        """Whether ``source`` may sign for the sponsor or the committee."""
+        return any(fnmatchcase(source, pattern) for pattern in self.sponsor_sources)
+
+    def same_system(self, a: str, b: str) -> bool:
+        """Whether two sources may write the same record (RULES 6)."""
+        if a == b:
+            return True
+        return any(
+            any(fnmatchcase(a, pattern) for pattern in group) and any(fnmatchcase(b, pattern) for pattern in group)
+            for group in self.one_system
+        )

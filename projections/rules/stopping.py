@@ -1,0 +1,89 @@
+"""Stopping without an explanation (RULES 3.10): a death, or an adverse event, that no adverse event on record explains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from typing import Final
+
+from events.adverse_event import AdverseEventReported
+from events.dates import DAY, Span
+from events.subject import SubjectDiscontinued
+from projections.rules.duration import between
+from projections.rules.ending import death_of
+from projections.rules.evaluation import ClauseProof, IntervalProof, Step
+from projections.rules.grade_course import grade_course, is_fatal, worst_grade
+from projections.rules.subject_facts import Known, SubjectFacts, reference
+from projections.rules.truth import Truth, no, unknown, yes
+from projections.rules.window import window_of_start
+from projections.rules.wording import written
+
+SEVERE: Final = 3
+PREFIX: Final = "discontinued:"
+REASONS: Final = ("death", "adverse-event")
+
+
+def could_explain_a_stop(event: AdverseEventReported) -> bool:
+    """Whether an adverse event, were it recent, would explain why treatment was stopped."""
+    data = event.data
+    return (
+        "withdrawn" in (data.action_taken or {}).values()
+        or bool(data.serious)
+        or bool(data.seriousness)
+        or (worst_grade(event) or 0) >= SEVERE
+    )
+
+
+def unexplained_stop(facts: SubjectFacts, reason: str) -> ClauseProof | None:
+    """The finding of a discontinuation for ``reason``; None where there is none of it, or an adverse event explains it."""
+    stops = [known for known in facts.discontinuations.values() if known.event.data.reason == reason]
+    unexplained = [stop for stop in stops if not _explained(facts, stop, reason)]
+    if not unexplained:
+        return None
+    clause = facts.protocol.clause(facts.protocol.unexplained_clause)
+    proof = ClauseProof(clause, tuple(_judged(facts, stop, reason) for stop in unexplained), "")
+    return proof if any(p.truth(0) is not Truth.NO for p in proof.intervals) else None
+
+
+def _judged(facts: SubjectFacts, stop: Known[SubjectDiscontinued], reason: str) -> IntervalProof:
+    date = facts.span(stop.event.data.date)
+    source = reference(stop.event)
+    what = "death" if reason == "death" else "stop for an adverse event"
+    explained = unknown(
+        f"{what} on {written(date)} that no adverse event on record explains",
+        "Which event, and is it related?",
+        source,
+    )
+    answer = window_of_start(facts, date, date, date, grade_known=True)
+    outside = answer.truth is Truth.NO
+    dated = (
+        no(answer.reason, *answer.evidence)
+        if outside
+        else yes(f"not wholly outside the window: {answer.reason}", source)
+    )
+    return IntervalProof(None, (Step("explained by an adverse event", explained), Step("dated in the window", dated)))
+
+
+def _explained(facts: SubjectFacts, stop: Known[SubjectDiscontinued], reason: str) -> bool:
+    if reason == "death":
+        return any(is_fatal(known.event) for known in _rows(facts, facts.deadly))
+    date = facts.span(stop.event.data.date)
+    death = death_of(facts)
+    for known in _rows(facts, facts.weighty):
+        end = grade_course([known], facts.zone).end
+        if end is None and death is not None:
+            end = death
+        if end is None or not _long_over(facts, end, date):
+            return True
+    return False
+
+
+def _rows(facts: SubjectFacts, ids: Set[str]) -> Iterator[Known[AdverseEventReported]]:
+    for ae_id in sorted(ids):
+        known = facts.adverse_events.get(ae_id)
+        if known is not None:
+            yield known
+
+
+def _long_over(facts: SubjectFacts, end: Span, date: Span) -> bool:
+    """Whether an adverse event was, or may have been, over for longer than the look-back before the stop."""
+    return between(end, date).longest > facts.protocol.assumptions.stopping_lookback_days * DAY

@@ -1,0 +1,78 @@
+"""What every test shares: where the reference data is, and that CI lets no test be skipped unnoticed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# CI=false is what some systems set to say that they are not CI.
+NO_SKIPS = os.environ.get("CI", "").lower() == "true" or os.environ.get("TOXWATCH_NO_SKIPS", "") == "1"
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if NO_SKIPS else "dev")
+
+
+def _reference_data() -> Path | None:
+    """The directory of the public data sets, or None; a wrong TOXWATCH_REFERENCE_DATA is an error."""
+    named = os.environ.get("TOXWATCH_REFERENCE_DATA")
+    directory = Path(named) if named else ROOT.parent / "shared" / "data"
+    if directory.is_dir():
+        return directory
+    if named:
+        raise pytest.UsageError(f"TOXWATCH_REFERENCE_DATA names no directory: {named}")
+    return None
+
+
+def pytest_configure() -> None:
+    """A wrong TOXWATCH_REFERENCE_DATA stops the run, rather than every test that needs it."""
+    _reference_data()
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The directory of the public data sets, for tests marked ``reference_data``."""
+    directory = _reference_data()
+    assert directory is not None, "a test that uses reference_data must carry the marker of that name"
+    return directory
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs the reference data where they are not."""
+    if item.get_closest_marker("reference_data") and _reference_data() is None:
+        pytest.skip("the reference data are not here (TOXWATCH_REFERENCE_DATA)")
+
+
+def _may_skip(item: pytest.Item) -> bool:
+    return item.get_closest_marker("reference_data") is not None and _reference_data() is None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, pytest.TestReport]:
+    """In CI a test that was skipped has failed, unless it needs reference data that are not there."""
+    report: pytest.TestReport = yield
+    if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail") and not _may_skip(item):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which CI does not allow: {_reason(report.longrepr)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, pytest.CollectReport]:
+    """The same for a module that skips itself as a whole."""
+    report: pytest.CollectReport = yield
+    if NO_SKIPS and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, which CI does not allow: {_reason(report.longrepr)}"
+    return report
+
+
+def _reason(longrepr: object) -> object:
+    return longrepr[2] if isinstance(longrepr, tuple) else longrepr

@@ -1,0 +1,82 @@
+"""Scenarios: events, an instant, and what must be true then. Shared by the tables, the properties and the reference data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from events.acceptance import TrialContract
+from events.codec import Codec, Logged
+from events.dates import Instant, parse_instant
+from projections.folds.trial_projection import TrialProjection
+from projections.rules.isi_jx import PROTOCOL
+from projections.rules.protocol import Protocol
+
+Json = dict[str, Any]
+
+
+def contract_of(protocol: Protocol) -> TrialContract:
+    return TrialContract(
+        trial=protocol.trial,
+        subject_pattern=protocol.subject_pattern,
+        drugs=frozenset(protocol.drugs),
+        sponsor_sources=protocol.sponsor_sources,
+    )
+
+
+def load(path: Path) -> list[Json]:
+    scenarios: list[Json] = json.loads(path.read_text(encoding="utf-8"))
+    return scenarios
+
+
+def decoded(events: Iterable[Json], protocol: Protocol = PROTOCOL) -> list[Logged]:
+    codec = Codec(contract_of(protocol))
+    return [codec.decode(json.dumps(event).encode()) for event in events]
+
+
+def assess(logged: Iterable[Logged], as_of: Instant | str, protocol: Protocol = PROTOCOL) -> Json:
+    """The verdicts from a set of events, each taken once, known by their ``time``."""
+    instant = parse_instant(as_of) if isinstance(as_of, str) else as_of
+    trial = TrialProjection(protocol)
+    seen: set[tuple[str | None, str, str]] = set()
+    for event, time, _ in logged:
+        identity = (getattr(event, "subject", None), event.source, event.id)
+        if time <= instant and identity not in seen:
+            seen.add(identity)
+            trial.fold(event, time)
+    return trial.as_json(instant)
+
+
+def mismatches(scenario: Json, result: Json) -> list[str]:
+    """What the result says otherwise than the scenario; empty when it agrees in everything that is named."""
+    found: list[str] = []
+    if "expect" in scenario:
+        expected = {(case["subject"], case["case"]): case for case in scenario["expect"]}
+        actual = {(case["subject"], case["case"]): case for case in result["cases"]}
+        found += [f"missing {key}" for key in expected.keys() - actual.keys()]
+        found += [f"not expected {key}: {actual[key]['clauses']}" for key in actual.keys() - expected.keys()]
+        for key in expected.keys() & actual.keys():
+            found += _differences(key, expected[key], actual[key])
+    rows = scenario.get("expect_cohorts") or ([scenario["expect_cohort"]] if "expect_cohort" in scenario else [])
+    boards = {(row["part"], row["dose_level"]): row for row in result["cohorts"]}
+    for row in rows:
+        key = (row["part"], row["dose_level"])
+        found += _differences(key, row, boards[key]) if key in boards else [f"no cohort {key}"]
+    return found
+
+
+def _differences(key: object, expected: Json, actual: Json) -> list[str]:
+    instants = {"due", "last_confirmed"}
+    return [
+        f"{key} {name}: {actual.get(name)!r}, expected {value!r}"
+        for name, value in expected.items()
+        if (_same_instant(actual.get(name), value) if name in instants else actual.get(name) == value) is False
+    ]
+
+
+def _same_instant(actual: str | None, expected: str | None) -> bool:
+    if actual is None or expected is None:
+        return actual == expected
+    return parse_instant(actual) == parse_instant(expected)
