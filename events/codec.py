@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
 from events.acceptance import Acceptance, TrialContract
 from events.catalog import EVENT_ADAPTER, AnyEvent
-from events.dates import Instant, parse_instant
+from events.dates import Instant
 from events.errors import EventRefused, NotJson, TooLarge
 from events.faults import Fault, refusal
 from events.shape import faults_of, whole_floats
 from events.triage import looks_severe, readable_id
-from events.wire import BrokenJsonError, complaint, exact, leftovers
+from events.wire import BrokenJsonError, complaint, exact, leftovers, nothing_left
 
 __all__ = ["LINE_BYTES_MAX", "Codec", "Logged", "looks_severe", "readable_id"]
 
@@ -36,7 +37,8 @@ class Codec:
         self.contract = contract
         self._acceptance = Acceptance(contract)
         self._check = self._acceptance.check
-        self._validate = EVENT_ADAPTER.validate_json
+        # Without the adapter's method between, which costs a tenth of the whole.
+        self._validate: Callable[[bytes | str], AnyEvent] = EVENT_ADAPTER.validator.validate_json
 
     def decode(self, raw: bytes) -> Logged:
         """The event, checked in every way that one event can be. Raises :class:`events.errors.EventRefused`."""
@@ -47,11 +49,11 @@ class Codec:
             event = self._validate(raw)
         except ValidationError as error:
             event = self._read_again(raw, error)
-        time, faults = self._check(event)
-        faults += leftovers(raw, event)
-        if faults:
-            raise self._refused(faults, raw, getattr(event, "subject", None))
-        received = time if event.receivedtime is None else parse_instant(event.receivedtime)
+        time, received, faults = self._check(event)
+        if faults or not nothing_left(raw, event):
+            faults += leftovers(raw, event)
+            if faults:
+                raise self._refused(faults, raw, getattr(event, "subject", None))
         return Logged(event, time, received)
 
     def encode(self, event: AnyEvent) -> bytes:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from events.acceptance import STUDY_TREATMENT
 from events.adverse_event import AdverseEventReported
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import AE, stray_rulings
 from projections.rules.causality import RELATED, UNRELATED
-from projections.rules.grade_course import OVER, is_fatal
+from projections.rules.grade_course import OVER, given_grade, is_fatal
 from projections.rules.linked_rows import in_circle
-from projections.rules.protocol import STUDY_TREATMENT
 
 
 class DataQuery(NamedTuple):
@@ -61,7 +61,7 @@ def _row_questions(chart: SubjectChart, event: AdverseEventReported) -> Iterator
     worst_step = max((step.grade for step in data.grades or ()), default=None)
     if worst_step is not None and data.grade is not None and data.grade > worst_step:
         yield f"Grade {data.grade} is above every dated step (at most {worst_step}): when was it reached?"
-    given = data.grade if worst_step is None else max(worst_step, data.grade or 0)
+    given = given_grade(event)
     if is_fatal(event) and given is not None and given < 5:
         yield f"It was fatal, yet graded {given}: fatal is grade 5."
     if data.ongoing and data.outcome in OVER:

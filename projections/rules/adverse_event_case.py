@@ -9,7 +9,7 @@ from events.adverse_event import AdverseEventReported
 from events.dates import DAY, FAR_FUTURE, Instant, Span
 from projections.rules import terms
 from projections.rules.causality import related_to_study_drugs
-from projections.rules.duration import earlier, gap_at_most, longest_sum, sum_reaches
+from projections.rules.duration import earlier, gap_at_most, joined_times, longest_sum, sum_reaches
 from projections.rules.ending import death_of, last_contact_of
 from projections.rules.grade_course import GradeCourse, grade_course
 from projections.rules.lexicon import TermReading
@@ -108,7 +108,7 @@ class AdverseEventCase:
 
     def runs(self, threshold: int) -> list[tuple[Span, Span | None]]:
         """The contiguous times possibly at ``threshold`` or more, short of death."""
-        return [(start, self.until_death(end)) for start, end in self.course.runs(threshold)]
+        return joined_times([(start, self.until_death(end)) for start, end in self.course.runs(threshold)])
 
     def one_toxicity_in_two_rows(self, threshold: int, limit: int) -> tuple[Instant, AdverseEventCase] | None:
         """When this case and another of the same term may together have lasted longer than ``limit``, and which."""

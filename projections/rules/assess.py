@@ -137,11 +137,12 @@ def _clauses(case: AdverseEventCase, whole: bool) -> dict[str, ClauseProof]:
 
 
 def _judge(case: AdverseEventCase, clause: Clause, at_grade: int, whole: bool) -> ClauseProof:
-    proofs: list[IntervalProof] = []
-    for interval in case.course.intervals(at_grade):
-        proofs.append(IntervalProof(interval, tuple(_steps(case, clause, interval, whole))))
+    proofs = tuple(
+        IntervalProof(interval, tuple(_steps(case, clause, interval, whole)))
+        for interval in case.course.intervals(at_grade)
+    )
     worst = case.course.worst
-    return ClauseProof(clause, tuple(proofs), f"never at grade ≥{at_grade}: the worst grade on record is {worst}")
+    return ClauseProof(clause, proofs, f"never at grade ≥{at_grade}: the worst grade on record is {worst}")
 
 
 def _steps(case: AdverseEventCase, clause: Clause, interval: Interval, whole: bool) -> Iterator[Step]:

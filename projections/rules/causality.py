@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from events.acceptance import INJECTION_PROCEDURE, STUDY_TREATMENT
 from events.adverse_event import AdverseEventReported
 from events.dates import Span
-from projections.rules.protocol import INJECTION_PROCEDURE, STUDY_TREATMENT
 from projections.rules.subject_facts import Known, SubjectFacts, reference
 from projections.rules.truth import Answer, Truth, disjunction, no, unknown, yes
 
@@ -49,9 +49,11 @@ def _drug_answers(facts: SubjectFacts, event: AdverseEventReported, onset: Span)
     for drug in facts.protocol.drugs:
         word = investigator.get(drug) or investigator.get(STUDY_TREATMENT)
         yield _reading(facts, event, "investigator", drug, word, onset)
-    # An assessment that the sponsor never gave is not missing: only what was given counts.
-    for drug, word in ((causality.sponsor if causality else None) or {}).items():
-        if word is not None and drug != INJECTION_PROCEDURE:
+    sponsor = (causality.sponsor if causality else None) or {}
+    for drug in facts.protocol.drugs:
+        word = sponsor.get(drug) or sponsor.get(STUDY_TREATMENT)
+        # An assessment that the sponsor never gave is not missing: only what was given counts.
+        if word is not None:
             yield _reading(facts, event, "sponsor", drug, word, onset)
 
 
@@ -76,8 +78,7 @@ def _reading(
 def _certainly_not_given_by(facts: SubjectFacts, drug: str, onset: Span) -> bool:
     if facts.treatment is None:
         return False
-    given = facts.treatment.by_drug
-    first = min(given.values()) if drug == STUDY_TREATMENT else given.get(drug)
+    first = facts.treatment.by_drug.get(drug)
     return first is None or first > onset.hi
 
 

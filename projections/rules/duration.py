@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from events.dates import FAR_PAST, Instant, Span, Zone
+from events.dates import DAY, FAR_PAST, Instant, Span, Zone
 
 
 class Lengths(NamedTuple):
@@ -36,9 +36,14 @@ def between(start: Span, end: Span) -> Lengths:
     if start.bare or end.bare:
         return Lengths(
             max(0, end.wall_lo - start.wall_hi),
-            max(0, end.wall_hi + (1 if end.bare else 0) - start.wall_lo),
+            max(0, past_wall(end) - start.wall_lo),
         )
     return Lengths(max(0, end.lo - start.hi), max(0, end.hi - start.lo))
+
+
+def past_wall(span: Span) -> int:
+    """The wall-clock bound of what a span may mean: the midnight that ends a bare date, else its last instant."""
+    return span.wall_hi + 1 if span.bare and (span.wall_hi + 1) % DAY == 0 else span.wall_hi
 
 
 def closed_longer_than(start: Span, certain_end: Span, possible_end: Span, limit: int) -> Reached:
@@ -55,7 +60,8 @@ def open_reaches(start: Span, limit: int, zone: Zone, certain_until: Span | None
     Past ``certain_until``, the last contact, nothing is certain any more.
     """
     possibly = instant_after(start.lo, start.wall_lo, start.bare, limit, zone)
-    hi, wall_hi = (start.hi + 1, start.wall_hi + 1) if start.bare else (start.hi, start.wall_hi)
+    wall_hi = past_wall(start)
+    hi = start.hi + wall_hi - start.wall_hi
     certainly: Instant | None = instant_after(hi, wall_hi, start.bare, limit, zone)
     if certain_until is not None:
         if start.bare or certain_until.bare:
@@ -72,6 +78,22 @@ def instant_after(instant: Instant, wall: int, bare: bool, length: int, zone: Zo
     if instant <= FAR_PAST:
         return FAR_PAST
     return zone.to_instant(wall + length) if bare else instant + length
+
+
+def joined_times(times: Iterable[tuple[Span, Span | None]]) -> list[tuple[Span, Span | None]]:
+    """Times that may overlap as times that do not: what two of them share counts once."""
+    joined: list[tuple[Span, Span | None]] = []
+    for start, end in sorted(times, key=lambda time: time[0].lo):
+        if not joined or not _reaches(joined[-1][1], start):
+            joined.append((start, end))
+            continue
+        begun, until = joined[-1]
+        joined[-1] = (begun, None if until is None or end is None else max(until, end, key=lambda s: (s.hi, s.lo)))
+    return joined
+
+
+def _reaches(end: Span | None, start: Span) -> bool:
+    return end is None or start.lo <= end.hi
 
 
 def longest_sum(runs: Iterable[tuple[Span, Span | None]], since: Span | None) -> tuple[int, list[Span]]:

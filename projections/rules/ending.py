@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from events.adverse_event import AdverseEventReported
 from events.dates import Span
-from projections.rules.grade_course import DEATH, grade_course
+from projections.rules.grade_course import DEATH, OVER, grade_course
 from projections.rules.subject_facts import Known, SubjectFacts
 
 STUDY = "study"
+
+#: Outcomes of which none goes with death: beside a grade 5 one of the two is wrong, and nobody is cut short by it.
+ALIVE: Final = OVER | {"recovering", "not-recovered"}
 
 
 def death_of(facts: SubjectFacts) -> Span | None:
@@ -16,7 +21,11 @@ def death_of(facts: SubjectFacts) -> Span | None:
     The end of the fatal adverse event, else its grade 5 step, else the date of discontinuation, else some time up to when the
     fatal event was recorded. Of several fatal events the one that ends last counts: none is cut short by a doubtful date.
     """
-    fatal = [facts.adverse_events[row] for row in sorted(facts.deadly) if row in facts.adverse_events]
+    fatal = [
+        facts.adverse_events[row]
+        for row in sorted(facts.deadly)
+        if facts.adverse_events[row].event.data.outcome not in ALIVE
+    ]
     for dates in (
         [facts.span(row.event.data.end) for row in fatal if row.event.data.end],
         [step for row in fatal if (step := _fatal_step(facts, row))],

@@ -101,7 +101,10 @@ class GradeCourse:
         return (certain if broken else self.end), self.end
 
     def runs(self, threshold: int) -> list[tuple[Span, Span | None]]:
-        """The maximal contiguous times possibly at ``threshold`` or more, short of death, as (start, end)."""
+        """The contiguous times possibly at ``threshold`` or more, short of death, as (start, end).
+
+        What the record does not place may fill all of the time in which it lies, and so overlap the others.
+        """
         found: list[tuple[Span, Span | None]] = []
         inside = False
         for index, stretch in enumerate(self.stretches):
@@ -109,6 +112,9 @@ class GradeCourse:
             if qualifies and not inside:
                 found.append((stretch.start, self.run_end(index, threshold)[1]))
             inside = qualifies
+        for interval in self.unplaced:
+            if (interval.at or 0) >= threshold:
+                found.append((interval.start, at_its_end(interval.start)))
         return found
 
     def _begins(self, index: int, threshold: int) -> bool:
@@ -134,7 +140,7 @@ class GradeCourse:
 
     def _life_threatening_interval(self, source: EventRef) -> Interval:
         answer = unknown(
-            f"reported as life-threatening, yet graded {self.worst}" if self.worst else "reported as life-threatening",
+            "reported as life-threatening, yet graded below 4",
             "Life-threatening is grade 4: which grade is right?",
             source,
         )
@@ -149,13 +155,12 @@ def grade_course(rows: Sequence[Known[AdverseEventReported]], zone: Zone) -> Gra
     stretches = [stretch for course in courses for stretch in course.stretches]
     stretches.sort(key=lambda stretch: (stretch.is_death, stretch.start.lo))
     unplaced = [interval for course in courses for interval in course.unplaced]
-    continued = {row.event.data.continues for row in rows}
-    last = [course for course in courses if course.row.event.data.ae_id not in continued] or courses
+    last = _last_rows(courses)
     still_open = [course.row.time for course in last if course.end is None]
     last_confirmed = max(still_open or [row.time for row in rows])
-    end = None if still_open else _latest([course.end for course in last if course.end is not None])
-    threat = next((row for row in rows if "life-threatening" in (row.event.data.seriousness or ())), None)
-    worst = _worst(stretches, unplaced)
+    # A row that was continued is over, whatever it says; but an end that it does give may be the latest of all.
+    end = None if still_open else _latest([course.end for course in courses if course.end is not None])
+    threat = next((row for row in rows if _life_threatening_below_4(row.event)), None)
     return GradeCourse(
         stretches=tuple(stretches),
         unplaced=tuple(unplaced),
@@ -163,8 +168,22 @@ def grade_course(rows: Sequence[Known[AdverseEventReported]], zone: Zone) -> Gra
         end=end,
         last_known=end or zone.span_between(last_confirmed, last_confirmed),
         last_confirmed=last_confirmed,
-        life_threatening=reference(threat.event) if threat and worst and worst < LIFE_THREATENING else None,
+        life_threatening=reference(threat.event) if threat is not None else None,
     )
+
+
+def _last_rows(courses: Sequence[_RowCourse]) -> list[_RowCourse]:
+    """The rows that say whether, and when, the joined toxicity ended: those that no other continues.
+
+    A row that is continued is over, whatever it says; unless what continues it had ended before the row's last step.
+    """
+    continued = {course.row.event.data.continues for course in courses}
+    last = [course for course in courses if course.row.event.data.ae_id not in continued] or list(courses)
+    ends = [course.end for course in last]
+    over_by = max((end.hi for end in ends if end is not None), default=FAR_PAST)
+    if None not in ends:
+        last += [course for course in courses if course not in last and course.stretches[-1].start.lo > over_by]
+    return last
 
 
 def is_fatal(event: AdverseEventReported) -> bool:
@@ -178,14 +197,22 @@ def is_fatal(event: AdverseEventReported) -> bool:
     )
 
 
-def worst_grade(event: AdverseEventReported) -> int | None:
-    """The highest grade that one row gives, death counted as 5; None where it gives none."""
-    if is_fatal(event):
-        return DEATH
+def _life_threatening_below_4(event: AdverseEventReported) -> bool:
+    given = given_grade(event)
+    return given is not None and given < LIFE_THREATENING and "life-threatening" in (event.data.seriousness or ())
+
+
+def given_grade(event: AdverseEventReported) -> int | None:
+    """The highest grade that one row states, whatever its outcome; None where it states none."""
     grades = [step.grade for step in event.data.grades or ()]
     if event.data.grade is not None:
         grades.append(event.data.grade)
     return max(grades, default=None)
+
+
+def worst_grade(event: AdverseEventReported) -> int | None:
+    """The highest grade that one row gives, death counted as 5; None where it gives none."""
+    return DEATH if is_fatal(event) else given_grade(event)
 
 
 class _RowCourse:
@@ -277,6 +304,11 @@ class _RowCourse:
 def _worst(stretches: Sequence[Stretch], unplaced: Sequence[Interval]) -> int | None:
     grades = [grade for grade in (*(s.grade for s in stretches), *(i.at for i in unplaced)) if grade is not None]
     return max(grades, default=None)
+
+
+def at_its_end(span: Span) -> Span:
+    """The last moment that a span may mean, as an end."""
+    return Span(span.hi, span.hi, span.wall_hi, span.wall_hi, span.bare)
 
 
 def _latest(spans: Sequence[Span]) -> Span:

@@ -35,6 +35,7 @@ class LexiconEntry(NamedTuple):
 class TermReading(NamedTuple):
     """What the terms of one adverse event say together; ``matched`` empty means unrecognised.
 
+    ``organs`` has an empty string for a term that names none.
     The strongest answer counts for immune concept, organ and injection site, the weakest for flu-like (RULES 3.6).
     """
 
@@ -105,7 +106,7 @@ class Lexicon:
             return UNRECOGNISED
         return TermReading(
             tuple(dict.fromkeys(entry.term for entry in found)),
-            frozenset(entry.organ for entry in found if entry.organ),
+            frozenset(entry.organ for entry in found),
             "concept" if any(entry.immune == "concept" for entry in found) else "no",
             max((entry.injection_site for entry in found), key=_STRENGTH.__getitem__),
             min((entry.flu_like for entry in found), key=_STRENGTH.__getitem__),

@@ -15,11 +15,12 @@ from projections.rules.duration import (
     Reached,
     between,
     closed_longer_than,
+    earlier,
     longest_sum,
     open_reaches,
     sum_reaches,
 )
-from projections.rules.grade_course import Interval
+from projections.rules.grade_course import DEATH, Interval, at_its_end
 from projections.rules.protocol import Predicate
 from projections.rules.truth import Answer, Change, EventRef, Truth, negation, no, unknown, yes
 from projections.rules.window import window_of_start
@@ -84,6 +85,8 @@ class _Lasting:
 
     def answer(self) -> Answer:
         """The answer now, with what it becomes when time alone passes."""
+        if self.interval.at == DEATH:
+            return no("a death has no duration", *self.sources)
         certain, possible = self._ends()
         own = self._own(certain, possible)
         doubtful = [(own.possibly, self._doubt_of_own(certain, possible))] if own.possibly is not None else []
@@ -105,10 +108,14 @@ class _Lasting:
     def _ends(self) -> tuple[Span | None, Span | None]:
         if self.interval.first is None:
             # Not placed in the course: it may have ended at once, or lasted until the last that is known.
-            known = self.case.until_death(self.case.course.last_known)
-            return self.interval.start, known
+            return self.interval.start, self.case.until_death(at_its_end(self.interval.start))
         certain, possible = self.case.course.run_end(self.interval.first, self.at_grade)
-        return self.case.until_death(certain), self.case.until_death(possible)
+        until = self.case.until_death(possible)
+        contact = self.case.last_contact
+        if certain is None and until is not None and contact is not None:
+            # It went on when the subject left the study; the death bounds it, but only the last contact is certain.
+            return earlier(contact, until), until
+        return self.case.until_death(certain), until
 
     def _own(self, certain: Span | None, possible: Span | None) -> Reached:
         start, zone = self.interval.start, self.case.facts.zone
@@ -122,15 +129,14 @@ class _Lasting:
     def _doubts_of_others(self) -> list[tuple[Instant, Answer]]:
         found: list[tuple[Instant, Answer]] = []
         runs = self.case.runs(self.at_grade)
-        if len(runs) > 1:
-            total, open_starts = longest_sum(runs, self._day_1())
-            reached = sum_reaches(total, open_starts, self.limit, self.case.facts.zone)
-            if reached is not None:
-                said = f"{len(runs)} separate times at grade ≥{self.at_grade}, cumulative"
-                reason = f"{said} {length(total)}" if reached == ALREADY else f"{said} {length(self.limit)} and more"
-                found.append(
-                    (reached, self._unknown(reason, "Does the cumulative time count as lasting?", bool(open_starts)))
-                )
+        total, open_starts = longest_sum(runs, self._day_1())
+        reached = sum_reaches(total, open_starts, self.limit, self.case.facts.zone)
+        if reached is not None:
+            so_long = length(total) if reached == ALREADY else f"{length(self.limit)} and more"
+            reason = f"not contiguous, but at grade ≥{self.at_grade} for a cumulative {so_long} since day 1"
+            found.append(
+                (reached, self._unknown(reason, "Does the cumulative time count as lasting?", bool(open_starts)))
+            )
         twin = self.case.one_toxicity_in_two_rows(self.at_grade, self.limit)
         if twin is not None:
             reached, other = twin

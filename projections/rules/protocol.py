@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Literal
 
+from events.acceptance import TrialContract
 from events.dates import DAY, Zone, zone_named
 from projections.rules.truth import Answer
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from projections.rules.grade_course import Interval
 
 Organ = str
-
-STUDY_TREATMENT: Final = "study-treatment"
-INJECTION_PROCEDURE: Final = "injection-procedure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +118,11 @@ class Protocol:
     def zone(self) -> Zone:
         """The time zone of a site that has not said otherwise."""
         return zone_named(self.time_zone)
+
+    @property
+    def contract(self) -> TrialContract:
+        """What an event must agree with to be one of this trial's."""
+        return TrialContract(self.trial, self.subject_pattern, frozenset(self.drugs), self.sponsor_sources)
 
     @property
     def window(self) -> int:

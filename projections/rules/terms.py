@@ -97,12 +97,12 @@ def responded_to_therapy(event: AdverseEventReported) -> Answer:
 
 def _organ_of_term(event: AdverseEventReported, reading: TermReading, protocol: Protocol) -> Answer:
     source = reference(event)
-    if not reading.organs:
-        reason = "the term names no organ" if reading.recognised else "the term is not recognised"
-        return unknown(f"no organ stated, and {reason}", "Which organ is involved?", source)
     major = reading.organs & protocol.major_organs
     if major:
         return yes(f"{reading.matched[0]}: {min(major)} is a major end organ", source)
+    if not reading.organs - {""}:
+        reason = "the term names no organ" if reading.recognised else "the term is not recognised"
+        return unknown(f"no organ stated, and {reason}", "Which organ is involved?", source)
     if reading.organs <= protocol.minor_organs:
         return no(f"{reading.matched[0]}: {min(reading.organs)} is not a major end organ", source)
     return unknown(f"{reading.matched[0]}: the organ is to be adjudicated", "Is a major end organ involved?", source)

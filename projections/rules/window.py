@@ -25,13 +25,14 @@ def window_of_start(facts: SubjectFacts, start: Span, onset: Span, end: Span | N
     answer = in_window(facts, treatment, start)
     if answer.truth is not Truth.NO:
         return answer
-    if not grade_known and start.wall_lo < treatment.day1_hi and _not_over_before(treatment, end):
+    window_close = treatment.day1_lo + facts.protocol.window
+    if not grade_known and start.wall_lo < window_close and _not_over_before(treatment, end):
         return unknown(
             "it began before day 1 and was not over by then, and when it reached its grade is not on record",
             "When was each grade reached?",
             *treatment.evidence,
         )
-    if start.wall_hi >= treatment.day1_lo + facts.protocol.window:
+    if start.wall_hi >= window_close:
         onset_answer = in_window(facts, treatment, onset)
         if onset_answer.truth is not Truth.NO:
             return unknown(
@@ -113,4 +114,8 @@ def _may_be_before_dose(facts: SubjectFacts, treatment: TreatmentStart, moment: 
 
 
 def _not_over_before(treatment: TreatmentStart, end: Span | None) -> bool:
-    return end is None or end.wall_hi >= treatment.day1_lo
+    if end is None:
+        return True
+    if treatment.timed is not None and not end.bare:
+        return end.hi >= treatment.timed
+    return end.wall_hi >= treatment.day1_lo

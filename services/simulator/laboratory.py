@@ -1,4 +1,4 @@
-"""Laboratory panels: a steady patient with noise, never above grade 2 unless a story or the portfolio wants it."""
+"""Laboratory panels: steady values with noise, never above grade 2 unless a story or the portfolio wants it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Limits(NamedTuple):
     uln: float
 
 
-class Patient:
+class UsualValues:
     """One subject's usual values at one site's laboratory."""
 
     def __init__(self, rng: random.Random, site: str) -> None:
@@ -128,14 +128,14 @@ def draw_blood(calendar: Calendar, rng: random.Random, day: int, *, late: float)
     return Draw(day, collected, released, received)
 
 
-def results(patient: Patient, day: int, wishes: Wishes, *, full: bool) -> Iterator[tuple[Analyte, float]]:
+def results(usual: UsualValues, day: int, wishes: Wishes, *, full: bool) -> Iterator[tuple[Analyte, float]]:
     """The values of one draw. The white cells add up unless a story sets them."""
     values: dict[str, float] = {}
     for analyte in ANALYTES:
         wish = wishes.get((day, analyte.test))
         if wish is None and analyte.panel == "full" and not full:
             continue
-        values[analyte.test] = patient.granted(analyte, wish) if wish else patient.value(analyte)
+        values[analyte.test] = usual.granted(analyte, wish) if wish else usual.value(analyte)
     if (day, "WBC") not in wishes:
         values["WBC"] = max(round(values["NEUT"] + values["LYM"] + 0.6, 1), 3.2)
     for analyte in ANALYTES:
@@ -143,9 +143,9 @@ def results(patient: Patient, day: int, wishes: Wishes, *, full: bool) -> Iterat
             yield analyte, values[analyte.test]
 
 
-def report(log: SubjectLog, patient: Patient, draw: Draw, analyte: Analyte, value: float) -> None:
+def report(log: SubjectLog, usual: UsualValues, draw: Draw, analyte: Analyte, value: float) -> None:
     """Write one result."""
-    limits = patient.limits[analyte.test]
+    limits = usual.limits[analyte.test]
     visit = visit_name(draw.day)
     data: dict[str, object] = {
         "test": analyte.test,
@@ -165,18 +165,16 @@ def report(log: SubjectLog, patient: Patient, draw: Draw, analyte: Analyte, valu
     # The first days are in every schedule, so that a sample of day 1 always says on which side of the dose it lies.
     if draw.day in PEXA_VEC_DAYS or draw.day in IPILIMUMAB_DAYS:
         data["timepoint"] = "pre-dose"
-    log.write(
-        "lab.resulted", f"{visit}-{analyte.test}", 1, draw.released, data, system="lis", received=draw.received
-    )
+    log.write("lab.resulted", f"{visit}-{analyte.test}", 1, draw.released, data, system="lis", received=draw.received)
 
 
 _CELLS: Final = frozenset({"WBC", "NEUT", "LYM", "HGB", "PLAT"})
 
 
 def sample_visit(
-    log: SubjectLog, patient: Patient, calendar: Calendar, rng: random.Random, day: int, wishes: Wishes
+    log: SubjectLog, usual: UsualValues, calendar: Calendar, rng: random.Random, day: int, wishes: Wishes
 ) -> None:
     """Draw and report the panel of one visit."""
     draw = draw_blood(calendar, rng, day, late=0.05)
-    for analyte, value in results(patient, day, wishes, full=day in FULL_PANEL_DAYS):
-        report(log, patient, draw, analyte, value)
+    for analyte, value in results(usual, day, wishes, full=day in FULL_PANEL_DAYS):
+        report(log, usual, draw, analyte, value)

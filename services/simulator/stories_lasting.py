@@ -33,7 +33,7 @@ def stop_date_corrected(t: Telling) -> None:
 
 @story("two-rows", "Two unlinked rows of one rash, half a day apart, until the second turns out to have been grade 2.")
 def two_rows(t: Telling) -> None:
-    """Four days and four and a half: one toxicity of more than seven days, or two short ones?"""
+    """Four days and four and a half: whether that is one toxicity of more than seven is asked."""
     rash = toxicity("Rash", RELATED, grade=3, organs=["skin"], ongoing=False, outcome="recovered")
     t.ae("D12 15:00", "AE-1", 1, rash, onset=t.on("D8 14:00"), end=t.on("D12 08:00"))
     t.silent("D12 18:00")
@@ -45,7 +45,9 @@ def two_rows(t: Telling) -> None:
     t.silent("D31 12:00")
 
 
-@story("seven-bare-days", "A grade 3 diarrhoea with bare dates seven days apart; the times make it less than 168 hours.")
+@story(
+    "seven-bare-days", "A grade 3 diarrhoea with bare dates seven days apart; the times make it less than 168 hours."
+)
 def seven_bare_days(t: Telling) -> None:
     """Six, seven or eight days: only the clock times can tell."""
     diarrhoea = toxicity("Diarrhoea", RELATED, grade=3, ongoing=False, outcome="recovered")

@@ -7,7 +7,7 @@ from services.simulator.telling import RELATED, UNRELATED, Telling, story, toxic
 
 @story("uneventful", "Nothing but low grades: no case at any time.")
 def uneventful(t: Telling) -> None:
-    """What most participants look like."""
+    """What most subjects look like."""
     for day in (8, 20, 36, 60):
         t.silent(f"D{day} 12:00")
 
@@ -24,6 +24,7 @@ def injection_site_necrosis(t: Telling) -> None:
     necrosis["action_taken"] = {"pexa-vec": "withdrawn", "ipilimumab": "withdrawn"}
     t.ae("D10 10:00", "AE-1", 1, necrosis, ongoing=True)
     watched = {"DLT-2": "watch", "DLT-4": "met"}
+    t.expect("D10 18:00", "ae:AE-1", "met", watched, counts=True)
     t.expect("D12 12:00", "ae:AE-1", "met", watched, counts=True, due=t.elapsed("D9 12:00", 168))
     t.stop_treatment(14)
     t.expect("D17 12:00", "ae:AE-1", "met", {"DLT-2": "met", "DLT-4": "met"}, counts=True)

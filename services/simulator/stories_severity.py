@@ -8,11 +8,14 @@ _CRITICAL = {"serious": True, "seriousness": ["life-threatening", "hospitalisati
 _ADMITTED = {"serious": True, "seriousness": ["hospitalisation"]}
 
 
-@story("causality-missing", "A grade 4 sepsis whose relation to ipilimumab nobody assessed, until both drugs were ruled out.")
+@story(
+    "causality-missing",
+    "A grade 4 sepsis whose relation to ipilimumab nobody assessed, until both drugs were ruled out.",
+)
 def causality_missing(t: Telling) -> None:
     """A missing answer never silences a rule."""
     half = {"investigator": {"pexa-vec": "unlikely", "ipilimumab": None}}
-    sepsis = toxicity("Sepsis", half, grade=4, onset=t.on("D10 06:00"), **{**_CRITICAL})
+    sepsis = toxicity("Sepsis", half, grade=4, onset=t.on("D10 06:00"), **_CRITICAL)
     t.ae("D11 15:30", "AE-1", 1, sepsis, ongoing=True)
     t.expect("D12 12:00", "ae:AE-1", "possible", {"DLT-1": "possible", "DLT-2": "watch"})
     ended = {"end": t.on("D13 18:00"), "ongoing": False, "outcome": "recovered"}
@@ -29,7 +32,7 @@ def causality_missing(t: Telling) -> None:
 )
 def overruled(t: Telling) -> None:
     """The machine's verdict stays to be seen; it no longer counts."""
-    shock = toxicity("Septic shock", RELATED, grade=4, onset=t.on("D16 05:00"), **{**_CRITICAL})
+    shock = toxicity("Septic shock", RELATED, grade=4, onset=t.on("D16 05:00"), **_CRITICAL)
     ended = {"end": t.on("D19 08:00"), "ongoing": False, "outcome": "recovered"}
     t.ae("D19 17:30", "AE-1", 1, shock, **ended, aware=t.on("D16 09:00"), sponsor_aware=t.on("D16 15:00"))
     t.expect("D20 12:00", "ae:AE-1", "met", {"DLT-1": "met"}, counts=True)
@@ -39,13 +42,13 @@ def overruled(t: Telling) -> None:
     t.expect("D110 12:00", "ae:AE-1", "met", {"DLT-1": "met"}, overruled=True)
 
 
-@story("retracted", "A grade 4 seizure that was entered for the wrong participant and withdrawn three days later.")
+@story("retracted", "A grade 4 seizure that was entered for the wrong subject and withdrawn three days later.")
 def retracted(t: Telling) -> None:
     """A DLT for three days, and then it never was."""
-    seizure = toxicity("Seizure", RELATED, grade=4, onset=t.on("D9 03:00"), **{**_CRITICAL})
+    seizure = toxicity("Seizure", RELATED, grade=4, onset=t.on("D9 03:00"), **_CRITICAL)
     t.ae("D9 15:30", "AE-1", 1, seizure, end=t.on("D9 04:00"), ongoing=False, outcome="recovered")
     t.expect("D10 12:00", "ae:AE-1", "met", {"DLT-1": "met"}, counts=True)
-    t.retract_ae("D12 11:00", "AE-1", 2, "Entered for the wrong participant")
+    t.retract_ae("D12 11:00", "AE-1", 2, "Entered for the wrong subject")
     t.silent("D12 15:00")
 
 
@@ -59,7 +62,9 @@ def grade_missing(t: Telling) -> None:
     t.silent("D19 12:00")
 
 
-@story("life-threatening-grade-3", "A pulmonary embolism graded 3 yet called life-threatening; the latter was corrected.")
+@story(
+    "life-threatening-grade-3", "A pulmonary embolism graded 3 yet called life-threatening; the latter was corrected."
+)
 def life_threatening(t: Telling) -> None:
     """Grade 3 and life-threatening contradict each other, so it may be a grade 4."""
     embolism = toxicity("Pulmonary embolism", RELATED, grade=3, onset=t.on("D11 07:00"), end=t.on("D15 12:00"))
@@ -70,12 +75,15 @@ def life_threatening(t: Telling) -> None:
     t.silent("D20 12:00")
 
 
-@story("late-report", "A grade 3 colitis, recorded on day 26, whose message arrived on day 38; a biopsy showed an infection.")
+@story(
+    "late-report",
+    "A grade 3 colitis, recorded on day 26, whose message arrived on day 38; a biopsy showed an infection.",
+)
 def late_report(t: Telling) -> None:
     """By what was recorded it was possible on day 30, by what had been received nobody could know."""
     colitis = toxicity("Colitis", RELATED, grade=3, onset=t.on("D20 11:00"), end=t.on("D25 11:00"), immune_related=None)
     colitis |= {"ongoing": False, "outcome": "recovered"}
-    t.ae("D26 10:00", "AE-1", 1, colitis, received="D38 08:45")
+    t.ae_arriving("D26 10:00", "D38 08:45", "AE-1", 1, colitis)
     t.expect("D30 12:00", "ae:AE-1", "possible", {"DLT-3": "possible"})
     t.silent("D30 12:00", axis="received")
     t.expect("D39 12:00", "ae:AE-1", "possible", {"DLT-3": "possible"}, axis="received")

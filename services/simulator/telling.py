@@ -75,19 +75,16 @@ class Telling:
     def steps(self, *steps: tuple[int, str]) -> list[dict[str, object]]:
         return [{"grade": grade, "from": self.on(when)} for grade, when in steps]
 
-    def ae(
-        self,
-        when: str,
-        ae_id: str,
-        revision: int,
-        toxicity: Mapping[str, object],
-        received: str | None = None,
-        **more: object,
-    ) -> None:
+    def ae(self, when: str, ae_id: str, revision: int, toxicity: Mapping[str, object], /, **more: object) -> None:
         """One revision of an adverse event, recorded at ``when``."""
-        at = self.moment(when)
-        taken = self.moment(received) if received else None
-        self.log.write("ae.reported", ae_id, revision, at, {**toxicity, **more}, received=taken)
+        self.log.write("ae.reported", ae_id, revision, self.moment(when), {**toxicity, **more})
+
+    def ae_arriving(
+        self, when: str, arrives: str, ae_id: str, revision: int, toxicity: Mapping[str, object], /, **more: object
+    ) -> None:
+        """The same, when its message reached the log only at ``arrives``."""
+        at, received = self.moment(when), self.moment(arrives)
+        self.log.write("ae.reported", ae_id, revision, at, {**toxicity, **more}, received=received)
 
     def retract_ae(self, when: str, ae_id: str, revision: int, reason: str) -> None:
         self.log.retract("ae", ae_id, revision, self.moment(when), reason)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from events.acceptance import TrialContract
 from events.codec import Codec, Logged
 from events.dates import Instant, parse_instant
 from projections.folds.trial_projection import TrialProjection
@@ -17,22 +16,13 @@ from projections.rules.protocol import Protocol
 Json = dict[str, Any]
 
 
-def contract_of(protocol: Protocol) -> TrialContract:
-    return TrialContract(
-        trial=protocol.trial,
-        subject_pattern=protocol.subject_pattern,
-        drugs=frozenset(protocol.drugs),
-        sponsor_sources=protocol.sponsor_sources,
-    )
-
-
 def load(path: Path) -> list[Json]:
     scenarios: list[Json] = json.loads(path.read_text(encoding="utf-8"))
     return scenarios
 
 
 def decoded(events: Iterable[Json], protocol: Protocol = PROTOCOL) -> list[Logged]:
-    codec = Codec(contract_of(protocol))
+    codec = Codec(protocol.contract)
     return [codec.decode(json.dumps(event).encode()) for event in events]
 
 

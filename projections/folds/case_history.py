@@ -1,0 +1,57 @@
+"""How the verdict on one case changed: with each event that became known, and with time alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from events.catalog import AnyEvent
+from events.dates import Instant
+from projections.folds.subject_chart import SubjectChart
+from projections.rules.assess import CaseEvaluation, evaluate_case
+from projections.rules.finding import Finding, finding_at
+from projections.rules.protocol import Protocol
+from projections.rules.truth import EventRef
+
+
+class Turn(NamedTuple):
+    """From ``at`` on the case stood like this. ``cause`` None: nothing but time had passed."""
+
+    at: Instant
+    finding: Finding | None
+    cause: EventRef | None
+
+
+def case_history(
+    protocol: Protocol, subject: str, known: Iterable[tuple[Instant, AnyEvent]], case: str, until: Instant
+) -> list[Turn]:
+    """Every turn of a case until an instant, from the subject's events in the order in which they became known."""
+    chart = SubjectChart(protocol, subject)
+    turns: list[Turn] = []
+    evaluation: CaseEvaluation | None = None
+    for time, event in sorted(known, key=lambda item: (item[0], item[1].source, item[1].id)):
+        if time > until:
+            break
+        turns.extend(_turns_by_time_alone(evaluation, turns, time - 1))
+        if case not in chart.fold(event, time):
+            continue
+        evaluation = evaluate_case(chart.facts, case)
+        finding = finding_at(evaluation, time) if evaluation is not None else None
+        if _told(finding) != _told(turns[-1].finding if turns else None):
+            turns.append(Turn(time, finding, EventRef(event.source, event.id)))
+    turns.extend(_turns_by_time_alone(evaluation, turns, until))
+    return turns
+
+
+def _turns_by_time_alone(evaluation: CaseEvaluation | None, turns: list[Turn], until: Instant) -> Iterator[Turn]:
+    finding = turns[-1].finding if turns else None
+    while evaluation is not None and finding is not None and finding.due is not None and finding.due <= until:
+        at = finding.due
+        finding = finding_at(evaluation, at)
+        yield Turn(at, finding, None)
+
+
+def _told(finding: Finding | None) -> object:
+    if finding is None:
+        return None
+    return (finding.verdict, finding.clauses, finding.overruled, finding.due, finding.counts_as_dlt)

@@ -1,0 +1,1 @@
+"""The imperative shell: files, servers, brokers and screens around the pure centre."""

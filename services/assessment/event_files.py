@@ -1,0 +1,102 @@
+"""Lines of events from files or standard input, with positions from which a line can be read again.
+
+A line is never longer in memory than one event may be: of a longer one only the beginning is kept.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from events.codec import LINE_BYTES_MAX
+
+STANDARD_INPUT: Final = "-"
+
+_FILE_SHIFT: Final = 48
+_OFFSET_MASK: Final = (1 << _FILE_SHIFT) - 1
+
+
+class Line(NamedTuple):
+    """One line as it stands: ``number`` counts from 1, ``position`` finds it again, ``raw`` has no line end."""
+
+    file: str
+    number: int
+    position: int
+    raw: bytes
+
+
+class EventFiles:
+    """Files read one after another, in the order given. Use as a context manager."""
+
+    def __init__(self, paths: list[str], standard_input: BinaryIO | None = None) -> None:
+        self._paths = paths
+        self._standard_input = standard_input
+        self._open: list[BinaryIO] = []
+
+    def __enter__(self) -> EventFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open:
+            file.close()
+
+    @property
+    def bytes_total(self) -> int | None:
+        """How many bytes there are to read; None where standard input is among them."""
+        if STANDARD_INPUT in self._paths:
+            return None
+        return sum(Path(path).stat().st_size for path in self._paths)
+
+    def lines(self, advance: Callable[[int], None] = lambda _: None) -> Iterator[Line]:
+        """Every line that is not blank. ``advance`` is told of the bytes read, for a progress bar."""
+        for index, path in enumerate(self._paths):
+            file = self._opened(path)
+            offset = number = 0
+            while raw := file.readline(LINE_BYTES_MAX + 2):
+                number += 1
+                length = len(raw)
+                if not raw.endswith(b"\n"):
+                    length += _rest_of_line(file)
+                content = raw.rstrip(b"\r\n")
+                if content.strip():
+                    yield Line(path, number, index << _FILE_SHIFT | offset, content)
+                offset += length
+                advance(length)
+
+    def again(self, position: int) -> bytes:
+        """The line at a position, read once more."""
+        file = self._open[position >> _FILE_SHIFT]
+        here = file.tell()
+        file.seek(position & _OFFSET_MASK)
+        raw = file.readline(LINE_BYTES_MAX + 2)
+        file.seek(here)
+        return raw.rstrip(b"\r\n")
+
+    def _opened(self, path: str) -> BinaryIO:
+        if path == STANDARD_INPUT:
+            file = _spooled(self._standard_input or sys.stdin.buffer)
+        else:
+            file = Path(path).open("rb")
+        self._open.append(file)
+        return file
+
+
+def _rest_of_line(file: BinaryIO) -> int:
+    passed = 0
+    while piece := file.readline(LINE_BYTES_MAX):
+        passed += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return passed
+
+
+def _spooled(stream: BinaryIO) -> BinaryIO:
+    """Standard input as a file that can be read again: on disk beyond some megabytes."""
+    spool = tempfile.SpooledTemporaryFile(max_size=16 * 1024 * 1024)  # noqa: SIM115 - closed with the others
+    while piece := stream.read(1024 * 1024):
+        spool.write(piece)
+    spool.seek(0)
+    return spool  # type: ignore[return-value]  # typeshed: it is an IO[bytes] in all that we use

@@ -1,0 +1,80 @@
+"""The checks that an event passes before it counts: valid by itself, not seen before, and from the record's own source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from events.codec import Codec, Logged, looks_severe
+from events.errors import EventRefused, IdConflict, RecordOwnerConflict
+from events.identity import same_content
+from projections.folds.event_ledger import EventLedger
+from projections.rules.protocol import Protocol
+from services.assessment.event_files import EventFiles, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refused line, and whether what is readable of it calls for attention at once (RULES 6)."""
+
+    file: str
+    line: int
+    id: str | None
+    error: str
+    urgent: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry in ``assess``'s JSON."""
+        return {"file": self.file, "line": self.line, "id": self.id, "error": self.error, "urgent": self.urgent}
+
+
+@dataclass(slots=True)
+class Intake:
+    """Reads files of events, line by line. ``refused`` and ``duplicates`` grow as :meth:`events` is consumed."""
+
+    protocol: Protocol
+    files: EventFiles
+    refused: list[Refusal] = field(default_factory=list)
+    duplicates: int = 0
+
+    def events(self, advance: Callable[[int], None] = lambda _: None) -> Iterator[Logged]:
+        """Every event that counts, once, in the order of the lines."""
+        codec = Codec(self.protocol.contract)
+        ledger = EventLedger(self.protocol)
+        for line in self.files.lines(advance):
+            try:
+                logged = codec.decode(line.raw)
+                if self._is_new(logged, line, ledger):
+                    yield logged
+                else:
+                    self.duplicates += 1
+            except EventRefused as refusal:
+                self.refused.append(
+                    Refusal(line.file, line.number, refusal.event_id, refusal.error, looks_severe(line.raw))
+                )
+
+    def _is_new(self, logged: Logged, line: Line, ledger: EventLedger) -> bool:
+        event = logged.event
+        subject: str | None = getattr(event, "subject", None)
+        first = ledger.first_position(subject, event)
+        if first is not None:
+            if same_content(self.files.again(first), line.raw):
+                return False
+            raise IdConflict(
+                f"id: {event.id!r} of source {event.source!r} came before with other content; the first one stands",
+                field="id",
+                event_id=event.id,
+                subject=subject,
+            )
+        owner = ledger.foreign_owner(subject, event)
+        if owner is not None:
+            named = f"{event.record_kind} {event.record_id!r}".removesuffix(" ''")
+            raise RecordOwnerConflict(
+                f"source: {event.source!r} writes to {named}, which belongs to {owner!r} (record-owner-conflict)",
+                field="source",
+                event_id=event.id,
+                subject=subject,
+            )
+        ledger.take(subject, event, line.position)
+        return True

@@ -1,0 +1,126 @@
+"""Finding the protocol that ``--protocol`` names: one that comes with Toxwatch, a module, or a configuration file.
+
+A configuration file (TOML or JSON) takes the clauses of a protocol and replaces its configuration:
+``base = "isi-jx"`` and any of the fields below. A module is Python that declares ``PROTOCOL``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from events.errors import ToxwatchError
+from projections.rules.cohort_designs import DESIGNS
+from projections.rules.isi_jx import PROTOCOL as ISI_JX
+from projections.rules.protocol import Protocol
+
+BUNDLED: Final = {ISI_JX.name: ISI_JX}
+
+
+class ProtocolError(ToxwatchError):
+    """There is no such protocol, or its configuration is not valid."""
+
+
+class AssumptionsFile(BaseModel):
+    """What the record leaves open; see :class:`projections.rules.protocol.Assumptions`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    routine_delivery_delay_hours: int | None = Field(None, ge=0)
+    untimed_on_day_1_is_after_dose: bool | None = None
+    stopping_lookback_days: int | None = Field(None, ge=0)
+    open_case_keeps_pending: bool | None = None
+    replaceable_only_when_nothing_open: bool | None = None
+
+
+class ProtocolFile(BaseModel):
+    """A study's own configuration under the clauses of ``base``. What is not given is as the base has it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    base: str
+    name: str | None = None
+    version: str | None = None
+    title: str | None = None
+    trial: str | None = None
+    subject_pattern: str | None = None
+    drugs: list[str] | None = None
+    time_zone: str | None = None
+    window_days: int | None = None
+    ctcae_version: Literal["4.03", "5.0"] | None = None
+    cohort_design: str | None = None
+    counted_part: str | None = None
+    sponsor_sources: list[str] | None = None
+    one_system: list[list[str]] | None = None
+    assumptions: AssumptionsFile | None = None
+
+    def protocol(self) -> Protocol:
+        """The base protocol with this configuration."""
+        given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"base", "assumptions"})
+        for name in ("drugs", "sponsor_sources"):
+            if name in given:
+                given[name] = tuple(given[name])
+        if "one_system" in given:
+            given["one_system"] = tuple(tuple(group) for group in given["one_system"])
+        base = find_protocol(self.base)
+        if self.assumptions is not None:
+            given["assumptions"] = replace(base.assumptions, **self.assumptions.model_dump(exclude_none=True))
+        return replace(base, **given)
+
+
+def find_protocol(named: str) -> Protocol:
+    """The protocol that ``named`` means. Raises :class:`ProtocolError` with a sentence."""
+    bundled = BUNDLED.get(named)
+    if bundled is not None:
+        return bundled
+    path = Path(named)
+    try:
+        if path.suffix in (".json", ".toml"):
+            protocol = _read(path).protocol()
+        elif path.suffix == ".py":
+            protocol = _declared(path)
+        else:
+            protocol = _protocol_of(importlib.import_module(named), named)
+    except ModuleNotFoundError:
+        known = ", ".join(sorted(BUNDLED))
+        raise ProtocolError(f"protocol {named!r}: neither one of ours ({known}), nor a file, nor a module") from None
+    except (OSError, ValueError) as error:
+        raise ProtocolError(f"protocol {named!r}: {error}") from error
+    if protocol.cohort_design not in DESIGNS:
+        raise ProtocolError(
+            f"protocol {named!r}: cohort_design {protocol.cohort_design!r} is not one of {list(DESIGNS)}"
+        )
+    return protocol
+
+
+def _read(path: Path) -> ProtocolFile:
+    text = path.read_text(encoding="utf-8")
+    values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    try:
+        return ProtocolFile.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ValueError(faults) from None
+
+
+def _declared(path: Path) -> Protocol:
+    spec = importlib.util.spec_from_file_location(f"protocol_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return _protocol_of(module, str(path))
+
+
+def _protocol_of(module: object, named: str) -> Protocol:
+    protocol = getattr(module, "PROTOCOL", None)
+    if not isinstance(protocol, Protocol):
+        raise ValueError(f"{named} declares no PROTOCOL")
+    return protocol

@@ -1,0 +1,1 @@
+"""The words of the trial: models, codec, rules of a single event."""

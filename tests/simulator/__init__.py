@@ -1,0 +1,1 @@
+"""The simulated trial, its truth file and the load for benchmarks."""
