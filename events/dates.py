@@ -106,8 +106,8 @@ def parse_date(text: str) -> PartialDate:
                 raise ValueError("a date-time needs seconds and an offset, such as 2017-03-05T08:30:00+01:00")
             instant = _exact(text)
             return PartialDate("instant", instant, instant)
-        if length == 10:
-            day = _wall_midnight(date.fromisoformat(text))
+        if length == 10 and text[4] == text[7] == "-":
+            day = _wall_midnight(date(int(text[:4]), int(text[5:7]), int(text[8:])))
             return PartialDate("day", day, day + DAY - 1)
         if length == 7 and text[4] == "-":
             year, month = int(text[:4]), int(text[5:])

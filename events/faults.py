@@ -30,7 +30,12 @@ def refusal(faults: Sequence[Fault], event_id: str | None, subject: str | None) 
     error = "; ".join(str(fault) for fault in faults[:FAULTS_SHOWN_MAX])
     if len(faults) > FAULTS_SHOWN_MAX:
         error += f" (and {len(faults) - FAULTS_SHOWN_MAX} more)"
-    return first.kind(error, field=first.field, event_id=event_id, subject=subject)
+    return first.kind(_printable(error), field=_printable(first.field), event_id=event_id, subject=subject)
+
+
+def _printable(text: str) -> str:
+    """A field may have any name, and one with a line break in it must not break the list of refusals."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def show(value: object) -> str:

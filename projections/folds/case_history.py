@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from events.catalog import AnyEvent
+from events.codec import Logged
 from events.dates import Instant
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import CaseEvaluation, evaluate_case
@@ -23,22 +23,22 @@ class Turn(NamedTuple):
 
 
 def case_history(
-    protocol: Protocol, subject: str, known: Iterable[tuple[Instant, AnyEvent]], case: str, until: Instant
+    protocol: Protocol, subject: str, known: Iterable[tuple[Instant, Logged]], case: str, until: Instant
 ) -> list[Turn]:
-    """Every turn of a case until an instant, from the subject's events in the order in which they became known."""
+    """Every turn of a case until an instant, from the subject's events, each with the instant at which it became known."""
     chart = SubjectChart(protocol, subject)
     turns: list[Turn] = []
     evaluation: CaseEvaluation | None = None
-    for time, event in sorted(known, key=lambda item: (item[0], item[1].source, item[1].id)):
-        if time > until:
+    for at, (event, time, _) in sorted(known, key=lambda item: (item[0], item[1].event.source, item[1].event.id)):
+        if at > until:
             break
-        turns.extend(_turns_by_time_alone(evaluation, turns, time - 1))
+        turns.extend(_turns_by_time_alone(evaluation, turns, at - 1))
         if case not in chart.fold(event, time):
             continue
         evaluation = evaluate_case(chart.facts, case)
-        finding = finding_at(evaluation, time) if evaluation is not None else None
+        finding = finding_at(evaluation, at) if evaluation is not None else None
         if _told(finding) != _told(turns[-1].finding if turns else None):
-            turns.append(Turn(time, finding, EventRef(event.source, event.id)))
+            turns.append(Turn(at, finding, EventRef(event.source, event.id)))
     turns.extend(_turns_by_time_alone(evaluation, turns, until))
     return turns
 

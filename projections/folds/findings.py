@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from events.alert import AlertData
 from events.catalog import AnyEvent
 from events.dates import Instant, format_instant
+from events.envelope import LIST_ITEMS_MAX
 from events.envelope import EventRef as EventRefData
 from events.identity import derived_id
 from projections.folds.subject_chart import SubjectChart
@@ -118,9 +119,12 @@ class SubjectFindings:
             population=_population(shown or before or _never()),
             dose_level=(shown or before or _never()).dose_level,
             counts_as_dlt=shown.counts_as_dlt if shown is not None else False,
-            reasons=_reasons(kind, finding),
-            questions=list(shown.questions) if shown is not None else [],
-            evidence=[EventRefData(source=ref.source, id=ref.id) for ref in (shown or before or _never()).evidence],
+            reasons=_reasons(kind, finding)[:LIST_ITEMS_MAX],
+            questions=list(shown.questions)[:LIST_ITEMS_MAX] if shown is not None else [],
+            evidence=[
+                EventRefData(source=ref.source, id=ref.id)
+                for ref in (shown or before or _never()).evidence[:LIST_ITEMS_MAX]
+            ],
             basis=shown.basis if shown is not None else None,
             due=format_instant(shown.due) if shown is not None and shown.due is not None else None,
             detected_at=format_instant(detected_at),

@@ -77,7 +77,8 @@ def case_names(facts: SubjectFacts) -> Iterator[str]:
     """Every name that a case of this subject may have."""
     names = {f"{AE}{ae_id}" for ae_id in facts.adverse_events}
     names.update(facts.adjudications)
-    names.update(PREFIX + known.event.data.reason for known in facts.discontinuations.values())
+    reasons = {known.event.data.reason for known in facts.discontinuations.values()}
+    names.update(PREFIX + reason for reason in REASONS if reason in reasons)
     yield from sorted(names)
 
 

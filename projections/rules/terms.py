@@ -10,6 +10,9 @@ from projections.rules.truth import Answer, no, unknown, yes
 
 ASK_CODE = "Code the term: it is not in the lexicon."
 
+#: How the lexicon marks a term whose organ must be adjudicated.
+ADJUDICATE = "?"
+
 
 def term_reading(event: AdverseEventReported) -> TermReading:
     """The lexicon's reading of the row's terms."""
@@ -41,10 +44,11 @@ def major_end_organ(event: AdverseEventReported, reading: TermReading, protocol:
     if stated:
         if any(organ not in protocol.minor_organs for organ in stated):
             return unknown(f"{', '.join(stated)}: to be adjudicated", "Is a major end organ involved?", source)
-        of_term = reading.organs & protocol.major_organs
+        of_term = reading.organs & (protocol.major_organs | {ADJUDICATE})
         if of_term:
+            # The term's own organ is major, or the lexicon says to ask, as it does of a severe skin reaction.
             return unknown(
-                f"stated {', '.join(stated)}, but the term is one of the {min(of_term)}",
+                f"only {', '.join(stated)} stated, but {reading.matched[0]} may involve a major end organ",
                 "Is a major end organ involved? The stated organ and the term differ.",
                 source,
             )

@@ -106,5 +106,14 @@ def refused(raw: bytes) -> EventRefused:
     return caught.value
 
 
+def error_of(raw: bytes) -> str | None:
+    """The sentence of the refusal; None where there is none. Anything but a refusal is a bug and comes through."""
+    try:
+        CODEC.decode(raw)
+    except EventRefused as refusal:
+        return refusal.error
+    return None
+
+
 def _without(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not ...}

@@ -9,6 +9,7 @@ from typing import Any
 
 from events.codec import Codec, Logged
 from events.dates import Instant, parse_instant
+from projections.folds.event_ledger import EventLedger
 from projections.folds.trial_projection import TrialProjection
 from projections.rules.isi_jx import PROTOCOL
 from projections.rules.protocol import Protocol
@@ -30,12 +31,13 @@ def assess(logged: Iterable[Logged], as_of: Instant | str, protocol: Protocol = 
     """The verdicts from a set of events, each taken once, known by their ``time``."""
     instant = parse_instant(as_of) if isinstance(as_of, str) else as_of
     trial = TrialProjection(protocol)
-    seen: set[tuple[str | None, str, str]] = set()
-    for event, time, _ in logged:
-        identity = (getattr(event, "subject", None), event.source, event.id)
-        if time <= instant and identity not in seen:
-            seen.add(identity)
-            trial.fold(event, time)
+    ledger = EventLedger(protocol)
+    for position, (event, time, _) in enumerate(logged):
+        subject: str | None = getattr(event, "subject", None)
+        if ledger.first_position(subject, event) is None and ledger.foreign_owner(subject, event) is None:
+            ledger.take(subject, event, position)
+            if time <= instant:
+                trial.fold(event, time)
     return trial.as_json(instant)
 
 

@@ -1,0 +1,48 @@
+"""``toxwatch assess``: the log in, the verdicts out."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from services.assessment.log_reading import read_log
+from services.assessment.options import (
+    AsOf,
+    AsOfAxis,
+    Axis,
+    EventPaths,
+    Format,
+    LabGrades,
+    OutputFormat,
+    ProtocolName,
+    instant_of,
+    protocol_of,
+)
+from services.assessment.refusals import report_refusals
+from services.assessment.tables import console_for_output, show_assessment
+
+
+def assess(
+    events: EventPaths,
+    as_of: AsOf = None,
+    as_of_axis: AsOfAxis = Axis.RECORDED,
+    protocol: ProtocolName = "isi-jx",
+    lab_grades: Annotated[
+        LabGrades, typer.Option("--lab-grades", help="Results are not graded in this version: the list is empty.")
+    ] = LabGrades.ABNORMAL,
+    format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's own name
+) -> None:
+    """Judge every case at an instant: verdicts, cohort board, open questions.
+
+    Exits with 2 if any line was refused; all the rest is judged all the same.
+    """
+    del lab_grades
+    reading = read_log(events, protocol_of(protocol), instant_of(as_of), as_of_axis)
+    result = reading.as_json()
+    if format is Format.JSON:
+        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+    else:
+        show_assessment(console_for_output(), result)
+    raise typer.Exit(report_refusals(reading.intake))

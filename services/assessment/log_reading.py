@@ -1,0 +1,56 @@
+"""Reading a whole log from files into the charts, as it was known at an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from events.codec import Logged
+from events.dates import Instant, format_instant
+from projections.folds.trial_projection import TrialProjection
+from projections.rules.protocol import Protocol
+from services.assessment.event_files import EventFiles
+from services.assessment.intake import Intake
+from services.assessment.options import Axis
+from services.assessment.progress import bytes_read
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The charts at an instant, and what was refused on the way."""
+
+    protocol: Protocol
+    as_of: Instant
+    trial: TrialProjection
+    intake: Intake
+
+    def as_json(self) -> dict[str, Any]:
+        """``assess``'s JSON (EVENTS)."""
+        return {
+            "as_of": format_instant(self.as_of),
+            "protocol": self.protocol.name,
+            "protocol_version": self.protocol.version,
+            "events": self.trial.events,
+            **self.trial.as_json(self.as_of),
+            "refused": [refusal.as_json() for refusal in self.intake.refused],
+        }
+
+
+def read_log(paths: list[str], protocol: Protocol, as_of: Instant, axis: Axis) -> Reading:
+    """Fold every event of the files that was known at ``as_of``. Memory grows with the records, not with the bytes."""
+    trial = TrialProjection(protocol)
+    with EventFiles(paths) as files:
+        intake = Intake(protocol, files)
+        with bytes_read("reading events", files.bytes_total) as advance:
+            for logged in known_at(intake.events(advance), as_of, axis):
+                trial.fold(logged.event, logged.time)
+    return Reading(protocol, as_of, trial, intake)
+
+
+def known_at(events: Iterator[Logged], as_of: Instant, axis: Axis) -> Iterator[Logged]:
+    """The events that were known at an instant, on the axis asked for."""
+    by_receipt = axis is Axis.RECEIVED
+    for logged in events:
+        if (logged.received if by_receipt else logged.time) <= as_of:
+            yield logged

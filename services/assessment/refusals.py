@@ -1,0 +1,21 @@
+"""Telling the caller what was refused, and in the exit code that something was."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from services.assessment.intake import Intake
+
+DONE: Final = 0
+SOME_INPUT_REFUSED: Final = 2
+
+
+def report_refusals(intake: Intake) -> int:
+    """Write each refused line to standard error and give the exit code."""
+    for refusal in intake.refused:
+        urgent = "URGENT " if refusal.urgent else ""
+        named = f" (id {refusal.id})" if refusal.id is not None else ""
+        typer.echo(f"{refusal.file}:{refusal.line}: {urgent}refused{named}: {refusal.error}", err=True)
+    return SOME_INPUT_REFUSED if intake.refused else DONE

@@ -1,0 +1,90 @@
+"""Verdicts and the cohort board as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Json = dict[str, Any]
+
+STYLES: Final = {"met": "bold red", "possible": "yellow", "watch": "cyan"}
+#: What a table is given where it is not written to a terminal: wide enough that nothing is cut.
+WIDTH_ELSEWHERE: Final = 160
+
+
+def console_for_output() -> Console:
+    """Standard output: a terminal as it is, a file or a pipe wide and plain. ``NO_COLOR`` is obeyed."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_ELSEWHERE)
+
+
+def show_assessment(console: Console, result: Json) -> None:
+    """The whole of ``assess``: cases, cohorts, queries, and how many lines were refused."""
+    console.print(
+        f"{result['protocol']} version {result['protocol_version']}, as of {result['as_of']}, "
+        f"{_count(result['events'], 'event')}"
+    )
+    console.print(cases_table(result["cases"]))
+    console.print(cohorts_table(result["cohorts"]))
+    for row in result["cohorts"]:
+        for subject, reason in row["pending_reasons"].items():
+            console.print(f"  pending {subject}: {reason}")
+    if result["queries"]:
+        console.print(f"{_count(len(result['queries']), 'data query', 'data queries')}:")
+    for query in result["queries"]:
+        console.print(f"  {query['subject']} {query['record']}: {query['question']}")
+    if result["refused"]:
+        console.print(f"{_count(len(result['refused']), 'line')} refused, listed on standard error")
+
+
+def cases_table(cases: list[Json]) -> Table:
+    """One row a case: verdict, clauses, what it counts as, and what comes next."""
+    table = Table(title="Cases", title_justify="left")
+    for name in ("subject", "case", "verdict", "clauses", "level", "DLT", "due", "why, and what is open"):
+        table.add_column(name, overflow="fold")
+    for case in cases:
+        verdict = case["verdict"] or "-"
+        word = Text("overruled" if case["overruled"] else verdict, style=STYLES.get(verdict, ""))
+        clauses = ", ".join(f"{key} {value}" for key, value in case["clauses"].items())
+        level = "B" if case["population"] == "part-b" else _or_dash(case["dose_level"])
+        table.add_row(
+            case["subject"],
+            case["case"],
+            word,
+            clauses,
+            level,
+            "yes" if case["counts_as_dlt"] else "no",
+            _or_dash(case["due"]),
+            "\n".join([*case["reasons"], *(f"? {question}" for question in case["questions"])]),
+        )
+    return table
+
+
+def cohorts_table(cohorts: list[Json]) -> Table:
+    """One row a dose level: counts of subjects, and what they decide."""
+    table = Table(title="Cohorts", title_justify="left")
+    columns = ("part", "level", "treated", "evaluable", "pending", "replaceable", "DLTs", "decision", "best", "worst")
+    for name in columns:
+        table.add_column(name)
+    for row in cohorts:
+        decision = Text(_or_dash(row["decision"]) + (" HOLD" if row["hold"] else ""), style="bold red" * row["hold"])
+        table.add_row(
+            row["part"],
+            _or_dash(row["dose_level"]),
+            *(str(row[name]) for name in ("treated", "evaluable", "pending", "replaceable", "dlts")),
+            decision,
+            _or_dash(row["best_case"]),
+            _or_dash(row["worst_case"]),
+        )
+    return table
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,64 @@
+"""The command line: ``toxwatch`` and its sub-commands, put together here and nowhere else.
+
+Exit codes: 0 done, 1 failed, 2 some input was refused, 64 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final, NoReturn
+
+import typer
+
+from events.errors import ToxwatchError
+from services.assessment.assess_command import assess
+from services.assessment.explain_command import explain
+from services.importers.command import import_app
+from services.schemas import schema
+from services.simulator.command import simulate
+
+FAILED: Final = 1
+WRONG_USAGE: Final = 64
+INTERRUPTED: Final = 130
+
+
+def create_app() -> typer.Typer:
+    """The command line with all its commands."""
+    app = typer.Typer(
+        name="toxwatch",
+        help="Watches a dose-finding trial for dose-limiting toxicities: clinical events in, verdicts with reasons out.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for command in (assess, explain, schema, simulate):
+        app.command()(command)
+    app.add_typer(import_app, name="import")
+    return app
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    try:
+        code = create_app()(standalone_mode=False)
+    except typer.TyperException as error:
+        # What typer raises itself is wrong usage: an unknown option, a value that cannot be read.
+        show = getattr(error, "show", None)
+        if show is not None:
+            show()
+        sys.exit(WRONG_USAGE)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing more can be said, and Python must not try on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except (ToxwatchError, OSError) as error:
+        typer.echo(f"toxwatch: {error}", err=True)
+        sys.exit(FAILED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

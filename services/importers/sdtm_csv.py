@@ -1,0 +1,84 @@
+"""SDTM and other tables as CSV, plain or gzipped, read row by row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, TextIO
+
+from services.importers.columns import CsvFormat
+from services.importers.rows import MISSING, DataSet, Defect, ImportFailedError, Row, column_names, wrong_length
+
+SUFFIXES: Final = (".csv", ".csv.gz")
+
+
+def open_csv(path: Path, name: str, form: CsvFormat) -> DataSet:
+    """The file with its header read. Raises :class:`ImportFailedError` where there is none."""
+    with _opened(path, form) as file:
+        try:
+            header = next(_reader(file, form), None)
+        except csv.Error as error:
+            raise ImportFailedError(f"{path.name}: the header cannot be read: {error}") from error
+    if header is None:
+        raise ImportFailedError(f"{path.name}: the file is empty")
+    columns = column_names(header, path.name)
+    return DataSet(path.name, name, columns, partial(_rows, path, columns, form))
+
+
+def _rows(path: Path, columns: tuple[str, ...], form: CsvFormat) -> Iterator[Row | Defect]:
+    file, width, missing = path.name, len(columns), frozenset(form.missing)
+    with _opened(path, form) as text:
+        for number, fields in enumerate(_fields(text, form)):
+            if number == 0:
+                continue
+            if isinstance(fields, str):
+                yield Defect(file, number, "", MISSING, f"{fields}; the row is not read")
+            elif len(fields) != width:
+                yield wrong_length(file, number, len(fields), width)
+            else:
+                if missing:
+                    fields = [MISSING if field in missing else field for field in fields]
+                yield Row(file, number, dict(zip(columns, fields, strict=True)))
+
+
+def _fields(text: TextIO, form: CsvFormat) -> Iterator[list[str] | str]:
+    """Each line that is not blank; as a message where the quoting is broken, and on with the next line."""
+    reader = _reader(text, form)
+    while True:
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            yield f"line {reader.line_num}: {error}"
+            continue
+        if fields is None:
+            return
+        if fields:
+            yield fields
+
+
+# The type of what csv.reader returns has no public name.
+def _reader(text: TextIO, form: CsvFormat) -> csv._reader:
+    return csv.reader(text, delimiter=form.delimiter, strict=True)
+
+
+@contextmanager
+def _opened(path: Path, form: CsvFormat) -> Iterator[TextIO]:
+    try:
+        with _text(path, form.encoding) as file:
+            yield file
+    except (OSError, EOFError, zlib.error) as error:
+        raise ImportFailedError(f"{path.name}: {error or 'the file is cut off'}") from error
+    except UnicodeDecodeError as error:
+        rule = f"the file is not in {form.encoding}; name its encoding in the mapping (csv.encoding)"
+        raise ImportFailedError(f"{path.name}: {rule}") from error
+
+
+def _text(path: Path, encoding: str) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")

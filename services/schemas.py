@@ -1,0 +1,29 @@
+"""``toxwatch schema``: the JSON Schema of an event type, as published."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Annotated
+
+import typer
+
+from events.catalog import CLASS_BY_TYPE
+from events.schema_files import schema_of
+
+
+def schema(
+    type: Annotated[  # noqa: A002 - the argument's own name
+        str | None, typer.Argument(metavar="[TYPE]", help="An event type, such as toxwatch.ae.reported.v1.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of an event type; without one, the names of all types."""
+    names = sorted(CLASS_BY_TYPE)
+    if type is None:
+        typer.echo("\n".join(names))
+        return
+    if type not in names:
+        near = difflib.get_close_matches(type, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise typer.BadParameter(f"there is no event type {type!r}{hint}", param_hint="TYPE")
+    typer.echo(json.dumps(schema_of(CLASS_BY_TYPE[type], type), ensure_ascii=False, indent=2))
