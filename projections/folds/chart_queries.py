@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from events.acceptance import STUDY_TREATMENT
 from events.adverse_event import AdverseEventReported
+from projections.folds.record_history import conflicting_revisions, ignored_retractions
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import AE, stray_rulings
 from projections.rules.causality import RELATED, UNRELATED
@@ -40,12 +41,12 @@ def chart_queries(chart: SubjectChart) -> Iterator[DataQuery]:
 
 def _version_queries(chart: SubjectChart) -> Iterator[DataQuery]:
     for (kind, record_id), history in sorted(chart.records.items()):
-        if len(history.versions) == 1:
+        if len(history) == 1:
             continue
         record = f"{kind}:{record_id}" if record_id else kind
-        for revision in history.conflicting_revisions():
+        for revision in conflicting_revisions(history):
             yield DataQuery(record, f"Revision {revision} came with different contents: which one is right?")
-        for version in history.ignored_retractions():
+        for version in ignored_retractions(history):
             yield DataQuery(
                 record, f"A retraction of revision {version.revision} is older than the record: is the record in error?"
             )

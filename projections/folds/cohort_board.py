@@ -170,7 +170,7 @@ def _open_cases(protocol: Protocol, findings: list[Finding]) -> list[str]:
 
 def _observed_beyond_window(chart: SubjectChart) -> bool:
     ends = window_end(chart.facts)
-    latest = chart.observations.latest
+    latest = chart.observed_until
     return ends is not None and latest is not None and chart.facts.zone.to_wall(latest) >= ends[1]
 
 
@@ -181,7 +181,7 @@ def _left_early(chart: SubjectChart) -> bool:
 
 
 def _no_data(chart: SubjectChart) -> str:
-    latest, treatment = chart.observations.latest, chart.facts.treatment
+    latest, treatment = chart.observed_until, chart.facts.treatment
     if latest is None or treatment is None:
         return "no data"
     day = (chart.facts.zone.to_wall(latest) - treatment.day1_lo) // DAY

@@ -1,24 +1,22 @@
 """The chart of one subject: every record by revision, and the facts that the rules judge, kept current event by event.
 
-An event touches its case, not the history: ``fold`` names the cases that may be judged differently now. The chart is a function
-of the set of events folded, whatever their order.
+An event touches its case, not the history: ``fold`` names the cases that may be judged differently now. The chart is a
+function of the set of events folded, whatever their order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
 
 from events.adjudication import DltAdjudicated
 from events.adverse_event import AdverseEventReported
 from events.catalog import AnyEvent
-from events.clock import ClockReached, ProtocolActivated
-from events.dates import FAR_PAST, Instant, parse_date, zone_named
+from events.dates import FAR_PAST, Instant, PartialDate, parse_date, zone_named
 from events.envelope import SubjectEvent
 from events.laboratory import LabResulted
 from events.visit import VisitRecorded
-from projections.folds.observations import Observations, Observed
-from projections.folds.record_history import RecordHistory, Version
+from projections.folds.record_history import UNKNOWN_RECORD, RecordHistory, Version, effective, with_version
 from projections.rules.adjudication import NOT_DLT
 from projections.rules.analytes import analyte, canonical_case
 from projections.rules.assess import AE, LAB, case_names, may_reach_a_clause
@@ -26,7 +24,7 @@ from projections.rules.grade_course import is_fatal
 from projections.rules.linked_rows import coupled_rows, first_row, term_key
 from projections.rules.protocol import Protocol
 from projections.rules.stopping import PREFIX, could_explain_a_stop
-from projections.rules.subject_facts import Known, SubjectFacts, is_administration, treatment_start
+from projections.rules.subject_facts import Known, SubjectFacts, TreatmentStart, is_administration, treatment_start
 
 RecordKey = tuple[str, str]
 Touched = set[str]
@@ -37,22 +35,35 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _SNAPSHOT_KINDS: Final = frozenset({"enrolment", "administration", "discontinuation", "ae"})
 
 
+class Observed(NamedTuple):
+    """What is kept of a visit or a result, small enough to keep by the million.
+
+    ``date`` is None where nothing was observed (a missed visit, a result not done); ``analyte`` is a result's.
+    """
+
+    date: PartialDate | None
+    analyte: str | None
+
+
 class SubjectChart:
-    """All records of one subject under one protocol. ``high_water`` is the greatest ``time`` folded so far."""
+    """All records of one subject under one protocol.
+
+    ``high_water`` is the greatest ``time`` folded so far; ``observed_until`` the latest dated observation (a visit not
+    missed, a result done, an administration), by the first instant that its date may mean.
+    """
 
     def __init__(self, protocol: Protocol, subject: str) -> None:
         self.records: dict[RecordKey, RecordHistory] = {}
         self.facts = SubjectFacts(protocol, subject, protocol.zone, self.known_at)
-        self.observations = Observations(protocol.zone)
         self.high_water: Instant = FAR_PAST
-        self.site: str | None = None
+        self.observed_until: Instant | None = None
         self._analytes: dict[str, int] = {}
         self.facts.analytes = self._analytes
         self._deadly: set[str] = set()
         self._weighty: set[str] = set()
         self.facts.deadly, self.facts.weighty = self._deadly, self._weighty
         self._snapshots: dict[Instant, SubjectFacts] = {}
-        self._change: dict[str, Callable[[RecordKey, Version | None, Version | None], Touched]] = {
+        self._change: dict[str, Callable[[str, Version | None, Version | None], Touched]] = {
             "enrolment": self._enrolment,
             "discontinuation": self._discontinuation,
             "administration": self._administration,
@@ -66,22 +77,19 @@ class SubjectChart:
         """Take in one event recorded at ``time`` and name the cases that may be judged differently now."""
         if time > self.high_water:
             self.high_water = time
-        if isinstance(event, ClockReached | ProtocolActivated) or not isinstance(event, SubjectEvent):
-            return _NOTHING
         kind = event.record_kind
-        self.site = event.site
-        if kind not in self._change:
+        change = self._change.get(kind)
+        if change is None or not isinstance(event, SubjectEvent):
             return _NOTHING
-        key = (kind, event.record_id)
-        history = self.records.get(key)
-        if history is None:
-            history = self.records[key] = RecordHistory()
-        before = history.effective
+        record = event.record_id
+        history = self.records.get((kind, record), UNKNOWN_RECORD)
         version = Version(event.data.revision, time, event.id, event.source, event.retracts, _kept(event))
-        if not history.add(version):
+        now = with_version(history, version)
+        if now is history:
             return _NOTHING
-        after = history.effective
-        touched = self._change[kind](key, before, after) if after is not before else set()
+        self.records[(kind, record)] = now
+        before, after = effective(history), effective(now)
+        touched = change(record, before, after) if after is not before else set()
         if self._snapshots and kind in _SNAPSHOT_KINDS:
             touched |= self._reopen_overrules(time)
         return touched
@@ -93,7 +101,7 @@ class SubjectChart:
             then = SubjectChart(self.facts.protocol, self.facts.subject)
             for (kind, _), history in self.records.items():
                 if kind in _SNAPSHOT_KINDS:
-                    for version in history.versions:
+                    for version in history:
                         if version.time <= instant:
                             then.fold(version.event, version.time)
             facts = self._snapshots[instant] = then.facts
@@ -116,19 +124,18 @@ class SubjectChart:
             if any(known.event.data.verdict == NOT_DLT for known in named.values())
         }
 
-    def _enrolment(self, _key: RecordKey, _before: Version | None, after: Version | None) -> Touched:
+    def _enrolment(self, _record: str, _before: Version | None, after: Version | None) -> Touched:
         facts = self.facts
         facts.enrolment = None if after is None else Known(after.event, after.time)
         zone_name = after.event.data.time_zone if after is not None else None
         zone = zone_named(zone_name) if zone_name else facts.protocol.zone
         if zone is not facts.zone:
             facts.zone = zone
-            self.observations.move_to(zone)
             facts.treatment = self._treatment()
+            self._observe_anew()
         return self.all_cases()
 
-    def _discontinuation(self, key: RecordKey, _before: Version | None, after: Version | None) -> Touched:
-        _, scope = key
+    def _discontinuation(self, scope: str, _before: Version | None, after: Version | None) -> Touched:
         touched = self.all_cases()
         if after is None or after.event.data.retracted:
             self.facts.discontinuations.pop(scope, None)
@@ -136,12 +143,8 @@ class SubjectChart:
             self.facts.discontinuations[scope] = Known(after.event, after.time)
         return touched | self.all_cases()
 
-    def _administration(self, key: RecordKey, before: Version | None, after: Version | None) -> Touched:
-        given = after is not None and is_administration(after.event)
-        if given and after is not None:
-            self.observations.put(key, parse_date(after.event.data.given))
-        else:
-            self.observations.remove(key)
+    def _administration(self, _record: str, before: Version | None, after: Version | None) -> Touched:
+        self._observe(_administered(before), _administered(after))
         if not (self._may_move_treatment(before) or self._may_move_treatment(after)):
             return set()
         treatment = self._treatment()
@@ -159,12 +162,18 @@ class SubjectChart:
         lo = self.facts.span(version.event.data.given).lo
         return lo <= max(known.latest_first, known.by_drug.get(version.event.data.drug, lo))
 
-    def _treatment(self) -> Any:
-        given = [h.effective.event for (k, _), h in self.records.items() if k == "administration" and h.effective]
+    def _treatment(self) -> TreatmentStart | None:
+        given = [version.event for kind, version in self._effective() if kind == "administration"]
         return treatment_start(given, self.facts.zone)
 
-    def _adverse_event(self, key: RecordKey, before: Version | None, after: Version | None) -> Touched:
-        facts, (_, ae_id) = self.facts, key
+    def _effective(self) -> Iterator[tuple[str, Version]]:
+        for (kind, _), history in self.records.items():
+            version = effective(history)
+            if version is not None:
+                yield kind, version
+
+    def _adverse_event(self, ae_id: str, before: Version | None, after: Version | None) -> Touched:
+        facts = self.facts
         coupled = coupled_rows(facts, ae_id)
         deadly = ae_id in self._deadly
         if before is not None:
@@ -206,9 +215,8 @@ class SubjectChart:
                 if not index[key]:
                     del index[key]
 
-    def _adjudication(self, key: RecordKey, before: Version | None, after: Version | None) -> Touched:
+    def _adjudication(self, adjudication_id: str, before: Version | None, after: Version | None) -> Touched:
         touched: Touched = set()
-        _, adjudication_id = key
         for version in (before, after):
             if version is None:
                 continue
@@ -226,28 +234,56 @@ class SubjectChart:
                 touched.add(AE + first_row(self.facts, name.removeprefix(AE)))
         return touched
 
-    def _observation(self, key: RecordKey, before: Version | None, after: Version | None) -> Touched:
-        if after is not None and after.event.date is not None:
-            self.observations.put(key, after.event.date)
-        else:
-            self.observations.remove(key)
+    def _observation(self, _record: str, before: Version | None, after: Version | None) -> Touched:
+        seen: Observed | None = before.event if before is not None else None
+        sees: Observed | None = after.event if after is not None else None
+        self._observe(seen.date if seen is not None else None, sees.date if sees is not None else None)
         touched: Touched = set()
-        for version, step in ((before, -1), (after, 1)):
-            tested = version.event.analyte if version is not None else None
-            if tested is not None:
-                count = self._analytes.get(tested, 0) + step
-                self._analytes[tested] = count
-                if count <= 1 and LAB + tested in self.facts.adjudications:
-                    touched.add(LAB + tested)
+        for observed, step in ((seen, -1), (sees, 1)):
+            if observed is not None and observed.analyte is not None:
+                count = self._analytes.get(observed.analyte, 0) + step
+                self._analytes[observed.analyte] = count
+                if count <= 1 and LAB + observed.analyte in self.facts.adjudications:
+                    touched.add(LAB + observed.analyte)
         return touched
+
+    def _observe(self, before: PartialDate | None, after: PartialDate | None) -> None:
+        """Keep the latest observation current as the date of one changes."""
+        if before is not None and self._first_instant(before) == self.observed_until:
+            self._observe_anew()
+        elif after is not None:
+            seen = self._first_instant(after)
+            if self.observed_until is None or seen > self.observed_until:
+                self.observed_until = seen
+
+    def _observe_anew(self) -> None:
+        dates = [_date_of(kind, version) for kind, version in self._effective()]
+        self.observed_until = max((self._first_instant(date) for date in dates if date is not None), default=None)
+
+    def _first_instant(self, date: PartialDate) -> Instant:
+        return date.first if date.precision == "instant" else self.facts.zone.to_instant(date.first)
+
+
+def _date_of(kind: str, version: Version) -> PartialDate | None:
+    if kind == "administration":
+        return _administered(version)
+    observed = version.event
+    return observed.date if isinstance(observed, Observed) else None
+
+
+def _administered(version: Version | None) -> PartialDate | None:
+    if version is None or not is_administration(version.event):
+        return None
+    return parse_date(version.event.data.given)
 
 
 def _kept(event: AnyEvent) -> Any:
     """What the chart keeps of an event: of an observation no more than its date, for there may be a million of them."""
     if isinstance(event, LabResulted):
-        if event.data.status == "not-done":
+        data = event.data
+        if data.status == "not-done":
             return Observed(None, None)
-        return Observed(parse_date(event.data.collected), analyte(event.data.test))
+        return Observed(parse_date(data.collected), analyte(data.test))
     if isinstance(event, VisitRecorded):
         return Observed(parse_date(event.data.date) if event.data.status != "missed" else None, None)
     return event

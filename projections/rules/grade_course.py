@@ -112,9 +112,7 @@ class GradeCourse:
             if qualifies and not inside:
                 found.append((stretch.start, self.run_end(index, threshold)[1]))
             inside = qualifies
-        for interval in self.unplaced:
-            if (interval.at or 0) >= threshold:
-                found.append((interval.start, at_its_end(interval.start)))
+        found.extend((i.start, at_its_end(i.start)) for i in self.unplaced if (i.at or 0) >= threshold)
         return found
 
     def _begins(self, index: int, threshold: int) -> bool:

@@ -48,9 +48,10 @@ class TreatmentStart(NamedTuple):
 class SubjectFacts:
     """The effective records of one subject, retracted ones left out, with the indexes that the rules need.
 
-    ``adjudications`` are listed by the case that they name. ``continued_by`` indexes the adverse events by
-    the row they continue, ``same_term`` those that may reach a clause by their term; ``deadly`` and ``weighty`` are the ids
-    of those that are fatal, and of those that could explain why treatment was stopped. ``known_at`` gives the facts as they were known at an instant.
+    ``adjudications`` are listed by the case that they name. ``continued_by`` indexes the adverse events by the row they
+    continue, ``same_term`` those that may reach a clause by their term; ``deadly`` and ``weighty`` are the ids of those that
+    are fatal, and of those that could explain why treatment was stopped. ``known_at`` gives the facts as they were known at
+    an instant.
     """
 
     protocol: Protocol

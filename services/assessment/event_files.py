@@ -79,7 +79,7 @@ class EventFiles:
         if path == STANDARD_INPUT:
             file = _spooled(self._standard_input or sys.stdin.buffer)
         else:
-            file = Path(path).open("rb")
+            file = Path(path).open("rb")  # noqa: SIM115 - closed with the others
         self._open.append(file)
         return file
 

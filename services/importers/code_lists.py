@@ -117,11 +117,6 @@ SPECIMEN: Final[dict[str, Specimen | Nothing]] = {
     "CEREBROSPINAL FLUID": "csf",
     "CSF": "csf",
     "URINALYSIS": "urine",
-    # Categories of tests, which name no specimen: the contract's default, blood, is what they are done in.
-    "CHEMISTRY": "",
-    "HEMATOLOGY": "",
-    "HAEMATOLOGY": "",
-    "COAGULATION": "",
 }
 Timepoint = Literal["pre-dose", "post-dose"]
 TIMEPOINT: Final[dict[str, Timepoint | Nothing]] = {
@@ -144,17 +139,13 @@ class CodeLists(Section):
     action: Annotated[dict[Word, ActionWord | Nothing], AfterValidator(_over(ACTION))] = Field(
         {}, validate_default=True
     )
-    outcome: Annotated[dict[Word, Outcome | Nothing], AfterValidator(_over(OUTCOME))] = Field(
-        {}, validate_default=True
-    )
+    outcome: Annotated[dict[Word, Outcome | Nothing], AfterValidator(_over(OUTCOME))] = Field({}, validate_default=True)
     ongoing: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(ONGOING))] = Field({}, validate_default=True)
     grade: Annotated[dict[Word, Grade | Nothing], AfterValidator(_over(GRADE))] = Field({}, validate_default=True)
     severity_as_grade: dict[Word, Grade] = {}
     scope: Annotated[dict[Word, Scope | Nothing], AfterValidator(_over(SCOPE))] = Field({}, validate_default=True)
     reason: Annotated[dict[Word, Reason], AfterValidator(_over(REASON))] = Field({}, validate_default=True)
-    given: Annotated[dict[Word, GivenStatus | Nothing], AfterValidator(_over(GIVEN))] = Field(
-        {}, validate_default=True
-    )
+    given: Annotated[dict[Word, GivenStatus | Nothing], AfterValidator(_over(GIVEN))] = Field({}, validate_default=True)
     specimen: Annotated[dict[Word, Specimen | Nothing], AfterValidator(_over(SPECIMEN))] = Field(
         {}, validate_default=True
     )

@@ -193,7 +193,10 @@ class LabTest(Section):
 
 
 class LaboratoryColumns(Section):
-    """LB, one row a result: as it was reported, not in the study's standard units."""
+    """LB, one row a result: as it was reported, not in the study's standard units.
+
+    ``specimen_implied``: a column that says the specimen for some of its words (URINALYSIS), and nothing by the others.
+    """
 
     id: IdColumns = (("LBSEQ",),)
     update: Columns = ()
@@ -205,7 +208,8 @@ class LaboratoryColumns(Section):
     uln: Columns = ("LBORNRHI",)
     collected: Columns = ("LBDTC",)
     timepoint: Columns = ("LBTPT",)
-    specimen: Columns = ("LBSPEC", "LBCAT")
+    specimen: Columns = ("LBSPEC",)
+    specimen_implied: Columns = ("LBCAT",)
     status: Columns = ("LBSTAT",)
     fasting: Columns = ("LBFAST",)
     visit: IdColumns = (("VISITNUM",),)

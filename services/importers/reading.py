@@ -1,0 +1,184 @@
+"""One row being read: picks its values, translates its words, and reports what cannot be translated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeVar
+
+from services.importers.code_lists import normal
+from services.importers.drafts import REVISION, Draft
+from services.importers.moments import Moment, Recorded, read_moment, recorded
+from services.importers.rows import Row, RowRefusedError
+from services.importers.study import Study
+
+T = TypeVar("T")
+Columns = Sequence[str]
+
+NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+_LOCAL: Final = "a local time: the offset of the site's time zone was added"
+_SECONDS: Final = "a time without seconds: :00 was added"
+_REDUCED: Final = "parts of this date are unknown: what lies behind the first of them was left out"
+_GAP: Final = "the clock skipped this time when it was put forward: the offset before the change was taken"
+_FOLD: Final = "the clock showed this time twice: the first was taken"
+
+
+class Reading:
+    """A row with whom it is about. Raises :class:`RowRefusedError` where a row cannot become an event at all."""
+
+    __slots__ = ("row", "site", "study", "subject", "zone")
+
+    def __init__(self, row: Row, study: Study) -> None:
+        self.row = row
+        self.study = study
+        self.subject, self.site, self.zone = study.who(row)
+
+    def text(self, columns: Columns) -> str | None:
+        """The value as it stands."""
+        return self.row.pick(columns)[1] or None
+
+    def required(self, columns: Columns, what: str) -> str:
+        """The value as it stands; a row without it is refused."""
+        column, value = self.row.pick(columns)
+        if not value:
+            raise RowRefusedError(column, "", f"no {what}")
+        return value
+
+    def record_id(self, alternatives: Sequence[tuple[str, ...]], what: str) -> str:
+        """The id of the record that the row belongs to."""
+        columns = self.study.id_columns(alternatives)
+        parts = [self.row.values[column].strip() for column in columns]
+        if not any(parts):
+            raise RowRefusedError("+".join(columns or alternatives[0]), "", f"no id of the {what}")
+        return ".".join(parts)
+
+    def word(self, columns: Columns, codes: Mapping[str, T], *, urgent: bool = False) -> T | None:
+        """The value by a code list. A word that is not in it is reported and left out; ``""`` is left out knowingly."""
+        column, value = self.row.pick(columns)
+        if not value:
+            return None
+        meaning = codes.get(normal(value))
+        if meaning is None:
+            self.study.report.unmapped(self.row, column, value, "not in the code list: left out", urgent=urgent)
+        return None if meaning == "" else meaning
+
+    def flag(self, columns: Columns) -> bool | None:
+        """Yes or no."""
+        meaning = self.word(columns, self.study.mapping.codes.flag)
+        return meaning if isinstance(meaning, bool) else None
+
+    def date(self, columns: Columns) -> Moment | None:
+        """A date, if there is one that can be read; one that cannot is reported and left out."""
+        column, value = self.row.pick(columns)
+        if not value:
+            return None
+        try:
+            moment = read_moment(value, self.zone)
+        except ValueError as error:
+            self.study.report.unmapped(self.row, column, value, f"{error}: left out")
+            return None
+        if moment.remarks:
+            self._tell(column, value, moment)
+        return moment
+
+    def required_date(self, columns: Columns, what: str) -> Moment:
+        """A date without which the row is refused."""
+        column, value = self.row.pick(columns)
+        if not value:
+            raise RowRefusedError(column, "", f"no {what}")
+        try:
+            moment = read_moment(value, self.zone)
+        except ValueError as error:
+            raise RowRefusedError(column, value, str(error)) from None
+        if moment.remarks:
+            self._tell(column, value, moment)
+        return moment
+
+    def instant(self, columns: Columns) -> Moment | None:
+        """A date-time; a bare date is not exact enough, and is reported and left out."""
+        moment = self.date(columns)
+        if moment is not None and not moment.timed:
+            column, value = self.row.pick(columns)
+            self.study.report.unmapped(self.row, column, value, "a date where a date-time is needed: left out")
+            return None
+        return moment
+
+    def number(self, columns: Columns) -> float | int | None:
+        """A number; what is none is reported and left out."""
+        column, value = self.row.pick(columns)
+        if not value:
+            return None
+        if not NUMBER.fullmatch(value):
+            self.study.report.unmapped(self.row, column, value, "not a number: left out")
+            return None
+        return plain_number(value)
+
+    def whole(self, columns: Columns) -> int | None:
+        """A whole number."""
+        value = self.number(columns)
+        if value is not None and value != int(value):
+            column, text = self.row.pick(columns)
+            self.study.report.unmapped(self.row, column, text, "not a whole number: left out")
+            return None
+        return None if value is None else int(value)
+
+    def note(self, columns: Columns, message: str) -> None:
+        """Tell the report something about the row."""
+        column, value = self.row.pick(columns)
+        self.study.report.note(self.row, column, value, message)
+
+    def draft(
+        self, kind: str, type_name: str, record: str, data: dict[str, Any], dates: Iterable[Moment | None], when: Columns
+    ) -> Draft:
+        """The row as an event. ``dates`` are those it was made from, ``when`` the columns of its last update.
+
+        What is None in ``data`` is left out. The time is the last update, else the end of the latest date.
+        """
+        given = [date for date in dates if date is not None]
+        update = self.date(when)
+        time = recorded(update, given, self.zone)
+        if time is None:
+            raise RowRefusedError(",".join(when) or "time", "", "no date at all: when it was recorded cannot be said")
+        if time.estimate:
+            self._tell_estimate(time, when)
+        filled = {key: value for key, value in data.items() if value is not None}
+        filled.setdefault(REVISION, 1)
+        return Draft(self.row, kind, f"toxwatch.{type_name}.v1", self.subject, self.site, record, filled, time)
+
+    def _tell_estimate(self, time: Recorded, when: Columns) -> None:
+        report, column = self.study.report, ",".join(when)
+        if time.estimate == "day":
+            report.tally("time-estimated", "time", f"{column} is a date: the time is the end of that day")
+        elif time.estimate == "later":
+            message = f"a date in the row is later than {column}: the time is the end of the latest date"
+            report.time_estimated(self.row, time.text, message)
+        elif self.study.columns.isdisjoint(when):
+            message = "the file has no time of update: the time is the end of the row's latest date"
+            report.tally("time-estimated", "time", message)
+        else:
+            report.time_estimated(self.row, time.text, f"no {column}: the time is the end of the row's latest date")
+
+    def _tell(self, column: str, value: str, moment: Moment) -> None:
+        report = self.study.report
+        for remark in moment.remarks:
+            match remark:
+                case "offset":
+                    report.tally("note", column, f"{_LOCAL} ({self.zone})")
+                case "seconds":
+                    report.tally("note", column, _SECONDS)
+                case "reduced":
+                    report.note(self.row, column, value, f"{_REDUCED}; {moment.text} is written")
+                case "gap":
+                    report.note(self.row, column, value, f"{_GAP}; {moment.text} is written")
+                case "fold":
+                    report.note(self.row, column, value, f"{_FOLD}; {moment.text} is written")
+
+
+def plain_number(text: str) -> float | int:
+    """A number as JSON writes it: whole where it is whole and written so."""
+    value = float(text)
+    return int(text) if text.lstrip("+-").isdigit() and abs(value) < 2**53 else value
+
+
+Party = Literal["investigator", "sponsor"]
