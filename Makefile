@@ -1,12 +1,12 @@
 # Needs GNU make and a python3.11 that has the venv module; everything else is fetched into .venv, pinned and hashed.
 
-PYTHON     ?= python3.11
+PYTHON     ?= $(shell command -v python3.11 || command -v python3)
 VENV       ?= .venv
 UV_VERSION := 0.13.9
 WORKERS    ?= 2
 BUILD      ?= build
 DEMO_SEED  ?= 7
-DEMO_AS_OF ?= 2017-06-01T00:00:00Z
+DEMO_AS_OF ?= 2018-03-20T00:00:00Z
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
 
@@ -63,7 +63,7 @@ bench: $(STAMP)  ## measure, as ratios against named peers
 	@$(PY) -m tests.bench $(BENCH_ARGS)
 
 schema: $(STAMP)  ## write events/schema again from the models
-	@$(PY) -m events.schema
+	@$(PY) -m events.schema_files
 
 requirements: $(STAMP)  ## compile the pins again from pyproject.toml (add UPGRADE=--upgrade for newer ones)
 	@$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.txt

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +42,24 @@ class Reading:
 def read_log(paths: list[str], protocol: Protocol, as_of: Instant, axis: Axis) -> Reading:
     """Fold every event of the files that was known at ``as_of``. Memory grows with the records, not with the bytes."""
     trial = TrialProjection(protocol)
-    with EventFiles(paths) as files:
+    with EventFiles(paths) as files, _no_search_for_garbage():
         intake = Intake(protocol, files)
         with bytes_read("reading events", files.bytes_total) as advance:
             for logged in known_at(intake.events(advance), as_of, axis):
                 trial.fold(logged.event, logged.time)
     return Reading(protocol, as_of, trial, intake)
+
+
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """While charts only grow there is no garbage in cycles to find, and looking for it costs a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def known_at(events: Iterator[Logged], as_of: Instant, axis: Axis) -> Iterator[Logged]:

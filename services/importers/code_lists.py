@@ -129,29 +129,17 @@ LAB_STATUS: Final[dict[str, LabStatus | Nothing]] = {"NOT DONE": "not-done"}
 class CodeLists(Section):
     """The code lists of a study, each over its defaults. ``severity_as_grade`` has none: whoever sets it decides."""
 
-    flag: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(FLAG))] = Field({}, validate_default=True)
-    sex: Annotated[dict[Word, Literal["F", "M"] | Nothing], AfterValidator(_over(SEX))] = Field(
-        {}, validate_default=True
-    )
-    causality: Annotated[dict[Word, CausalityWord | Nothing], AfterValidator(_over(CAUSALITY))] = Field(
-        {}, validate_default=True
-    )
-    action: Annotated[dict[Word, ActionWord | Nothing], AfterValidator(_over(ACTION))] = Field(
-        {}, validate_default=True
-    )
-    outcome: Annotated[dict[Word, Outcome | Nothing], AfterValidator(_over(OUTCOME))] = Field({}, validate_default=True)
-    ongoing: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(ONGOING))] = Field({}, validate_default=True)
-    grade: Annotated[dict[Word, Grade | Nothing], AfterValidator(_over(GRADE))] = Field({}, validate_default=True)
-    severity_as_grade: dict[Word, Grade] = {}
-    scope: Annotated[dict[Word, Scope | Nothing], AfterValidator(_over(SCOPE))] = Field({}, validate_default=True)
-    reason: Annotated[dict[Word, Reason], AfterValidator(_over(REASON))] = Field({}, validate_default=True)
-    given: Annotated[dict[Word, GivenStatus | Nothing], AfterValidator(_over(GIVEN))] = Field({}, validate_default=True)
-    specimen: Annotated[dict[Word, Specimen | Nothing], AfterValidator(_over(SPECIMEN))] = Field(
-        {}, validate_default=True
-    )
-    timepoint: Annotated[dict[Word, Timepoint | Nothing], AfterValidator(_over(TIMEPOINT))] = Field(
-        {}, validate_default=True
-    )
-    lab_status: Annotated[dict[Word, LabStatus | Nothing], AfterValidator(_over(LAB_STATUS))] = Field(
-        {}, validate_default=True
-    )
+    flag: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(FLAG))] = LIST
+    sex: Annotated[dict[Word, Literal["F", "M"] | Nothing], AfterValidator(_over(SEX))] = LIST
+    causality: Annotated[dict[Word, CausalityWord | Nothing], AfterValidator(_over(CAUSALITY))] = LIST
+    action: Annotated[dict[Word, ActionWord | Nothing], AfterValidator(_over(ACTION))] = LIST
+    outcome: Annotated[dict[Word, Outcome | Nothing], AfterValidator(_over(OUTCOME))] = LIST
+    ongoing: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(ONGOING))] = LIST
+    grade: Annotated[dict[Word, Grade | Nothing], AfterValidator(_over(GRADE))] = LIST
+    severity_as_grade: dict[Word, Grade] = Field({})
+    scope: Annotated[dict[Word, Scope | Nothing], AfterValidator(_over(SCOPE))] = LIST
+    reason: Annotated[dict[Word, Reason], AfterValidator(_over(REASON))] = LIST
+    given: Annotated[dict[Word, GivenStatus | Nothing], AfterValidator(_over(GIVEN))] = LIST
+    specimen: Annotated[dict[Word, Specimen | Nothing], AfterValidator(_over(SPECIMEN))] = LIST
+    timepoint: Annotated[dict[Word, Timepoint | Nothing], AfterValidator(_over(TIMEPOINT))] = LIST
+    lab_status: Annotated[dict[Word, LabStatus | Nothing], AfterValidator(_over(LAB_STATUS))] = LIST

@@ -48,6 +48,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def is_column_field(section: Section, key: str) -> bool:
+    """Whether a key of a section names columns, rather than saying something else."""
+    return any(
+        isinstance(each, BeforeValidator) and each.func in (_names, _ids)
+        for each in type(section).model_fields[key].metadata
+    )
+
+
 class CsvFormat(Section):
     """How the CSV files are written. ``missing``: what stands for "no value", beside nothing at all."""
 
@@ -187,7 +195,7 @@ class LabTest(Section):
 
     test: str | None = None
     unit: str | None = None
-    units: dict[str, str] = {}
+    units: dict[str, str] = Field({})
     decimals: Annotated[int, Field(ge=0, le=9)] | None = None
     specimen: Literal["blood", "serum", "plasma", "urine", "csf", "other"] | None = None
 
@@ -213,5 +221,5 @@ class LaboratoryColumns(Section):
     status: Columns = ("LBSTAT",)
     fasting: Columns = ("LBFAST",)
     visit: IdColumns = (("VISITNUM",),)
-    tests: dict[str, LabTest] = {}
-    units: dict[str, str] = {}
+    tests: dict[str, LabTest] = Field({})
+    units: dict[str, str] = Field({})

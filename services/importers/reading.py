@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final
 
 from services.importers.code_lists import normal
 from services.importers.drafts import REVISION, Draft
@@ -12,7 +13,6 @@ from services.importers.moments import Moment, Recorded, read_moment, recorded
 from services.importers.rows import Row, RowRefusedError
 from services.importers.study import Study
 
-T = TypeVar("T")
 Columns = Sequence[str]
 
 NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -53,7 +53,7 @@ class Reading:
             raise RowRefusedError("+".join(columns or alternatives[0]), "", f"no id of the {what}")
         return ".".join(parts)
 
-    def word(self, columns: Columns, codes: Mapping[str, T], *, urgent: bool = False) -> T | None:
+    def word(self, columns: Columns, codes: Mapping[str, object], *, urgent: bool = False) -> Any:
         """The value by a code list. A word that is not in it is reported and left out; ``""`` is left out knowingly."""
         column, value = self.row.pick(columns)
         if not value:
@@ -65,8 +65,8 @@ class Reading:
 
     def flag(self, columns: Columns) -> bool | None:
         """Yes or no."""
-        meaning = self.word(columns, self.study.mapping.codes.flag)
-        return meaning if isinstance(meaning, bool) else None
+        meaning: bool | None = self.word(columns, self.study.mapping.codes.flag)
+        return meaning
 
     def date(self, columns: Columns) -> Moment | None:
         """A date, if there is one that can be read; one that cannot is reported and left out."""
@@ -109,7 +109,7 @@ class Reading:
         column, value = self.row.pick(columns)
         if not value:
             return None
-        if not NUMBER.fullmatch(value):
+        if not NUMBER.fullmatch(value) or not math.isfinite(float(value)):
             self.study.report.unmapped(self.row, column, value, "not a number: left out")
             return None
         return plain_number(value)
@@ -129,7 +129,13 @@ class Reading:
         self.study.report.note(self.row, column, value, message)
 
     def draft(
-        self, kind: str, type_name: str, record: str, data: dict[str, Any], dates: Iterable[Moment | None], when: Columns
+        self,
+        kind: str,
+        type_name: str,
+        record: str,
+        data: dict[str, Any],
+        dates: Iterable[Moment | None],
+        when: Columns,
     ) -> Draft:
         """The row as an event. ``dates`` are those it was made from, ``when`` the columns of its last update.
 
@@ -179,6 +185,3 @@ def plain_number(text: str) -> float | int:
     """A number as JSON writes it: whole where it is whole and written so."""
     value = float(text)
     return int(text) if text.lstrip("+-").isdigit() and abs(value) < 2**53 else value
-
-
-Party = Literal["investigator", "sponsor"]

@@ -21,7 +21,7 @@ def open_csv(path: Path, name: str, form: CsvFormat) -> DataSet:
     """The file with its header read. Raises :class:`ImportFailedError` where there is none."""
     with _opened(path, form) as file:
         try:
-            header = next(_reader(file, form), None)
+            header = next(csv.reader(file, delimiter=form.delimiter, strict=True), None)
         except csv.Error as error:
             raise ImportFailedError(f"{path.name}: the header cannot be read: {error}") from error
     if header is None:
@@ -48,7 +48,7 @@ def _rows(path: Path, columns: tuple[str, ...], form: CsvFormat) -> Iterator[Row
 
 def _fields(text: TextIO, form: CsvFormat) -> Iterator[list[str] | str]:
     """Each line that is not blank; as a message where the quoting is broken, and on with the next line."""
-    reader = _reader(text, form)
+    reader = csv.reader(text, delimiter=form.delimiter, strict=True)
     while True:
         try:
             fields = next(reader, None)
@@ -61,18 +61,13 @@ def _fields(text: TextIO, form: CsvFormat) -> Iterator[list[str] | str]:
             yield fields
 
 
-# The type of what csv.reader returns has no public name.
-def _reader(text: TextIO, form: CsvFormat) -> csv._reader:
-    return csv.reader(text, delimiter=form.delimiter, strict=True)
-
-
 @contextmanager
 def _opened(path: Path, form: CsvFormat) -> Iterator[TextIO]:
     try:
         with _text(path, form.encoding) as file:
             yield file
     except (OSError, EOFError, zlib.error) as error:
-        raise ImportFailedError(f"{path.name}: {error or 'the file is cut off'}") from error
+        raise ImportFailedError(f"{path.name}: {str(error) or 'the file is cut off'}") from error
     except UnicodeDecodeError as error:
         rule = f"the file is not in {form.encoding}; name its encoding in the mapping (csv.encoding)"
         raise ImportFailedError(f"{path.name}: {rule}") from error

@@ -1,0 +1,62 @@
+"""DM: who takes part, at which dose level; and who died, where DS does not say it."""
+
+from __future__ import annotations
+
+from services.importers.drafts import REVISION, Draft
+from services.importers.mapping import Arm, arm_of
+from services.importers.moments import Moment
+from services.importers.reading import Reading
+from services.importers.rows import Row
+from services.importers.study import Study
+
+ENROLLED = "enrolled"
+DISCONTINUED = "discontinued"
+
+
+def subject_enrolled(row: Row, study: Study) -> list[Draft]:
+    """A row of DM as ``subject.enrolled``. A death in it is kept until DS has been read."""
+    study.learn_site(row)
+    reading = Reading(row, study)
+    columns = study.mapping.dm
+    enrolled = reading.required_date(columns.enrolled, "date of enrolment; the mapping can name another (dm.enrolled)")
+    arm = _arm(reading)
+    birth = reading.date(columns.birth)
+    data = {
+        REVISION: 1,
+        "part": arm.part,
+        "dose_level": arm.dose_level,
+        ENROLLED: enrolled.text,
+        "sex": reading.word(columns.sex, study.mapping.codes.sex),
+        # The year only: no rule needs more, and a birth date identifies.
+        "birth_year": None if birth is None else int(birth.text[:4]),
+        "liver_metastases": reading.flag(columns.liver_metastases),
+        "time_zone": study.mapping.time_zones.get(reading.site),
+        "protocol_version": reading.text(columns.protocol_version),
+    }
+    death = _death(reading)
+    if death is not None:
+        study.deaths.setdefault(reading.subject, death)
+    return [reading.draft("DM", "subject.enrolled", "", data, [enrolled], columns.update)]
+
+
+def _arm(reading: Reading) -> Arm:
+    columns, mapping = reading.study.mapping.dm, reading.study.mapping
+    column, word = reading.row.pick(columns.arm)
+    arm = arm_of(mapping, word) if word else Arm()
+    if arm is None:
+        reading.study.report.unmapped(reading.row, column, word, "not an arm of the mapping: no part, no dose level")
+        return Arm()
+    return arm
+
+
+def _death(reading: Reading) -> Draft | None:
+    columns = reading.study.mapping.dm
+    date: Moment | None = reading.date(columns.death)
+    if date is None:
+        if reading.flag(columns.died):
+            message = "a death without a date that can be read: no event says it unless DS does"
+            column, value = reading.row.pick(columns.died)
+            reading.study.report.unmapped(reading.row, column, value, message, urgent=True)
+        return None
+    data = {REVISION: 1, "scope": "study", "date": date.text, "reason": "death"}
+    return reading.draft("DM", "subject.discontinued", "study", data, [date], columns.update)

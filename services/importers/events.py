@@ -1,0 +1,51 @@
+"""From a draft to an event as one line: the envelope, a derived id, and the check of the whole by the codec."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from typing import Final
+
+from events.acceptance import TrialContract
+from events.codec import Codec
+from events.errors import EventRefused
+from services.importers.drafts import REVISION, Draft
+from services.importers.study import Study
+
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+DIGEST_BYTES: Final = 5
+
+
+def event_line(draft: Draft, study: Study) -> bytes:
+    """The event without its line end.
+
+    The id says what it names, and ends with a digest of what is said: the same row of a later extract gives the same
+    id only while it says the same, so that a redelivery is a duplicate and a correction is not refused as one.
+    """
+    data = _ENCODE(draft.data)
+    time = draft.recorded.text
+    digest = blake2b(f"{time} {data}".encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
+    parts = (draft.subject, draft.kind, draft.record, f"r{draft.data[REVISION]}", digest)
+    event_id = ".".join(part for part in parts if part)
+    line = (
+        f'{{"specversion":"1.0","id":{_ENCODE(event_id)},"source":{_ENCODE(study.source(draft.site))}'
+        f',"type":"{draft.type}","subject":{_ENCODE(draft.subject)},"time":"{time}"'
+        f',"trial":{_ENCODE(study.trial)},"site":{_ENCODE(draft.site)},"data":{data}}}'
+    )
+    # Half a character (an unpaired surrogate) is for the codec to refuse, with its own words.
+    return line.encode("utf-8", "surrogatepass")
+
+
+class Validator:
+    """The project's own reader of events, asked before an event is written."""
+
+    def __init__(self, contract: TrialContract) -> None:
+        self._decode = Codec(contract).decode
+
+    def validate(self, event: bytes) -> EventRefused | None:
+        """Why the event would be refused, or None."""
+        try:
+            self._decode(event)
+        except EventRefused as refused:
+            return refused
+        return None

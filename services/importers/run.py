@@ -1,0 +1,205 @@
+"""An import from beginning to end: files in, events and a report out.
+
+Rows that can be revisions of one record are collected file by file; laboratory results, which can be millions, are
+written as they are read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from services.importers.adverse_events import adverse_event_reported, is_urgent, keep_worst_grade
+from services.importers.datasets import Inputs, Kind, Source, find_inputs, open_data_set
+from services.importers.demographics import subject_enrolled
+from services.importers.disposition import subject_discontinued
+from services.importers.drafts import Draft, number, revisions
+from services.importers.events import Validator, event_line
+from services.importers.exposure import treatment_administered
+from services.importers.laboratory import lab_resulted
+from services.importers.mapping import Domain, Mapping
+from services.importers.protocol_file import protocol_of
+from services.importers.report import Report
+from services.importers.rows import DataSet, Defect, Row, RowRefusedError
+from services.importers.study import Study
+from services.importers.unread import tell_columns
+from services.importers.visits import visit_recorded
+
+Progress = Callable[[str, int], None]
+Make = Callable[[Row, Study], list[Draft]]
+
+MAKERS: Final[dict[Domain, Make]] = {
+    "DM": subject_enrolled,
+    "EX": treatment_administered,
+    "SV": visit_recorded,
+    "AE": adverse_event_reported,
+    "DS": subject_discontinued,
+    "LB": lab_resulted,
+}
+STREAMED: Final[frozenset[Domain]] = frozenset({"LB"})
+PROGRESS_ROWS: Final = 2000
+
+
+@dataclass
+class Summary:
+    """What came of an import, file by file; and the protocol's configuration, where the mapping says enough for one."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    time_estimated: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    urgent: int = 0
+    protocol: dict[str, object] | None = None
+
+
+def import_study(
+    kind: Kind,
+    path: Path,
+    mapping: Mapping,
+    out: BinaryIO,
+    report: Report,
+    progress: Progress | None = None,
+) -> Summary:
+    """Write the events of the data sets at ``path`` to ``out``, one a line, and whatever else there is to ``report``.
+
+    Raises :class:`services.importers.rows.ImportFailedError` where a file cannot be read; what was written until then
+    is valid, and incomplete.
+    """
+    inputs = find_inputs(kind, path, mapping)
+    study = Study(mapping, report)
+    running = _Import(study, out, progress or _no_progress)
+    for unread in inputs.unread:
+        report.file_note(unread.path.name, "", "", unread.reason)
+    _note_assumptions(study, inputs)
+    if inputs.sites_from is not None:
+        running.learn_sites(open_data_set(kind, inputs.sites_from, mapping))
+    before_laboratory = [source for source in inputs.sources if source.domain not in STREAMED]
+    for source in before_laboratory:
+        running.read(source, open_data_set(kind, source.path, mapping))
+    running.write_deaths()
+    for source in inputs.sources:
+        if source.domain in STREAMED:
+            running.read(source, open_data_set(kind, source.path, mapping))
+    return running.finish()
+
+
+class _Import:
+    def __init__(self, study: Study, out: BinaryIO, progress: Progress) -> None:
+        self.study = study
+        self.summary = Summary()
+        self._out = out
+        self._progress = progress
+        self._validator: Validator | None = None
+
+    def learn_sites(self, data: DataSet) -> None:
+        """Read a DM for its sites alone."""
+        self.study.begin_file(data)
+        for row in data.rows():
+            if isinstance(row, Row):
+                self.study.learn_site(row)
+        message = "read for the sites of the subjects alone: its own rows are not imported"
+        self.study.report.file_note(data.file, "", "", message)
+
+    def read(self, source: Source, data: DataSet) -> None:
+        """One file: its rows become drafts, the drafts events."""
+        self.study.begin_file(data)
+        tell_columns(self.study, source.domain, data)
+        drafts = self._drafts(source.domain, data)
+        how = self.study.mapping.revisions
+        if source.domain in STREAMED:
+            for draft in drafts:
+                number(draft, how, 0)
+                self._write(draft)
+        else:
+            worst_so_far = source.domain == "AE" and self.study.mapping.ae.grade_is == "current"
+            follow = keep_worst_grade if worst_so_far else _follow_nothing
+            for draft in revisions(drafts, how, follow, self._remark):
+                self._write(draft)
+        self.study.report.end_file(data.file)
+
+    def write_deaths(self) -> None:
+        """The deaths that DM tells of and DS, if there is one, does not."""
+        deaths, self.study.deaths = list(self.study.deaths.values()), {}
+        for draft in deaths:
+            number(draft, self.study.mapping.revisions, 0)
+            self._write(draft)
+            column, value = draft.row.pick(self.study.mapping.dm.death)
+            self.study.report.note(
+                draft.row, column, value, "a death that DS does not tell of: written as the end of study"
+            )
+
+    def finish(self) -> Summary:
+        """The counts, which close the report as well."""
+        summary, report = self.summary, self.study.report
+        kinds = {
+            "refused": summary.refused,
+            "unmapped": summary.unmapped,
+            "time-estimated": summary.time_estimated,
+            "note": summary.notes,
+        }
+        for (file, action), count in report.counts.items():
+            kinds[action][file] = count
+        for file in summary.rows:
+            for name, counts in {"rows": summary.rows, "events": summary.events, **kinds}.items():
+                report.summary(file, name, counts[file])
+        summary.urgent = report.urgent
+        summary.protocol = protocol_of(self.study)
+        return summary
+
+    def _drafts(self, domain: Domain, data: DataSet) -> Iterator[Draft]:
+        make, file, rows = MAKERS[domain], data.file, 0
+        for row in data.rows():
+            if isinstance(row, Defect):
+                self.study.report.defect(row)
+                rows += row.number > 0
+                continue
+            rows += 1
+            try:
+                yield from make(row, self.study)
+            except RowRefusedError as refused:
+                self.study.report.refuse(row, refused, urgent=domain == "AE" and is_urgent(row, self.study))
+            if rows % PROGRESS_ROWS == 0:
+                self._progress(file, rows)
+        self._progress(file, rows)
+        self.summary.rows[file] += rows
+
+    def _write(self, draft: Draft) -> None:
+        if self._validator is None:
+            self._validator = Validator(self.study.contract())
+        line = event_line(draft, self.study)
+        refused = self._validator.validate(line)
+        if refused is not None:
+            error = RowRefusedError(refused.field, "", refused.error)
+            self.study.report.refuse(draft.row, error, urgent=draft.urgent)
+            return
+        self._out.write(line + b"\n")
+        self.summary.events[draft.row.file] += 1
+        self.summary.types[draft.type] += 1
+
+    def _remark(self, draft: Draft, message: str) -> None:
+        self.study.report.note(draft.row, "", "", message)
+
+
+def _no_progress(file: str, rows: int) -> None:
+    """Nobody watches."""
+
+
+def _follow_nothing(previous: Draft, draft: Draft) -> None:
+    """A row stands for itself."""
+
+
+def _note_assumptions(study: Study, inputs: Inputs) -> None:
+    mapping = study.mapping
+    file = inputs.sources[0].path.parent.name
+    if mapping.time_zone is None:
+        study.report.file_note(
+            file, "time_zone", "UTC", "the mapping names no time zone: local times are taken for UTC"
+        )
+    if not mapping.study_drugs:
+        study.report.file_note(file, "drugs", "", "the mapping names no drugs: no row of EX can be imported")

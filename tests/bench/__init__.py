@@ -1,0 +1,1 @@
+"""What things cost, as ratios in one run: ``python -m tests.bench``. Figures never gate CI."""

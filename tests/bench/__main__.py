@@ -1,0 +1,29 @@
+"""Run the benchmarks: ``python -m tests.bench [--events N] [--subjects N] [--rounds N] [--profile]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+
+from tests.bench import assess_rate, event_cost
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--subjects", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", action="store_true", help="show where the time goes, function by function")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    print(f"Python {platform.python_version()}, one core, medians of {options.rounds} rounds")
+    assess_rate.run(options.events, options.subjects, options.rounds, profile=options.profile)
+    event_cost.run()
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
