@@ -15,6 +15,10 @@ from events.codec import LINE_BYTES_MAX
 
 STANDARD_INPUT: Final = "-"
 
+#: How many bytes are read between two reports of progress.
+REPORTED_BYTES: Final = 1024 * 1024
+
+_NEWLINE: Final = ord("\n")
 _FILE_SHIFT: Final = 48
 _OFFSET_MASK: Final = (1 << _FILE_SHIFT) - 1
 
@@ -54,17 +58,20 @@ class EventFiles:
         """Every line that is not blank. ``advance`` is told of the bytes read, for a progress bar."""
         for index, path in enumerate(self._paths):
             file = self._opened(path)
-            offset = number = 0
+            offset = reported = number = 0
             while raw := file.readline(LINE_BYTES_MAX + 2):
                 number += 1
                 length = len(raw)
-                if not raw.endswith(b"\n"):
+                if raw[-1] != _NEWLINE:
                     length += _rest_of_line(file)
-                content = raw.rstrip(b"\r\n")
-                if content.strip():
+                content = raw.rstrip()
+                if content:
                     yield Line(path, number, index << _FILE_SHIFT | offset, content)
                 offset += length
-                advance(length)
+                if offset - reported > REPORTED_BYTES:
+                    advance(offset - reported)
+                    reported = offset
+            advance(offset - reported)
 
     def again(self, position: int) -> bytes:
         """The line at a position, read once more."""
@@ -73,7 +80,7 @@ class EventFiles:
         file.seek(position & _OFFSET_MASK)
         raw = file.readline(LINE_BYTES_MAX + 2)
         file.seek(here)
-        return raw.rstrip(b"\r\n")
+        return raw.rstrip()
 
     def _opened(self, path: str) -> BinaryIO:
         if path == STANDARD_INPUT:

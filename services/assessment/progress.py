@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-#: So that counting costs nothing beside reading.
-REPORTED_BYTES: Final = 1024 * 1024
 
 
 @contextmanager
@@ -23,14 +19,4 @@ def bytes_read(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=total)
-        waiting = 0
-
-        def advance(count: int) -> None:
-            nonlocal waiting
-            waiting += count
-            if waiting >= REPORTED_BYTES:
-                progress.advance(task, waiting)
-                waiting = 0
-
-        yield advance
-        progress.advance(task, waiting)
+        yield lambda count: progress.advance(task, count)

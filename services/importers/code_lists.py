@@ -129,17 +129,17 @@ LAB_STATUS: Final[dict[str, LabStatus | Nothing]] = {"NOT DONE": "not-done"}
 class CodeLists(Section):
     """The code lists of a study, each over its defaults. ``severity_as_grade`` has none: whoever sets it decides."""
 
-    flag: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(FLAG))] = LIST
-    sex: Annotated[dict[Word, Literal["F", "M"] | Nothing], AfterValidator(_over(SEX))] = LIST
-    causality: Annotated[dict[Word, CausalityWord | Nothing], AfterValidator(_over(CAUSALITY))] = LIST
-    action: Annotated[dict[Word, ActionWord | Nothing], AfterValidator(_over(ACTION))] = LIST
-    outcome: Annotated[dict[Word, Outcome | Nothing], AfterValidator(_over(OUTCOME))] = LIST
-    ongoing: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(ONGOING))] = LIST
-    grade: Annotated[dict[Word, Grade | Nothing], AfterValidator(_over(GRADE))] = LIST
+    flag: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(FLAG))] = Field(FLAG)
+    sex: Annotated[dict[Word, Literal["F", "M"] | Nothing], AfterValidator(_over(SEX))] = Field(SEX)
+    causality: Annotated[dict[Word, CausalityWord | Nothing], AfterValidator(_over(CAUSALITY))] = Field(CAUSALITY)
+    action: Annotated[dict[Word, ActionWord | Nothing], AfterValidator(_over(ACTION))] = Field(ACTION)
+    outcome: Annotated[dict[Word, Outcome | Nothing], AfterValidator(_over(OUTCOME))] = Field(OUTCOME)
+    ongoing: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(ONGOING))] = Field(ONGOING)
+    grade: Annotated[dict[Word, Grade | Nothing], AfterValidator(_over(GRADE))] = Field(GRADE)
     severity_as_grade: dict[Word, Grade] = Field({})
-    scope: Annotated[dict[Word, Scope | Nothing], AfterValidator(_over(SCOPE))] = LIST
-    reason: Annotated[dict[Word, Reason], AfterValidator(_over(REASON))] = LIST
-    given: Annotated[dict[Word, GivenStatus | Nothing], AfterValidator(_over(GIVEN))] = LIST
-    specimen: Annotated[dict[Word, Specimen | Nothing], AfterValidator(_over(SPECIMEN))] = LIST
-    timepoint: Annotated[dict[Word, Timepoint | Nothing], AfterValidator(_over(TIMEPOINT))] = LIST
-    lab_status: Annotated[dict[Word, LabStatus | Nothing], AfterValidator(_over(LAB_STATUS))] = LIST
+    scope: Annotated[dict[Word, Scope | Nothing], AfterValidator(_over(SCOPE))] = Field(SCOPE)
+    reason: Annotated[dict[Word, Reason], AfterValidator(_over(REASON))] = Field(REASON)
+    given: Annotated[dict[Word, GivenStatus | Nothing], AfterValidator(_over(GIVEN))] = Field(GIVEN)
+    specimen: Annotated[dict[Word, Specimen | Nothing], AfterValidator(_over(SPECIMEN))] = Field(SPECIMEN)
+    timepoint: Annotated[dict[Word, Timepoint | Nothing], AfterValidator(_over(TIMEPOINT))] = Field(TIMEPOINT)
+    lab_status: Annotated[dict[Word, LabStatus | Nothing], AfterValidator(_over(LAB_STATUS))] = Field(LAB_STATUS)

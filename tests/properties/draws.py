@@ -5,22 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from events.dates import DAY, HOUR, Instant, Span, format_instant, parse_date, zone_named
+from events.dates import DAY, HOUR, Instant, Span, parse_date, zone_named
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
-PARIS: Final = ZoneInfo("Europe/Paris")
-SITE_ZONE: Final = zone_named("Europe/Paris")
+PARIS: Final = "Europe/Paris"
 TIMES_OF_DAY: Final = [(0, 0), (8, 0), (10, 0), (10, 0), (10, 0), (10, 1), (9, 59), (23, 30)]
 
-#: How long after the latest date that it speaks of an event is recorded.
-DELAYS: Final = [
-    0, 0, HOUR // 2, 2 * HOUR, 2 * HOUR, 9 * HOUR, DAY, 50 * HOUR, 5 * DAY, 7 * DAY, 10 * DAY,
-]  # fmt: skip
+#: How many hours after the latest date that it speaks of an event is recorded.
+DELAYS_HOURS: Final = [0, 0, 0.5, 2, 2, 9, 24, 50, 120, 168, 240]
 
 
 class Draw:
@@ -47,36 +43,35 @@ class Draw:
         return self.some(items, len(items))
 
     def date(self, day: date, coarse: float = 0.06, timed: float = 0.45) -> str:
-        """The day as a clinical date: a month or year, a date-time, or the bare day."""
+        """The day as a clinical date: its month or year, a date-time, or the bare day."""
         if self.chance(coarse):
             return day.isoformat()[: 7 if self.chance(0.85) else 4]
         if self.chance(timed):
             hour, minute = self.one_of(TIMES_OF_DAY)
-            return datetime(day.year, day.month, day.day, hour, minute, tzinfo=PARIS).isoformat()
+            return datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZoneInfo(PARIS)).isoformat()
         return day.isoformat()
 
-    def recorded(self, dates: Sequence[str], floor: Instant = 0) -> Instant:
-        """When an event was recorded that speaks of these dates: no earlier than any of them."""
-        return max([floor, *(span(text).lo for text in dates)]) + self.one_of(DELAYS)
+    def recorded(self, dates: Sequence[str | None], floor: Instant = 0) -> Instant:
+        """When an event was recorded that speaks of these dates: not before any of them."""
+        latest = max(floor, *(span(text).lo for text in dates if text), 0)
+        return latest + int(self.one_of(DELAYS_HOURS) * HOUR)
 
 
 def span(text: str) -> Span:
-    """A clinical date as the Paris site means it."""
-    return SITE_ZONE.resolve(parse_date(text))
+    """A clinical date as a site in Paris means it."""
+    return zone_named(PARIS).resolve(parse_date(text))
 
 
-def day_after(base: date, days: int) -> date:
+def days_after(base: date, days: int) -> date:
     return base + timedelta(days=days)
 
 
-def midnight_utc(day: date) -> Instant:
+def start_of(day: date) -> Instant:
+    """Midnight in UTC."""
     return (day - date(1970, 1, 1)).days * DAY
 
 
 def in_offset(instant: Instant, minutes: int) -> str:
-    """An instant written in an offset from UTC."""
+    """An instant as it is written so many minutes east of Greenwich."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)
     return moment.astimezone(timezone(timedelta(minutes=minutes))).isoformat()
-
-
-__all__ = ["DAY", "HOUR", "Draw", "Json", "day_after", "format_instant", "in_offset", "midnight_utc", "span"]
