@@ -50,7 +50,10 @@ def _injection_site_reaction(case: AdverseEventCase, _interval: Interval) -> Ans
 
 
 def _not_flu_like_and_responding(case: AdverseEventCase, _interval: Interval) -> Answer:
-    return negation(case.flu_like_and_responding)
+    exempt = case.flu_like_and_responding
+    if exempt.truth is Truth.YES:
+        exempt = replace(exempt, reason=f"exempt: {exempt.reason}")
+    return negation(exempt)
 
 
 related: Final = Predicate("related to the study drugs", _related)
@@ -133,7 +136,7 @@ class _Lasting:
         reached = sum_reaches(total, open_starts, self.limit, self.case.facts.zone)
         if reached is not None:
             so_long = length(total) if reached == ALREADY else f"{length(self.limit)} and more"
-            reason = f"not contiguous, but at grade ≥{self.at_grade} for a cumulative {so_long} since day 1"
+            reason = f"at grade ≥{self.at_grade} for a cumulative {so_long} since day 1"
             found.append(
                 (reached, self._unknown(reason, "Does the cumulative time count as lasting?", bool(open_starts)))
             )

@@ -53,8 +53,9 @@ def revisions(
 
 
 def number(draft: Draft, how: Literal["counted", "update-time"], before: int) -> None:
-    """Give the draft its revision: one more than ``before``, or the millisecond of its update."""
-    stamp = draft.recorded.order // MILLISECOND if how == "update-time" else 0
+    """Give the draft its revision: one more than ``before``, or the millisecond of its update where it has one."""
+    stamped = how == "update-time" and draft.recorded.estimate != "none"
+    stamp = draft.recorded.order // MILLISECOND if stamped else 0
     draft.data[REVISION] = max(before + 1, stamp)
 
 

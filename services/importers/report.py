@@ -83,7 +83,8 @@ class Report:
         self._write(Line(file, None, field, str(count), "summary", False, ""))
 
     def _add(self, line: Line, count: int = 1) -> None:
-        self.counts[line.file, line.action] += count
+        # A note that holds for a whole file is one note; the times that were estimated are counted one by one.
+        self.counts[line.file, line.action] += 1 if line.action == "note" else count
         self.urgent += line.urgent
         self._write(line)
 

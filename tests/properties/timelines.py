@@ -187,7 +187,8 @@ class _Story:
             revision = max(1, data["revision"] + draw.one_of([1, 1, 1, 0, -1]))
             time = self.retract("ae", {"ae_id": data["ae_id"]}, revision, time)
             if draw.chance(0.3):
-                self.add("ae.reported", time + 3 * DAY, {**data, "revision": data["revision"] + 3})
+                revived = {**data, "revision": data["revision"] + 3}
+                self.add("ae.reported", draw.recorded(dates_of(revived), time), revived)
 
     def _stopped(self) -> None:
         draw = self.draw

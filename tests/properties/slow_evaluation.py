@@ -1,0 +1,176 @@
+"""A slow evaluation from scratch: from the bare set of events known, by plain loops, with nothing kept from one event to the next.
+
+It shares the rules with the folds, and no index, cache or bookkeeping: what changes event by event there is found again here
+by looking at every event. The two must agree after every single event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from events.codec import Logged
+from events.dates import DAY, Instant, parse_date, zone_named
+from projections.rules.analytes import analyte, canonical_case
+from projections.rules.assess import evaluate_case, may_reach_a_clause
+from projections.rules.finding import Finding, finding_at
+from projections.rules.grade_course import is_fatal
+from projections.rules.isi_jx import PROTOCOL
+from projections.rules.linked_rows import term_key
+from projections.rules.stopping import could_explain_a_stop
+from projections.rules.subject_facts import Known, SubjectFacts, treatment_start
+
+Json = dict[str, Any]
+
+
+def high_water(known: Iterable[Logged]) -> Instant:
+    """The greatest time among the events, those of the clock included."""
+    return max(logged.time for logged in known)
+
+
+def slow_findings(known: Sequence[Logged], instant: Instant) -> dict[str, Finding]:
+    """What stands about one subject at an instant, by case, from every event that is known of it."""
+    facts = slow_facts(known)
+    found: dict[str, Finding] = {}
+    for name in possible_cases(known):
+        evaluation = evaluate_case(facts, name)
+        finding = finding_at(evaluation, instant) if evaluation is not None else None
+        if finding is not None:
+            found[name] = finding
+    return found
+
+
+def possible_cases(known: Sequence[Logged]) -> list[str]:
+    """Every name that a case may have: whatever was ever reported or ruled on, retracted or not, and every stop."""
+    names = {"discontinued:death", "discontinued:adverse-event"}
+    for logged in known:
+        if logged.event.record_kind == "ae":
+            names.add(f"ae:{logged.event.record_id}")
+        if logged.event.type == "toxwatch.dlt.adjudicated.v1":
+            names.add(canonical_case(logged.event.data.case))
+    return sorted(names)
+
+
+def slow_facts(known: Sequence[Logged]) -> SubjectFacts:
+    """The effective records of one subject, with every index found by looking at all of them."""
+
+    def known_at(instant: Instant) -> SubjectFacts:
+        return slow_facts([logged for logged in known if logged.time <= instant])
+
+    enrolment = [Known(*version[:2]) for version in effective(known, "enrolment")]
+    zone_name = enrolment[0].event.data.time_zone if enrolment else None
+    facts = SubjectFacts(PROTOCOL, known[0].event.subject if known else "", PROTOCOL.zone, known_at)  # type: ignore[union-attr]
+    facts.zone = zone_named(zone_name) if zone_name else PROTOCOL.zone
+    facts.enrolment = enrolment[0] if enrolment else None
+    facts.treatment = treatment_start([event for event, _, _ in effective(known, "administration")], facts.zone)
+    for event, time, _ in effective(known, "discontinuation"):
+        if not event.data.retracted:
+            facts.discontinuations[event.data.scope] = Known(event, time)
+    for event, time, _ in effective(known, "adjudication"):
+        named = facts.adjudications.setdefault(canonical_case(event.data.case), {})
+        named[event.data.adjudication_id] = Known(event, time)
+    rows = {event.data.ae_id: Known(event, time) for event, time, _ in effective(known, "ae")}
+    facts.adverse_events = rows
+    for ae_id, (event, _) in rows.items():
+        if event.data.continues:
+            facts.continued_by.setdefault(event.data.continues, set()).add(ae_id)
+        if may_reach_a_clause(PROTOCOL, event):
+            facts.same_term.setdefault(term_key(event.data.preferred_term, event.data.term), set()).add(ae_id)
+    facts.deadly = {ae_id for ae_id, (event, _) in rows.items() if is_fatal(event)}
+    facts.weighty = {ae_id for ae_id, (event, _) in rows.items() if could_explain_a_stop(event)}
+    tested = [analyte(event.data.test) for event, _, _ in effective(known, "lab") if event.data.status != "not-done"]
+    facts.analytes = {test: tested.count(test) for test in tested}
+    return facts
+
+
+def effective(known: Iterable[Logged], kind: str) -> list[Any]:
+    """The version in effect of every record of a kind: the highest revision, then time, then id; retracted ones left out."""
+    of_kind: list[Any] = [logged for logged in known if logged.event.record_kind == kind]
+    found = []
+    for record_id in sorted({logged.event.record_id for logged in of_kind}):
+        versions = [logged for logged in of_kind if logged.event.record_id == record_id]
+        latest = max(versions, key=lambda logged: (logged.event.data.revision, logged.time, logged.event.id))
+        if not latest.event.retracts:
+            found.append(latest)
+    return found
+
+
+def slow_cohorts(known: Iterable[Logged]) -> list[Json]:
+    """The ``cohorts`` of ``assess``'s JSON, each subject judged at its own high water: RULES 5, counted by hand."""
+    by_subject: dict[str, list[Logged]] = {}
+    for logged in known:
+        by_subject.setdefault(logged.event.subject, []).append(logged)  # type: ignore[union-attr, arg-type]
+    standings = {subject: slow_standing(events) for subject, events in sorted(by_subject.items())}
+    counted = {subject: standing for subject, standing in standings.items() if standing is not None}
+    levels = {level for level, _, _ in counted.values()}
+    rows = []
+    for level in sorted(levels, key=lambda level: (level is None, level or 0)):
+        here = {subject: (words, why) for subject, (at, words, why) in counted.items() if at == level}
+        rows.append(_cohort(level, here))
+    return rows
+
+
+def _cohort(level: int | None, here: dict[str, tuple[str, str | None]]) -> Json:
+    words = [word for word, _ in here.values()]
+    dlts, pending = words.count("dlt"), words.count("pending")
+    evaluable = dlts + words.count("evaluable")
+    return {
+        "part": "A",
+        "dose_level": level,
+        "treated": len(here),
+        "evaluable": evaluable,
+        "pending": pending,
+        "replaceable": words.count("replaceable"),
+        "dlts": dlts,
+        "hold": dlts >= 2,
+        "decision": three_plus_three(evaluable, dlts, pending) if level else None,
+        "best_case": three_plus_three(evaluable + pending, dlts, 0) if level else None,
+        "worst_case": three_plus_three(evaluable + pending, dlts + pending, 0) if level else None,
+        "pending_reasons": {subject: why for subject, (word, why) in here.items() if word == "pending"},
+    }
+
+
+def three_plus_three(evaluable: int, dlts: int, pending: int) -> str:
+    """RULES 5, the default design, read from the page."""
+    if dlts >= 2:
+        return "stop"
+    if pending or evaluable < 3:
+        return "pending"
+    if dlts == 0 or evaluable >= 6:
+        return "escalate"
+    return "expand"
+
+
+def slow_standing(known: Sequence[Logged]) -> tuple[int | None, str, str | None] | None:
+    """One subject's dose level, how it counts there, and why it is pending; None: in no cohort."""
+    facts = slow_facts(known)
+    start = facts.treatment
+    if start is None or facts.part == "B":
+        return None
+    findings = slow_findings(known, high_water(known)).values()
+    if any(finding.counts_as_dlt for finding in findings):
+        return facts.dose_level, "dlt", None
+    still_open = [
+        f"{finding.case} is open: {', '.join(f'{clause} {word}' for clause, word in finding.clauses.items())}"
+        for finding in findings
+        if not finding.overruled and {"possible", "watch"} & {finding.clauses.get(f"DLT-{n}") for n in range(1, 6)}
+    ]
+    seen = [facts.zone.resolve(parse_date(text)) for text in _observed(known)]
+    observed = any(span.wall_lo >= start.day1_hi + 35 * DAY for span in seen)
+    if observed and not still_open:
+        return facts.dose_level, "evaluable", None
+    left = facts.discontinuations.get("study")
+    if left and not still_open and facts.span(left.event.data.date).wall_hi < start.day1_lo + 35 * DAY:
+        return facts.dose_level, "replaceable", None
+    if still_open:
+        return facts.dose_level, "pending", "; ".join(still_open)
+    days = (max(span.wall_lo for span in seen) - start.day1_lo) // DAY
+    return facts.dose_level, "pending", f"no data since day {days + 1 if days >= 0 else days}"
+
+
+def _observed(known: Sequence[Logged]) -> list[str]:
+    """The date of every observation in effect: visits not missed, results done, administrations."""
+    visits = [event.data.date for event, _, _ in effective(known, "visit") if event.data.status != "missed"]
+    results = [event.data.collected for event, _, _ in effective(known, "lab") if event.data.status != "not-done"]
+    doses = [event.data.given for event, _, _ in effective(known, "administration") if event.data.status != "not-given"]
+    return [*visits, *results, *doses]
