@@ -17,7 +17,7 @@ SEVERE = 3
 
 def adverse_event_reported(row: Row, study: Study) -> list[Draft]:
     """A row of AE as ``ae.reported``."""
-    reading = Reading(row, study)
+    reading = Reading(row, study, urgent=is_urgent(row, study))
     columns = study.mapping.ae
     record = reading.record_id(columns.id, "adverse event")
     grade, own = _grade(reading)
@@ -46,15 +46,9 @@ def adverse_event_reported(row: Row, study: Study) -> list[Draft]:
     }
     dates = [onset, end, reading.date(columns.ongoing_at)]
     draft = reading.draft("AE", "ae.reported", record, data, dates, columns.update)
-    draft.urgent = is_urgent(row, study)
+    draft.urgent = reading.urgent
+    draft.course = () if grade is None else ((grade, draft.update),)
     return [draft]
-
-
-def keep_worst_grade(previous: Draft, draft: Draft) -> None:
-    """The contract's grade is the worst so far: a milder row after a worse one keeps the worse."""
-    before, now = previous.data.get("grade"), draft.data.get("grade")
-    if before is not None and (now is None or before > now):
-        draft.data["grade"] = before
 
 
 def is_urgent(row: Row, study: Study) -> bool:
@@ -84,7 +78,7 @@ def _grade(reading: Reading) -> tuple[int | None, dict[str, Any] | None]:
         return grade, own
     if not codes.severity_as_grade:
         message = "a severity is not a toxicity grade, and the mapping has no codes.severity_as_grade: no grade"
-        reading.study.report.unmapped(reading.row, column, severity, message)
+        reading.unmapped(column, severity, message)
         return None, own
     return reading.word(columns.severity, codes.severity_as_grade, urgent=True), own
 
@@ -92,7 +86,7 @@ def _grade(reading: Reading) -> tuple[int | None, dict[str, Any] | None]:
 def _course(reading: Reading, end: Moment | None) -> dict[str, Any]:
     """Outcome and whether it goes on: as said, or because it has not resolved and no end is given."""
     columns, codes = reading.study.mapping.ae, reading.study.mapping.codes
-    outcome = reading.word(columns.outcome, codes.outcome)
+    outcome = reading.word(columns.outcome, codes.outcome, urgent=True)
     ongoing = reading.word(columns.ongoing, codes.ongoing)
     if outcome in UNRESOLVED:
         if end is not None:
@@ -115,7 +109,7 @@ def _seriousness(reading: Reading) -> dict[str, Any]:
     for name in columns.other_criteria:
         if reading.flag((name,)) is True:
             message = "the contract has no such criterion: left out; the mapping can count it as another"
-            reading.study.report.unmapped(reading.row, name, "Y", message, urgent=True)
+            reading.unmapped(name, "Y", message, urgent=True)
     if criteria and serious is False:
         reading.note(columns.serious, f"not serious, and yet {', '.join(criteria)}: both are written")
     return {"serious": serious, "seriousness": criteria or None}
@@ -124,7 +118,7 @@ def _seriousness(reading: Reading) -> dict[str, Any]:
 def _causality(reading: Reading) -> dict[str, dict[str, Any]] | None:
     answers: dict[str, dict[str, Any]] = {}
     for entry in reading.study.mapping.ae.causality:
-        answer = reading.word(entry.column, reading.study.mapping.codes.causality, urgent=True)
+        answer = reading.word(entry.column, reading.study.mapping.codes.causality)
         if answer is not None:
             answers.setdefault(entry.party, {})[entry.about] = answer
     return answers or None

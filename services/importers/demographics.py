@@ -18,6 +18,10 @@ def subject_enrolled(row: Row, study: Study) -> list[Draft]:
     study.learn_site(row)
     reading = Reading(row, study)
     columns = study.mapping.dm
+    # Before anything can refuse the row: a death counts even where the enrolment is in doubt.
+    death = _death(reading)
+    if death is not None:
+        study.deaths.setdefault(reading.subject, death)
     enrolled = reading.required_date(columns.enrolled, "date of enrolment; the mapping can name another (dm.enrolled)")
     arm = _arm(reading)
     birth = reading.date(columns.birth)
@@ -33,9 +37,6 @@ def subject_enrolled(row: Row, study: Study) -> list[Draft]:
         "time_zone": study.mapping.time_zones.get(reading.site),
         "protocol_version": reading.text(columns.protocol_version),
     }
-    death = _death(reading)
-    if death is not None:
-        study.deaths.setdefault(reading.subject, death)
     return [reading.draft("DM", "subject.enrolled", "", data, [enrolled], columns.update)]
 
 
@@ -44,7 +45,7 @@ def _arm(reading: Reading) -> Arm:
     column, word = reading.row.pick(columns.arm)
     arm = arm_of(mapping, word) if word else Arm()
     if arm is None:
-        reading.study.report.unmapped(reading.row, column, word, "not an arm of the mapping: no part, no dose level")
+        reading.unmapped(column, word, "not an arm of the mapping: no part, no dose level")
         return Arm()
     return arm
 
@@ -56,7 +57,7 @@ def _death(reading: Reading) -> Draft | None:
         if reading.flag(columns.died):
             message = "a death without a date that can be read: no event says it unless DS does"
             column, value = reading.row.pick(columns.died)
-            reading.study.report.unmapped(reading.row, column, value, message, urgent=True)
+            reading.unmapped(column, value, message, urgent=True)
         return None
     data = {REVISION: 1, "scope": "study", "date": date.text, "reason": "death"}
     return reading.draft("DM", "subject.discontinued", "study", data, [date], columns.update)

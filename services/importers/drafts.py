@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from services.importers.moments import Recorded
+from services.importers.moments import Moment, Recorded
 from services.importers.rows import Row
 
 MILLISECOND: Final = 1000
@@ -15,7 +15,10 @@ REVISION: Final = "revision"
 
 @dataclass(slots=True)
 class Draft:
-    """One row as one event. ``data`` has the place of the revision; its value comes later."""
+    """One row as one event. ``data`` has the place of the revision; its value comes later.
+
+    ``course``: the grades that the rows of one toxicity have said so far, each with the update of its row.
+    """
 
     row: Row
     kind: str
@@ -25,7 +28,9 @@ class Draft:
     record: str
     data: dict[str, Any]
     recorded: Recorded
+    update: Moment | None = None
     urgent: bool = False
+    course: tuple[tuple[int, Moment | None], ...] = ()
 
     @property
     def content(self) -> dict[str, Any]:
@@ -33,7 +38,7 @@ class Draft:
         return {**self.data, REVISION: None}
 
 
-Follow = Callable[[Draft, Draft], None]
+Follow = Callable[[Draft, Draft], str]
 Remark = Callable[[Draft, str], None]
 
 
@@ -42,8 +47,8 @@ def revisions(
 ) -> Iterator[Draft]:
     """The drafts of each record in the order of their updates, with their revisions.
 
-    ``follow`` may carry something over from one revision to the next; ``remark`` is told of every row that is no
-    revision of its own, and of rows whose order only the file tells.
+    ``follow`` may carry something over from one row to the next, and say what there is to say of it. ``remark`` is told
+    that, of every row that is no revision of its own, and of rows whose order only the file tells.
     """
     groups: dict[tuple[str, str, str], list[Draft]] = {}
     for draft in drafts:
@@ -67,7 +72,9 @@ def _revised(
     previous: Draft | None = None
     for draft in group:
         if previous is not None:
-            follow(previous, draft)
+            message = follow(previous, draft)
+            if message:
+                remark(draft, message)
             if previous.content == draft.content:
                 remark(draft, f"the same as revision {previous.data[REVISION]} of {draft.record}: no new revision")
                 continue

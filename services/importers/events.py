@@ -16,24 +16,37 @@ _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), all
 DIGEST_BYTES: Final = 5
 
 
-def event_line(draft: Draft, study: Study) -> bytes:
-    """The event without its line end.
+class EventWriter:
+    """Writes drafts as events. What all events of one type about one subject share is worked out once."""
 
-    The id says what it names, and ends with a digest of what is said: the same row of a later extract gives the same
-    id only while it says the same, so that a redelivery is a duplicate and a correction is not refused as one.
-    """
-    data = _ENCODE(draft.data)
-    time = draft.recorded.text
-    digest = blake2b(f"{time} {data}".encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
-    parts = (draft.subject, draft.kind, draft.record, f"r{draft.data[REVISION]}", digest)
-    event_id = ".".join(part for part in parts if part)
-    line = (
-        f'{{"specversion":"1.0","id":{_ENCODE(event_id)},"source":{_ENCODE(study.source(draft.site))}'
-        f',"type":"{draft.type}","subject":{_ENCODE(draft.subject)},"time":"{time}"'
-        f',"trial":{_ENCODE(study.trial)},"site":{_ENCODE(draft.site)},"data":{data}}}'
-    )
-    # Half a character (an unpaired surrogate) is for the codec to refuse, with its own words.
-    return line.encode("utf-8", "surrogatepass")
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._shared: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def line(self, draft: Draft) -> bytes:
+        """The event without its line end.
+
+        The id says what it names, and ends with a digest of what is said: the same row of a later extract gives the
+        same id only while it says the same, so that a redelivery is a duplicate and a correction is not refused as one.
+        """
+        shared = self._shared.get((draft.type, draft.subject))
+        if shared is None:
+            shared = self._shared[draft.type, draft.subject] = self._about(draft)
+        before, after = shared
+        data = _ENCODE(draft.data)
+        time = draft.recorded.text
+        digest = blake2b(f"{time} {data}".encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()
+        parts = (draft.subject, draft.kind, draft.record, f"r{draft.data[REVISION]}", digest)
+        event_id = _ENCODE(".".join(part for part in parts if part))
+        line = f'{{"specversion":"1.0","id":{event_id},{before},"time":"{time}",{after},"data":{data}}}'
+        # Half a character (an unpaired surrogate) is for the codec to refuse, with its own words.
+        return line.encode("utf-8", "surrogatepass")
+
+    def _about(self, draft: Draft) -> tuple[str, str]:
+        source = self._study.source(draft.site)
+        before = {"source": source, "type": draft.type, "subject": draft.subject}
+        after = {"trial": self._study.trial, "site": draft.site}
+        return _ENCODE(before)[1:-1], _ENCODE(after)[1:-1]
 
 
 class Validator:

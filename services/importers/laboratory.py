@@ -79,7 +79,7 @@ def _test_code(reading: Reading, name: str, test: LabTest) -> str:
     if test.test is None and _TESTCD.fullmatch(name) is None:
         column, _ = reading.row.pick(reading.study.mapping.lb.test)
         message = "not a CDISC test code, and not in the mapping's [lb.tests]: kept as it is, which is not graded"
-        reading.study.report.unmapped(reading.row, column, name, message)
+        reading.unmapped(column, name, message)
     return test.test or name
 
 
@@ -109,7 +109,7 @@ def _unit(reading: Reading, name: str, test: LabTest) -> dict[str, Any]:
         known = UNITS.get(unit)
     if known is None:
         message = f"the unit of {name} is not in the mapping's [lb.units]: left out"
-        reading.study.report.unmapped(reading.row, column, unit, message)
+        reading.unmapped(column, unit, message)
         return {"x": {"unit": unit}}
     return {"unit": known or None}
 
@@ -120,7 +120,7 @@ def _limit(reading: Reading, columns: tuple[str, ...], test: LabTest) -> float |
         return None
     result = read_result(text, test.decimals)
     if result.value is None or result.comparator is not None:
-        reading.study.report.unmapped(reading.row, column, text, "a limit that is not a number: left out")
+        reading.unmapped(column, text, "a limit that is not a number: left out")
         return None
     return result.value
 

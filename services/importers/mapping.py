@@ -28,6 +28,8 @@ from services.importers.columns import (
 Domain = Literal["DM", "EX", "SV", "AE", "DS", "LB"]
 
 BUNDLED: Final = Path(__file__).parent / "mappings"
+#: Explains every key, and is no study.
+EXAMPLE: Final = "example"
 DRUG: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 RESERVED: Final = frozenset({"study-treatment", "injection-procedure"})
 
@@ -121,7 +123,7 @@ class Mapping(Section):
 
 def bundled_names() -> list[str]:
     """The mappings that come with Toxwatch."""
-    return sorted(path.stem for path in BUNDLED.glob("*.toml"))
+    return sorted(path.stem for path in BUNDLED.glob("*.toml") if path.stem != EXAMPLE)
 
 
 def load_mapping(name: str | None) -> Mapping:

@@ -25,12 +25,16 @@ _FOLD: Final = "the clock showed this time twice: the first was taken"
 
 
 class Reading:
-    """A row with whom it is about. Raises :class:`RowRefusedError` where a row cannot become an event at all."""
+    """A row with whom it is about. Raises :class:`RowRefusedError` where a row cannot become an event at all.
 
-    __slots__ = ("row", "site", "study", "subject", "zone")
+    ``urgent``: the row speaks of a severe toxicity, and so does every line of the report about it.
+    """
 
-    def __init__(self, row: Row, study: Study) -> None:
+    __slots__ = ("row", "site", "study", "subject", "urgent", "zone")
+
+    def __init__(self, row: Row, study: Study, *, urgent: bool = False) -> None:
         self.row = row
+        self.urgent = urgent
         self.study = study
         self.subject, self.site, self.zone = study.who(row)
 
@@ -45,7 +49,7 @@ class Reading:
             raise RowRefusedError(column, "", f"no {what}")
         return value
 
-    def record_id(self, alternatives: Sequence[tuple[str, ...]], what: str) -> str:
+    def record_id(self, alternatives: tuple[tuple[str, ...], ...], what: str) -> str:
         """The id of the record that the row belongs to."""
         columns = self.study.id_columns(alternatives)
         parts = [self.row.values[column].strip() for column in columns]
@@ -60,7 +64,7 @@ class Reading:
             return None
         meaning = codes.get(normal(value))
         if meaning is None:
-            self.study.report.unmapped(self.row, column, value, "not in the code list: left out", urgent=urgent)
+            self.unmapped(column, value, "not in the code list: left out", urgent=urgent)
         return None if meaning == "" else meaning
 
     def flag(self, columns: Columns) -> bool | None:
@@ -76,7 +80,7 @@ class Reading:
         try:
             moment = read_moment(value, self.zone)
         except ValueError as error:
-            self.study.report.unmapped(self.row, column, value, f"{error}: left out")
+            self.unmapped(column, value, f"{error}: left out")
             return None
         if moment.remarks:
             self._tell(column, value, moment)
@@ -100,7 +104,7 @@ class Reading:
         moment = self.date(columns)
         if moment is not None and not moment.timed:
             column, value = self.row.pick(columns)
-            self.study.report.unmapped(self.row, column, value, "a date where a date-time is needed: left out")
+            self.unmapped(column, value, "a date where a date-time is needed: left out")
             return None
         return moment
 
@@ -110,7 +114,7 @@ class Reading:
         if not value:
             return None
         if not NUMBER.fullmatch(value) or not math.isfinite(float(value)):
-            self.study.report.unmapped(self.row, column, value, "not a number: left out")
+            self.unmapped(column, value, "not a number: left out")
             return None
         return plain_number(value)
 
@@ -119,9 +123,13 @@ class Reading:
         value = self.number(columns)
         if value is not None and value != int(value):
             column, text = self.row.pick(columns)
-            self.study.report.unmapped(self.row, column, text, "not a whole number: left out")
+            self.unmapped(column, text, "not a whole number: left out")
             return None
         return None if value is None else int(value)
+
+    def unmapped(self, column: str, value: str, message: str, *, urgent: bool = False) -> None:
+        """Tell the report of a value that the event goes without."""
+        self.study.report.unmapped(self.row, column, value, message, urgent=urgent or self.urgent)
 
     def note(self, columns: Columns, message: str) -> None:
         """Tell the report something about the row."""
@@ -150,7 +158,7 @@ class Reading:
             self._tell_estimate(time, when)
         filled = {key: value for key, value in data.items() if value is not None}
         filled.setdefault(REVISION, 1)
-        return Draft(self.row, kind, f"toxwatch.{type_name}.v1", self.subject, self.site, record, filled, time)
+        return Draft(self.row, kind, f"toxwatch.{type_name}.v1", self.subject, self.site, record, filled, time, update)
 
     def _tell_estimate(self, time: Recorded, when: Columns) -> None:
         report, column = self.study.report, ",".join(when)

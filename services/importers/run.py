@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from services.importers.adverse_events import adverse_event_reported, is_urgent, keep_worst_grade
+from services.importers.adverse_events import adverse_event_reported, is_urgent
 from services.importers.datasets import Inputs, Kind, Source, find_inputs, open_data_set
 from services.importers.demographics import subject_enrolled
 from services.importers.disposition import subject_discontinued
 from services.importers.drafts import Draft, number, revisions
-from services.importers.events import Validator, event_line
+from services.importers.events import EventWriter, Validator
 from services.importers.exposure import treatment_administered
 from services.importers.laboratory import lab_resulted
 from services.importers.mapping import Domain, Mapping
 from services.importers.protocol_file import protocol_of
 from services.importers.report import Report
 from services.importers.rows import DataSet, Defect, Row, RowRefusedError
+from services.importers.severity_course import continue_course
 from services.importers.study import Study
 from services.importers.unread import tell_columns
 from services.importers.visits import visit_recorded
@@ -95,6 +96,7 @@ class _Import:
         self.summary = Summary()
         self._out = out
         self._progress = progress
+        self._writer = EventWriter(study)
         self._validator: Validator | None = None
 
     def learn_sites(self, data: DataSet) -> None:
@@ -117,8 +119,8 @@ class _Import:
                 number(draft, how, 0)
                 self._write(draft)
         else:
-            worst_so_far = source.domain == "AE" and self.study.mapping.ae.grade_is == "current"
-            follow = keep_worst_grade if worst_so_far else _follow_nothing
+            by_day = source.domain == "AE" and self.study.mapping.ae.grade_is == "current"
+            follow = continue_course if by_day else _follow_nothing
             for draft in revisions(drafts, how, follow, self._remark):
                 self._write(draft)
         self.study.report.end_file(data.file)
@@ -172,7 +174,7 @@ class _Import:
     def _write(self, draft: Draft) -> None:
         if self._validator is None:
             self._validator = Validator(self.study.contract())
-        line = event_line(draft, self.study)
+        line = self._writer.line(draft)
         refused = self._validator.validate(line)
         if refused is not None:
             error = RowRefusedError(refused.field, "", refused.error)
@@ -190,8 +192,9 @@ def _no_progress(file: str, rows: int) -> None:
     """Nobody watches."""
 
 
-def _follow_nothing(previous: Draft, draft: Draft) -> None:
+def _follow_nothing(previous: Draft, draft: Draft) -> str:  # noqa: ARG001 - as the other does
     """A row stands for itself."""
+    return ""
 
 
 def _note_assumptions(study: Study, inputs: Inputs) -> None:

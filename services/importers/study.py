@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -40,15 +40,21 @@ class Study:
         self._sites: dict[str, str] = {}
         self._known: dict[tuple[str, str], Who] = {}
         self._subject_columns: tuple[str, ...] = ()
+        self._id_columns: dict[tuple[tuple[str, ...], ...], tuple[str, ...]] = {}
 
     def begin_file(self, data: DataSet) -> None:
         """Rows of another file follow."""
         self.columns = frozenset(data.columns)
+        self._id_columns.clear()
         self._subject_columns = self.id_columns(self.mapping.subject.id)
 
-    def id_columns(self, alternatives: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    def id_columns(self, alternatives: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
         """The first alternative all of whose columns the file has; nothing where it has none."""
-        return next((columns for columns in alternatives if self.columns.issuperset(columns)), ())
+        found = self._id_columns.get(alternatives)
+        if found is None:
+            found = next((columns for columns in alternatives if self.columns.issuperset(columns)), ())
+            self._id_columns[alternatives] = found
+        return found
 
     def who(self, row: Row) -> Who:
         """The subject and site of a row. Raises :class:`RowRefusedError`."""

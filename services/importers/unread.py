@@ -22,11 +22,22 @@ def tell_columns(study: Study, domain: Domain, data: DataSet) -> None:
     unread = [column for column in data.columns if column not in named]
     if unread:
         study.report.file_note(data.file, "", ",".join(unread), "columns that the import does not read")
-    for key in sorted(section.model_fields_set):
-        columns = tuple(_texts(getattr(section, key)))
-        if columns and is_column_field(section, key) and not set(columns) & set(data.columns):
+    for key, columns in _named(section):
+        if columns and not set(columns) & set(data.columns):
             message = f"named in the mapping ({domain.lower()}.{key}), and not in the file"
             study.report.file_note(data.file, "", ",".join(columns), message)
+
+
+def _named(section: Section) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The keys that the mapping file itself sets, each with the columns that it names."""
+    for key in sorted(section.model_fields_set):
+        value = getattr(section, key)
+        if is_column_field(section, key):
+            yield key, tuple(_texts(value))
+        elif key in ("causality", "action"):
+            yield from ((key, entry.column) for entry in value)
+        elif key == "seriousness":
+            yield from ((f"{key}.{criterion}", columns) for criterion, columns in value.items())
 
 
 def _texts(value: object) -> Iterator[str]:

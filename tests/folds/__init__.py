@@ -1,0 +1,1 @@
+"""The folds, one by one: record, chart, case history, board, ledger, trial."""

@@ -1,0 +1,1 @@
+"""Importing studies from files."""
