@@ -3,13 +3,14 @@
 The highest revision replaces the others; under one revision the later ``time`` wins, ties by the greater id (RULES 6). A
 retraction is a version like any other. What arrives in which order does not matter.
 
-A history is a plain tuple of versions, ascending: most records have one version, and a trial has a million records.
+A history is a plain tuple of versions, ascending and never empty: most records have one version, and a trial has a million
+records.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from events.dates import Instant
 from projections.rules.truth import EventRef
@@ -33,12 +34,10 @@ class Version(NamedTuple):
 
 RecordHistory = tuple[Version, ...]
 
-UNKNOWN_RECORD: Final[RecordHistory] = ()
-
 
 def with_version(history: RecordHistory, version: Version) -> RecordHistory:
     """The history with one more version; the same object where it was known already."""
-    if not history or history[-1][:4] < version[:4]:
+    if history[-1][:4] < version[:4]:
         return (*history, version)
     at = bisect_left(history, version[:4], key=_order)
     if history[at][:4] == version[:4]:
@@ -47,10 +46,8 @@ def with_version(history: RecordHistory, version: Version) -> RecordHistory:
 
 
 def effective(history: RecordHistory) -> Version | None:
-    """The version in effect, None where the record is retracted or unknown."""
-    if not history or history[-1].retracts:
-        return None
-    return history[-1]
+    """The version in effect, None where the record is retracted."""
+    return None if history[-1].retracts else history[-1]
 
 
 def conflicting_revisions(history: RecordHistory) -> list[int]:

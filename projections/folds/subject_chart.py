@@ -16,7 +16,7 @@ from events.dates import FAR_PAST, Instant, PartialDate, parse_date, zone_named
 from events.envelope import SubjectEvent
 from events.laboratory import LabResulted
 from events.visit import VisitRecorded
-from projections.folds.record_history import UNKNOWN_RECORD, RecordHistory, Version, effective, with_version
+from projections.folds.record_history import RecordHistory, Version, effective, with_version
 from projections.rules.adjudication import NOT_DLT
 from projections.rules.analytes import analyte, canonical_case
 from projections.rules.assess import AE, LAB, case_names, may_reach_a_clause
@@ -81,15 +81,20 @@ class SubjectChart:
         change = self._change.get(kind)
         if change is None or not isinstance(event, SubjectEvent):
             return _NOTHING
-        record = event.record_id
-        history = self.records.get((kind, record), UNKNOWN_RECORD)
+        key = (kind, event.record_id)
         version = Version(event.data.revision, time, event.id, event.source, event.retracts, _kept(event))
-        now = with_version(history, version)
-        if now is history:
-            return _NOTHING
-        self.records[(kind, record)] = now
-        before, after = effective(history), effective(now)
-        touched = change(record, before, after) if after is not before else set()
+        history = self.records.get(key)
+        if history is None:
+            # Nearly every event is the first of its record.
+            self.records[key] = (version,)
+            touched = set() if version.retracts else change(key[1], None, version)
+        else:
+            now = with_version(history, version)
+            if now is history:
+                return _NOTHING
+            self.records[key] = now
+            before, after = effective(history), effective(now)
+            touched = change(key[1], before, after) if after is not before else set()
         if self._snapshots and kind in _SNAPSHOT_KINDS:
             touched |= self._reopen_overrules(time)
         return touched

@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     @property
     def words(self) -> str:
         """Everything that was said as one line without frames: for sentences that the terminal has wrapped."""
-        return " ".join("".join(" " if c in "│╭╮╰╯─┃━" else c for c in self.out + self.err).split())
+        return " ".join("".join(" " if "─" <= c <= "╿" else c for c in self.out + self.err).split())
 
 
 def toxwatch(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Outcome:

@@ -200,7 +200,7 @@ def test_the_table_shows_cases_board_and_questions() -> None:
     outcome = toxwatch("assess", "-", "--as-of", AS_OF, stdin=lines(story()))
     assert outcome.code == 2
     for told in (
-        "isi-jx version 1, as of 2017-04-01T00:00:00Z, 9 events",
+        "isi-jx version 1, as of 2017-04-01T00:00:00Z, 10 events",
         "Cases",
         "FR01-001 ae:AE-1 met DLT-1 met, DLT-5 met 2 yes",
         "FR01-002 ae:AE-2 met DLT-2 met - yes",
@@ -214,7 +214,7 @@ def test_the_table_shows_cases_board_and_questions() -> None:
         "1 data query:",
         "FR01-002 ae:AE-2: It is ongoing, yet its outcome is recovered: is it over, and since when?",
         "1 line refused, listed on standard error",
-        "-:10: URGENT refused (id FR02-001.ae.reported.AE-9.r1): data.grade: 7 is not a CTCAE grade 1-5",
+        "-:11: URGENT refused (id FR02-001.ae.reported.AE-9.r1): data.grade: 7 is not a CTCAE grade 1-5",
     ):
         assert told in outcome.words, told
 

@@ -31,20 +31,22 @@ def test_the_example_explains_every_key() -> None:
         return [
             key
             for name, field in model.model_fields.items()
-            for key in (name, *(keys(field.annotation) if _is_section(field.annotation) else ()))
+            for key in (name, *(keys(section) if (section := _section(field.annotation)) else ()))
         ]
 
-    assert [key for key in keys(Mapping) if f"{key} =" not in text and f"{key}]" not in text] == []
+    assert [key for key in keys(Mapping) if not any(f"{key}{end}" in text for end in (" =", "]", "."))] == []
     assert load_mapping(str(BUNDLED / "example.toml")).arms["HIGH"].dose_level == 2
 
 
-def _is_section(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _section(annotation: object) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def test_a_code_list_is_laid_over_the_default() -> None:
     """The study's words are added, and override; capitals and spaces do not count."""
-    codes = Mapping.model_validate({"codes": {"causality": {"not  suspected": "unrelated", "Probable": "certain"}}}).codes
+    codes = Mapping.model_validate(
+        {"codes": {"causality": {"not  suspected": "unrelated", "Probable": "certain"}}}
+    ).codes
     assert codes.causality["NOT SUSPECTED"] == "unrelated"
     assert codes.causality["PROBABLE"] == "certain"
     assert codes.causality["RELATED"] == "related"

@@ -35,7 +35,10 @@ def _write(path: Path, content: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("name", ["ae.json", "ae.ndjson"])
 def test_dataset_json_gives_rows_of_text(tmp_path: Path, name: str) -> None:
     """Numbers as they are written, null as nothing; the file's own name is known."""
-    rows = [{"USUBJID": "S-1", "AESEQ": 1, "V": 2.5, "W": 4.0, "B": True}, dict.fromkeys("USUBJID AESEQ V W B".split())]
+    rows = [
+        {"USUBJID": "S-1", "AESEQ": 1, "V": 2.5, "W": 4.0, "B": True},
+        dict.fromkeys(["USUBJID", "AESEQ", "V", "W", "B"]),
+    ]
     data = open_dataset_json(_write(tmp_path / name, dataset_json("AE", rows)))
     assert (data.name, data.columns) == ("AE", ("USUBJID", "AESEQ", "V", "W", "B"))
     assert _values(data) == [
@@ -59,7 +62,11 @@ def test_a_wrong_count_of_records_is_a_defect_of_the_file(tmp_path: Path, name: 
 @pytest.mark.parametrize("name", ["ae.json", "ae.ndjson"])
 def test_a_row_of_the_wrong_length_is_not_read(tmp_path: Path, name: str) -> None:
     """Nor is what is no row; the others are, with their own numbers."""
-    content = {**dataset_json("AE", ROWS), "rows": [["S-1"], ["S-1", 1, 2], {"USUBJID": "S-1"}, ["S-2", 2]], "records": 4}
+    content = {
+        **dataset_json("AE", ROWS),
+        "rows": [["S-1"], ["S-1", 1, 2], {"USUBJID": "S-1"}, ["S-2", 2]],
+        "records": 4,
+    }
     found = list(open_dataset_json(_write(tmp_path / name, content)).rows())
     assert [type(row) for row in found] == [Defect, Defect, Defect, Row]
     assert "1 values where there are 2 columns" in found[0].message  # type: ignore[union-attr]
@@ -150,7 +157,7 @@ def test_a_csv_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes,
 
 def test_a_compressed_file_that_was_cut_off_fails(tmp_path: Path) -> None:
     """Rather than look like a shorter one."""
-    whole = gzip.compress("A,B\n".encode() + b"".join(b"%d,%d\n" % (i, i * i) for i in range(9000)))
+    whole = gzip.compress(b"A,B\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(9000)))
     path = tmp_path / "ae.csv.gz"
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ImportFailedError, match=r"ae\.csv\.gz"):
@@ -162,7 +169,10 @@ def test_xpt_gives_decimals_and_not_doubles(tmp_path: Path) -> None:
     rows = [{"USUBJID": "S-1", "AESEQ": 1.0, "V": 0.1 + 0.2}, {"USUBJID": "", "AESEQ": 12345678.0, "V": float("nan")}]
     data = open_xpt(xpt_file(tmp_path / "x.xpt", "AE", rows), "X")
     assert (data.name, data.columns) == ("AE", ("USUBJID", "AESEQ", "V"))
-    assert _values(data) == [{"USUBJID": "S-1", "AESEQ": "1", "V": "0.3"}, {"USUBJID": "", "AESEQ": "12345678", "V": ""}]
+    assert _values(data) == [
+        {"USUBJID": "S-1", "AESEQ": "1", "V": "0.3"},
+        {"USUBJID": "", "AESEQ": "12345678", "V": ""},
+    ]
 
 
 def test_xpt_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
