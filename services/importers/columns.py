@@ -8,11 +8,15 @@ The id of a record is different: the first alternative all of whose columns the 
 from __future__ import annotations
 
 import codecs
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from events.adverse_event import SeriousnessCriterion
+
+
+#: With the byte order mark that some programs put before it.
+UTF_8: Final = "utf-8-sig"
 
 
 def _names(value: object) -> object:
@@ -33,7 +37,7 @@ def _ids(value: object) -> object:
 
 def _encoding(name: str) -> str:
     try:
-        return codecs.lookup(name).name if name.lower() != "utf-8" else "utf-8-sig"
+        return codecs.lookup(name).name if name.lower() != "utf-8" else UTF_8
     except LookupError:
         raise ValueError(f"{name!r} is not an encoding that is known here") from None
 
@@ -56,10 +60,10 @@ def is_column_field(section: Section, key: str) -> bool:
     )
 
 
-class CsvFormat(Section):
-    """How the CSV files are written. ``missing``: what stands for "no value", beside nothing at all."""
+class TextFormat(Section):
+    """How CSV and transport files are written. ``missing``: what stands for "no value", beside nothing at all."""
 
-    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8-sig"
+    encoding: Annotated[str, AfterValidator(_encoding)] = UTF_8
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     missing: tuple[str, ...] = ()
 

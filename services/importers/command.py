@@ -41,7 +41,7 @@ _ReportOption = Annotated[
     typer.Option(
         "--report",
         metavar="FILE",
-        help="Where the report goes, as CSV or, by its name, .ndjson.  [default: import-report.csv beside the events]",
+        help="Where the report goes, as CSV or, by its name, .ndjson; by default import-report.csv beside the events.",
     ),
 ]
 _ProtocolOption = Annotated[
@@ -49,7 +49,7 @@ _ProtocolOption = Annotated[
     typer.Option(
         "--protocol-out",
         metavar="FILE",
-        help="Where the protocol's configuration goes, for assess --protocol.  [default: protocol.json beside the events]",
+        help="Where the protocol's configuration goes, for assess --protocol; by default protocol.json beside the events.",
     ),
 ]
 

@@ -68,8 +68,8 @@ def open_data_set(kind: Kind, path: Path, mapping: Mapping) -> DataSet:
     if kind == "dataset-json":
         return dataset_json.open_dataset_json(path)
     if path.suffix.lower() in xpt.SUFFIXES:
-        return xpt.open_xpt(path, name)
-    return sdtm_csv.open_csv(path, name, mapping.csv)
+        return xpt.open_xpt(path, name, mapping.format)
+    return sdtm_csv.open_csv(path, name, mapping.format)
 
 
 def _in_folder(kind: Kind, folder: Path, mapping: Mapping) -> Inputs:

@@ -15,13 +15,13 @@ from events.errors import ToxwatchError
 from services.importers.code_lists import CodeLists, Word, normal
 from services.importers.columns import (
     AdverseEventColumns,
-    CsvFormat,
     DemographicsColumns,
     DispositionColumns,
     ExposureColumns,
     LaboratoryColumns,
     Section,
     SubjectColumns,
+    TextFormat,
     VisitColumns,
 )
 
@@ -90,7 +90,7 @@ class Mapping(Section):
     placebo: tuple[Drug, ...] = ()
     arms: dict[Word, Arm] = Field({})
     files: dict[Domain, Annotated[tuple[str, ...], BeforeValidator(_files)]] = Field({})
-    csv: CsvFormat = CsvFormat()
+    format: TextFormat = TextFormat()
     subject: SubjectColumns = SubjectColumns()
     dm: DemographicsColumns = DemographicsColumns()
     ex: ExposureColumns = ExposureColumns()

@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TextIO
 
-from services.importers.columns import CsvFormat
+from services.importers.columns import TextFormat
 from services.importers.rows import MISSING, DataSet, Defect, ImportFailedError, Row, column_names, wrong_length
 
 SUFFIXES: Final = (".csv", ".csv.gz")
 
 
-def open_csv(path: Path, name: str, form: CsvFormat) -> DataSet:
+def open_csv(path: Path, name: str, form: TextFormat) -> DataSet:
     """The file with its header read. Raises :class:`ImportFailedError` where there is none."""
     with _opened(path, form) as file:
         try:
@@ -30,7 +30,7 @@ def open_csv(path: Path, name: str, form: CsvFormat) -> DataSet:
     return DataSet(path.name, name, columns, partial(_rows, path, columns, form))
 
 
-def _rows(path: Path, columns: tuple[str, ...], form: CsvFormat) -> Iterator[Row | Defect]:
+def _rows(path: Path, columns: tuple[str, ...], form: TextFormat) -> Iterator[Row | Defect]:
     file, width, missing = path.name, len(columns), frozenset(form.missing)
     with _opened(path, form) as text:
         for number, fields in enumerate(_fields(text, form)):
@@ -46,7 +46,7 @@ def _rows(path: Path, columns: tuple[str, ...], form: CsvFormat) -> Iterator[Row
                 yield Row(file, number, dict(zip(columns, fields, strict=True)))
 
 
-def _fields(text: TextIO, form: CsvFormat) -> Iterator[list[str] | str]:
+def _fields(text: TextIO, form: TextFormat) -> Iterator[list[str] | str]:
     """Each line that is not blank; as a message where the quoting is broken, and on with the next line."""
     reader = csv.reader(text, delimiter=form.delimiter, strict=True)
     while True:
@@ -62,14 +62,14 @@ def _fields(text: TextIO, form: CsvFormat) -> Iterator[list[str] | str]:
 
 
 @contextmanager
-def _opened(path: Path, form: CsvFormat) -> Iterator[TextIO]:
+def _opened(path: Path, form: TextFormat) -> Iterator[TextIO]:
     try:
         with _text(path, form.encoding) as file:
             yield file
     except (OSError, EOFError, zlib.error) as error:
         raise ImportFailedError(f"{path.name}: {str(error) or 'the file is cut off'}") from error
     except UnicodeDecodeError as error:
-        rule = f"the file is not in {form.encoding}; name its encoding in the mapping (csv.encoding)"
+        rule = f"the file is not in {form.encoding}; name its encoding in the mapping (format.encoding)"
         raise ImportFailedError(f"{path.name}: {rule}") from error
 
 

@@ -78,9 +78,11 @@ def explain(
 
 def program(*arguments: str, environment: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
     """``toxwatch`` as a program of its own. The caller waits for it."""
+    # Unbuffered, Python itself loses what a closing pipe did not take, without a word.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.Popen(
         [sys.executable, "-m", "services.cli", *arguments],
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**inherited, **(environment or {})},
         **options,
     )

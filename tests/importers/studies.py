@@ -59,9 +59,13 @@ class Imported:
 
 def imported(kind: Kind, path: Path, **mapping: Any) -> Imported:
     """Import ``path`` with the study's mapping, over which ``mapping`` goes."""
+    return imported_with(Mapping.model_validate({**STUDY, **mapping}), kind, path)
+
+
+def imported_with(mapping: Mapping, kind: Kind, path: Path) -> Imported:
+    """Import ``path`` with a mapping."""
     out, report = io.BytesIO(), io.StringIO()
-    given = Mapping.model_validate({**STUDY, **mapping})
-    summary = import_study(kind, path, given, out, Report(report, "ndjson"))
+    summary = import_study(kind, path, mapping, out, Report(report, "ndjson"))
     lines = [json.loads(line) for line in report.getvalue().splitlines()]
     events = [json.loads(line) for line in out.getvalue().splitlines()]
     return Imported(events, [line for line in lines if line["action"] != "summary"], summary)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.importers.columns import CsvFormat
+from services.importers.columns import TextFormat
 from services.importers.dataset_json import open_dataset_json
 from services.importers.rows import DataSet, Defect, ImportFailedError, Row
 from services.importers.sdtm_csv import open_csv
@@ -114,7 +114,7 @@ def test_what_is_no_object_of_json_fails(tmp_path: Path, content: str) -> None:
 def _csv(path: Path, text: str, **form: Any) -> DataSet:
     content = text.encode(form.get("encoding", "utf-8"))
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return open_csv(path, "AE", CsvFormat(**form))
+    return open_csv(path, "AE", TextFormat(**form))
 
 
 @pytest.mark.parametrize("name", ["ae.csv", "ae.csv.gz"])
@@ -152,7 +152,7 @@ def test_a_csv_file_that_cannot_be_read_says_why(tmp_path: Path, content: bytes,
     path = tmp_path / "ae.csv"
     path.write_bytes(content)
     with pytest.raises(ImportFailedError, match=message):
-        open_csv(path, "AE", CsvFormat())
+        open_csv(path, "AE", TextFormat())
 
 
 def test_a_compressed_file_that_was_cut_off_fails(tmp_path: Path) -> None:
@@ -161,13 +161,13 @@ def test_a_compressed_file_that_was_cut_off_fails(tmp_path: Path) -> None:
     path = tmp_path / "ae.csv.gz"
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ImportFailedError, match=r"ae\.csv\.gz"):
-        list(open_csv(path, "AE", CsvFormat()).rows())
+        list(open_csv(path, "AE", TextFormat()).rows())
 
 
 def test_xpt_gives_decimals_and_not_doubles(tmp_path: Path) -> None:
     """15 digits, whole numbers without a fraction, missing ones as nothing; the table names itself."""
     rows = [{"USUBJID": "S-1", "AESEQ": 1.0, "V": 0.1 + 0.2}, {"USUBJID": "", "AESEQ": 12345678.0, "V": float("nan")}]
-    data = open_xpt(xpt_file(tmp_path / "x.xpt", "AE", rows), "X")
+    data = open_xpt(xpt_file(tmp_path / "x.xpt", "AE", rows), "X", TextFormat())
     assert (data.name, data.columns) == ("AE", ("USUBJID", "AESEQ", "V"))
     assert _values(data) == [
         {"USUBJID": "S-1", "AESEQ": "1", "V": "0.3"},
@@ -179,7 +179,7 @@ def test_xpt_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Every row once, whether the last piece is full or not."""
     monkeypatch.setattr("services.importers.xpt.ROWS_AT_ONCE", 3)
     for count in (1, 3, 7):
-        data = open_xpt(xpt_file(tmp_path / "x.xpt", "AE", [{"N": float(i)} for i in range(count)]), "X")
+        data = open_xpt(xpt_file(tmp_path / "x.xpt", "AE", [{"N": float(i)} for i in range(count)]), "X", TextFormat())
         assert [row.number for row in data.rows()] == list(range(1, count + 1))
         assert [row["N"] for row in _values(data)] == [str(i) for i in range(count)]
 
@@ -189,4 +189,23 @@ def test_what_is_no_transport_file_fails(tmp_path: Path) -> None:
     path = tmp_path / "ae.xpt"
     path.write_bytes(b"not a transport file" * 20)
     with pytest.raises(ImportFailedError, match=r"ae\.xpt"):
-        open_xpt(path, "AE")
+        open_xpt(path, "AE", TextFormat())
+
+
+def test_a_transport_file_that_was_cut_off_has_a_defect(tmp_path: Path) -> None:
+    """The format itself cannot tell: pyreadstat reads the half of it and says nothing."""
+    path = xpt_file(tmp_path / "ae.xpt", "AE", [{"A": f"text {i}", "N": float(i)} for i in range(500)])
+    path.write_bytes(path.read_bytes()[:5003])
+    first, *rows = open_xpt(path, "AE", TextFormat()).rows()
+    assert isinstance(first, Defect)
+    assert "cut off" in first.message
+    assert 0 < len(rows) < 500
+
+
+def test_a_transport_file_may_have_another_encoding(tmp_path: Path) -> None:
+    """Which the mapping names; without it the file cannot be read, rather than be read wrongly."""
+    path = xpt_file(tmp_path / "ae.xpt", "AE", [{"A": "é!", "B": "NA"}])
+    path.write_bytes(path.read_bytes().replace("é!".encode(), "é! ".encode("cp1252")))
+    with pytest.raises(ImportFailedError, match=r"format\.encoding"):
+        list(open_xpt(path, "AE", TextFormat()).rows())
+    assert _values(open_xpt(path, "AE", TextFormat(encoding="cp1252", missing=("NA",)))) == [{"A": "é!", "B": ""}]

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from events.dates import DAY, HOUR, Instant, Span, parse_date, zone_named
+from events.dates import DAY, FAR_PAST, HOUR, Instant, Span, parse_date, zone_named
 
 T = TypeVar("T")
 
@@ -51,9 +51,9 @@ class Draw:
             return datetime(day.year, day.month, day.day, hour, minute, tzinfo=ZoneInfo(PARIS)).isoformat()
         return day.isoformat()
 
-    def recorded(self, dates: Sequence[str | None], floor: Instant = 0) -> Instant:
-        """When an event was recorded that speaks of these dates: not before any of them."""
-        latest = max(floor, *(span(text).lo for text in dates if text), 0)
+    def recorded(self, dates: Sequence[str | None], floor: Instant = FAR_PAST) -> Instant:
+        """When an event was recorded that speaks of these dates: not before any of them, nor before ``floor``."""
+        latest = max([floor, *(span(text).lo for text in dates if text)])
         return latest + int(self.one_of(DELAYS_HOURS) * HOUR)
 
 

@@ -1,4 +1,4 @@
-"""A slow evaluation from scratch: from the bare set of events known, by plain loops, with nothing kept from one event to the next.
+"""A slow evaluation from scratch: from the bare set of events known, by plain loops, with nothing kept between events.
 
 It shares the rules with the folds, and no index, cache or bookkeeping: what changes event by event there is found again here
 by looking at every event. The two must agree after every single event.
@@ -6,7 +6,8 @@ by looking at every event. The two must agree after every single event.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from events.codec import Logged
@@ -21,6 +22,12 @@ from projections.rules.stopping import could_explain_a_stop
 from projections.rules.subject_facts import Known, SubjectFacts, treatment_start
 
 Json = dict[str, Any]
+
+
+def subject_of(logged: Logged) -> str:
+    """The subject of an event; every event of the timelines has one."""
+    subject: str = getattr(logged.event, "subject", None) or ""
+    return subject
 
 
 def high_water(known: Iterable[Logged]) -> Instant:
@@ -38,6 +45,18 @@ def slow_findings(known: Sequence[Logged], instant: Instant) -> dict[str, Findin
         if finding is not None:
             found[name] = finding
     return found
+
+
+def differences(found: Mapping[str, Finding], expected: Mapping[str, Finding]) -> list[str]:
+    """What two sets of findings say otherwise, field by field; empty when they are the same in everything."""
+    lines = [f"{case} is found, and should not be" for case in sorted(found.keys() - expected.keys())]
+    lines += [f"{case} is missing" for case in sorted(expected.keys() - found.keys())]
+    for case in sorted(found.keys() & expected.keys()):
+        for name in (field.name for field in fields(Finding)):
+            value, right = getattr(found[case], name), getattr(expected[case], name)
+            if value != right:
+                lines.append(f"{case} {name}: {value!r}, expected {right!r}")
+    return lines
 
 
 def possible_cases(known: Sequence[Logged]) -> list[str]:
@@ -59,8 +78,8 @@ def slow_facts(known: Sequence[Logged]) -> SubjectFacts:
 
     enrolment = [Known(*version[:2]) for version in effective(known, "enrolment")]
     zone_name = enrolment[0].event.data.time_zone if enrolment else None
-    facts = SubjectFacts(PROTOCOL, known[0].event.subject if known else "", PROTOCOL.zone, known_at)  # type: ignore[union-attr]
-    facts.zone = zone_named(zone_name) if zone_name else PROTOCOL.zone
+    zone = zone_named(zone_name) if zone_name else PROTOCOL.zone
+    facts = SubjectFacts(PROTOCOL, subject_of(known[0]) if known else "", zone, known_at)
     facts.enrolment = enrolment[0] if enrolment else None
     facts.treatment = treatment_start([event for event, _, _ in effective(known, "administration")], facts.zone)
     for event, time, _ in effective(known, "discontinuation"):
@@ -99,7 +118,7 @@ def slow_cohorts(known: Iterable[Logged]) -> list[Json]:
     """The ``cohorts`` of ``assess``'s JSON, each subject judged at its own high water: RULES 5, counted by hand."""
     by_subject: dict[str, list[Logged]] = {}
     for logged in known:
-        by_subject.setdefault(logged.event.subject, []).append(logged)  # type: ignore[union-attr, arg-type]
+        by_subject.setdefault(subject_of(logged), []).append(logged)
     standings = {subject: slow_standing(events) for subject, events in sorted(by_subject.items())}
     counted = {subject: standing for subject, standing in standings.items() if standing is not None}
     levels = {level for level, _, _ in counted.values()}

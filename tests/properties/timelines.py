@@ -178,10 +178,11 @@ class _Story:
 
     def _toxicity(self, data: Json, begins: int) -> None:
         draw = self.draw
-        time = self.add("ae.reported", draw.recorded(dates_of(data)), data)
+        begun = start_of(self.base) + begins * DAY
+        time = self.add("ae.reported", draw.recorded(dates_of(data), begun), data)
         for _ in range(draw.one_of([0, 0, 0, 1, 2])):
             later = revised(draw, data, self.base, begins)
-            time = self.add("ae.reported", draw.recorded(dates_of(later), time if draw.chance(0.8) else 0), later)
+            time = self.add("ae.reported", draw.recorded(dates_of(later), time if draw.chance(0.8) else begun), later)
             data = max(data, later, key=lambda version: int(version["revision"]))
         if draw.chance(0.12):
             revision = max(1, data["revision"] + draw.one_of([1, 1, 1, 0, -1]))
@@ -218,8 +219,12 @@ class _Story:
                 data = {**key, "revision": revision, "name": f"W{number + 1}", "date": when, "status": status}
                 time = self.add("visit.recorded", draw.recorded([when]), data)
                 day = draw.one_of([day, day - 3, day + 2])
-            if draw.chance(0.1):
+            if draw.chance(0.15):
                 self.retract("visit", key, revision + 1, time)
+        if draw.chance(0.1):
+            when = self.day(40)
+            data = {"assessment_id": "R-1", "revision": 1, "date": when, "criteria": "irRC", "response": "PD"}
+            self.add("response.assessed", draw.recorded([when]), data)
 
     def _resulted(self) -> None:
         draw = self.draw

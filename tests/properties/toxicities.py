@@ -102,19 +102,7 @@ def course(draw: Draw, base: date, begins: int) -> Json:
     if onset and end and (span(end).lo < span(onset).lo or span(end).hi < span(onset).lo):
         end = None
     steps = _steps(draw, base, begins, length, (onset, end)) if draw.chance(0.45) else []
-    data: Json = {"grade": draw.one_of([*GRADES, 3, 3, 4, 4, 5 if draw.chance(0.2) else 4])}
-    if steps:
-        data["grades"] = steps
-        if draw.chance(0.75):
-            data["grade"] = max(step["grade"] for step in steps)
-        elif draw.chance(0.4):
-            data["grade"] = None
-    elif draw.chance(0.08):
-        data["grade"] = None
-    if onset:
-        data["onset"] = onset
-    if end:
-        data["end"] = end
+    data: Json = {"grade": _worst(draw, steps), "grades": steps or None, "onset": onset, "end": end}
     if draw.chance(0.3):
         data["ongoing"] = False if end else draw.one_of([True, True, False])
     if draw.chance(0.06) and not data.get("ongoing"):
@@ -122,6 +110,15 @@ def course(draw: Draw, base: date, begins: int) -> Json:
     elif draw.chance(0.25):
         data["outcome"] = draw.one_of(OUTCOMES)
     return data
+
+
+def _worst(draw: Draw, steps: list[Json]) -> int | None:
+    """The grade of the record as a whole: mostly that of its worst step; now and then another, or none."""
+    if steps and draw.chance(0.75):
+        return max(int(step["grade"]) for step in steps)
+    if draw.chance(0.4 if steps else 0.08):
+        return None
+    return draw.one_of([*GRADES, 3, 3, 4, 4, 5 if draw.chance(0.2) else 4])
 
 
 def _steps(draw: Draw, base: date, begins: int, length: int, bounds: tuple[str | None, str | None]) -> list[Json]:
