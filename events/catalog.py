@@ -53,3 +53,8 @@ def type_name(event_class: type[Envelope]) -> str:
 
 
 CLASS_BY_TYPE: Final[dict[str, type[AnyEvent]]] = {type_name(cls): cls for cls in get_args(AnyEvent)}
+
+
+def subject_of(event: AnyEvent) -> str | None:
+    """The subject that an event is about. An extension attribute of that name on another type makes it about nobody."""
+    return None if isinstance(event, ProtocolActivated) else event.subject

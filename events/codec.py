@@ -40,10 +40,14 @@ class Codec:
         # Without the adapter's method between, which costs a tenth of the whole.
         self._validate: Callable[[bytes | str], AnyEvent] = EVENT_ADAPTER.validator.validate_json
 
-    def decode(self, raw: bytes) -> Logged:
-        """The event, checked in every way that one event can be. Raises :class:`events.errors.EventRefused`."""
-        if len(raw) > LINE_BYTES_MAX:
-            rule = f"{len(raw)} bytes; at most {LINE_BYTES_MAX} are taken for one event"
+    def decode(self, raw: bytes, size: int | None = None) -> Logged:
+        """The event, checked in every way that one event can be. Raises :class:`events.errors.EventRefused`.
+
+        ``size`` in bytes is given where ``raw`` is only the beginning of what came.
+        """
+        size = len(raw) if size is None else size
+        if size > LINE_BYTES_MAX:
+            rule = f"{size} bytes; at most {LINE_BYTES_MAX} are taken for one event"
             raise refusal([Fault("", rule, TooLarge)], readable_id(raw), None)
         try:
             event = self._validate(raw)

@@ -140,7 +140,7 @@ def _clauses(case: AdverseEventCase, whole: bool) -> dict[str, ClauseProof]:
 def _judge(case: AdverseEventCase, clause: Clause, at_grade: int, whole: bool) -> ClauseProof:
     proofs = tuple(
         IntervalProof(interval, tuple(_steps(case, clause, interval, whole)))
-        for interval in case.course.intervals(at_grade)
+        for interval in case.course.intervals(at_grade, gravest=clause.id == case.protocol.gravest_clause)
     )
     worst = case.course.worst
     return ClauseProof(clause, proofs, f"never at grade ≥{at_grade}: the worst grade on record is {worst}")

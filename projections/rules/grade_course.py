@@ -75,14 +75,17 @@ class GradeCourse:
         """Whether a row gives no grade at all."""
         return any(stretch.grade is None for stretch in self.stretches)
 
-    def intervals(self, threshold: int) -> list[Interval]:
-        """Every interval at ``threshold`` or more, certain or not, in the order of the course."""
+    def intervals(self, threshold: int, *, gravest: bool) -> list[Interval]:
+        """Every interval at ``threshold`` or more, certain or not, in the order of the course.
+
+        ``gravest`` says that no clause asks for more: what is life-threatening, yet graded below 4, may reach that one.
+        """
         found: list[Interval] = []
         for index, stretch in enumerate(self.stretches):
             if stretch.may_reach(threshold) and self._begins(index, threshold):
                 found.append(self._interval(index))
         found.extend(interval for interval in self.unplaced if (interval.at or 0) >= threshold)
-        if threshold == LIFE_THREATENING and self.life_threatening is not None:
+        if gravest and threshold <= LIFE_THREATENING and self.life_threatening is not None:
             found.append(self._life_threatening_interval(self.life_threatening))
         return found
 

@@ -135,8 +135,8 @@ class Protocol:
         return next(clause.id for clause in self.clauses if clause.at_grade is None)
 
     @property
-    def unexplained_clause(self) -> str:
-        """The clause that an unexplained stop may meet: the one that asks for the highest grade (RULES 3.10)."""
+    def gravest_clause(self) -> str:
+        """The clause that asks for the highest grade: what is life-threatening, or an unexplained stop, may meet it."""
         return max((c for c in self.clauses if c.at_grade is not None), key=lambda c: c.at_grade or 0).id
 
     def clause(self, clause_id: str) -> Clause:

@@ -39,7 +39,7 @@ def unexplained_stop(facts: SubjectFacts, reason: str) -> ClauseProof | None:
     unexplained = [stop for stop in stops if not _explained(facts, stop, reason)]
     if not unexplained:
         return None
-    clause = facts.protocol.clause(facts.protocol.unexplained_clause)
+    clause = facts.protocol.clause(facts.protocol.gravest_clause)
     proof = ClauseProof(clause, tuple(_judged(facts, stop, reason) for stop in unexplained), "")
     return proof if any(p.truth(0) is not Truth.NO for p in proof.intervals) else None
 

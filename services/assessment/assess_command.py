@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -22,6 +21,7 @@ from services.assessment.options import (
 )
 from services.assessment.refusals import report_refusals
 from services.assessment.tables import console_for_output, show_assessment
+from services.assessment.writing import write_json
 
 
 def assess(
@@ -42,7 +42,7 @@ def assess(
     reading = read_log(events, protocol_of(protocol), instant_of(as_of), as_of_axis)
     result = reading.as_json()
     if format is Format.JSON:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        write_json(result)
     else:
         show_assessment(console_for_output(), result)
     raise typer.Exit(report_refusals(reading.intake))

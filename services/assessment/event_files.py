@@ -1,6 +1,6 @@
 """Lines of events from files or standard input, with positions from which a line can be read again.
 
-A line is never longer in memory than one event may be: of a longer one only the beginning is kept.
+Of a line that is far too long only the beginning is kept: as much of it as is read to see whether it calls for attention.
 """
 
 from __future__ import annotations
@@ -11,25 +11,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from events.codec import LINE_BYTES_MAX
+from events.triage import BYTES_READ_MAX
 
 STANDARD_INPUT: Final = "-"
 
 #: How many bytes are read between two reports of progress.
 REPORTED_BYTES: Final = 1024 * 1024
 
+_PIECE_BYTES: Final = 64 * 1024
 _NEWLINE: Final = ord("\n")
 _FILE_SHIFT: Final = 48
 _OFFSET_MASK: Final = (1 << _FILE_SHIFT) - 1
 
 
 class Line(NamedTuple):
-    """One line as it stands: ``number`` counts from 1, ``position`` finds it again, ``raw`` has no line end."""
+    """One line: ``number`` counts from 1, ``position`` finds it again, ``raw`` has no line end.
+
+    ``size`` is that of the whole line in bytes; ``raw`` may be no more than its beginning.
+    """
 
     file: str
     number: int
     position: int
     raw: bytes
+    size: int
 
 
 class EventFiles:
@@ -49,8 +54,8 @@ class EventFiles:
 
     @property
     def bytes_total(self) -> int | None:
-        """How many bytes there are to read; None where standard input is among them."""
-        if STANDARD_INPUT in self._paths:
+        """How many bytes there are to read; None where a pipe is among them."""
+        if not all(Path(path).is_file() for path in self._paths):
             return None
         return sum(Path(path).stat().st_size for path in self._paths)
 
@@ -59,14 +64,15 @@ class EventFiles:
         for index, path in enumerate(self._paths):
             file = self._opened(path)
             offset = reported = number = 0
-            while raw := file.readline(LINE_BYTES_MAX + 2):
+            while raw := file.readline(BYTES_READ_MAX):
                 number += 1
-                length = len(raw)
-                if raw[-1] != _NEWLINE:
-                    length += _rest_of_line(file)
                 content = raw.rstrip()
-                if content:
-                    yield Line(path, number, index << _FILE_SHIFT | offset, content)
+                size, length = len(content), len(raw)
+                if raw[-1] != _NEWLINE and length == BYTES_READ_MAX:
+                    length += _rest_of_line(file)
+                    size = length
+                if size:
+                    yield Line(path, number, index << _FILE_SHIFT | offset, content, size)
                 offset += length
                 if offset - reported > REPORTED_BYTES:
                     advance(offset - reported)
@@ -78,7 +84,7 @@ class EventFiles:
         file = self._open[position >> _FILE_SHIFT]
         here = file.tell()
         file.seek(position & _OFFSET_MASK)
-        raw = file.readline(LINE_BYTES_MAX + 2)
+        raw = file.readline(BYTES_READ_MAX)
         file.seek(here)
         return raw.rstrip()
 
@@ -87,13 +93,16 @@ class EventFiles:
             file = _spooled(self._standard_input or sys.stdin.buffer)
         else:
             file = Path(path).open("rb")  # noqa: SIM115 - closed with the others
+            if not file.seekable():
+                with file as pipe:
+                    file = _spooled(pipe)
         self._open.append(file)
         return file
 
 
 def _rest_of_line(file: BinaryIO) -> int:
     passed = 0
-    while piece := file.readline(LINE_BYTES_MAX):
+    while piece := file.readline(_PIECE_BYTES):
         passed += len(piece)
         if piece.endswith(b"\n"):
             break
@@ -101,7 +110,7 @@ def _rest_of_line(file: BinaryIO) -> int:
 
 
 def _spooled(stream: BinaryIO) -> BinaryIO:
-    """Standard input as a file that can be read again: on disk beyond some megabytes."""
+    """A pipe as a file that can be read again: on disk beyond some megabytes."""
     spool = tempfile.SpooledTemporaryFile(max_size=16 * 1024 * 1024)  # noqa: SIM115 - closed with the others
     while piece := stream.read(1024 * 1024):
         spool.write(piece)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -31,6 +30,7 @@ from services.assessment.options import (
 from services.assessment.progress import bytes_read
 from services.assessment.refusals import report_refusals
 from services.assessment.tables import console_for_output
+from services.assessment.writing import write_json
 
 
 def explain(
@@ -58,6 +58,7 @@ def explain(
         chart.fold(logged.event, logged.time)
     evaluation = evaluate_case(chart.facts, case, whole=True)
     if evaluation is None:
+        report_refusals(intake)
         typer.echo(f"toxwatch: {_no_such_case(chart, subject, case)}", err=True)
         raise typer.Exit(1)
     by_receipt = as_of_axis is Axis.RECEIVED
@@ -70,7 +71,7 @@ def explain(
     )
     told = explanation(judged_under, subject, evaluation, history, instant)
     if format is Format.JSON:
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        write_json(told)
     else:
         show_explanation(console_for_output(), told)
     raise typer.Exit(report_refusals(intake))

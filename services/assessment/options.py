@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from events.dates import Instant, parse_instant
+from events.dates import YEAR_FIRST, YEAR_LAST, Instant, parse_instant, year_of
 from projections.rules.protocol import Protocol
 from services import clock
 from services.protocols import ProtocolError, find_protocol
@@ -61,7 +61,10 @@ def instant_of(as_of: str | None) -> Instant:
     if as_of is None:
         return clock.now()
     try:
-        return parse_instant(as_of)
+        instant = parse_instant(as_of)
+        if not YEAR_FIRST <= year_of(as_of) <= YEAR_LAST:
+            raise ValueError(f"not in the years {YEAR_FIRST} to {YEAR_LAST}")
+        return instant
     except ValueError as error:
         raise typer.BadParameter(f"{as_of!r}: {error}", param_hint="--as-of") from None
 

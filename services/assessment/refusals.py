@@ -7,6 +7,7 @@ from typing import Final
 import typer
 
 from services.assessment.intake import Intake
+from services.assessment.writing import printable
 
 DONE: Final = 0
 SOME_INPUT_REFUSED: Final = 2
@@ -17,5 +18,5 @@ def report_refusals(intake: Intake) -> int:
     for refusal in intake.refused:
         urgent = "URGENT " if refusal.urgent else ""
         named = f" (id {refusal.id})" if refusal.id is not None else ""
-        typer.echo(f"{refusal.file}:{refusal.line}: {urgent}refused{named}: {refusal.error}", err=True)
+        typer.echo(printable(f"{refusal.file}:{refusal.line}: {urgent}refused{named}: {refusal.error}"), err=True)
     return SOME_INPUT_REFUSED if intake.refused else DONE

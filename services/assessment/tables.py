@@ -17,8 +17,9 @@ WIDTH_ELSEWHERE: Final = 160
 
 def console_for_output() -> Console:
     """Standard output: a terminal as it is, a file or a pipe wide and plain. ``NO_COLOR`` is obeyed."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH_ELSEWHERE)
+    width = None if Console().is_terminal else WIDTH_ELSEWHERE
+    # Ids are the senders' own: what looks like markup or an emoji's name in them is shown as it is.
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def show_assessment(console: Console, result: Json) -> None:

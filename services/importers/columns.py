@@ -14,7 +14,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from events.adverse_event import SeriousnessCriterion
 
-
 #: With the byte order mark that some programs put before it.
 UTF_8: Final = "utf-8-sig"
 

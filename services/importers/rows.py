@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from events.errors import ToxwatchError
-from events.faults import masked
 
 MISSING: Final = ""
 
@@ -84,8 +83,3 @@ def wrong_length(file: str, number: int, found: int, wanted: int) -> Defect:
 def number_text(value: float) -> str:
     """A binary number as the decimal it stands for: 15 digits are what a double holds for certain."""
     return format(value, ".15g")
-
-
-def hidden(value: str) -> str:
-    """A value that may be a name or a birth date, for the report."""
-    return masked(value)

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from events.acceptance import TrialContract
 from events.envelope import SUBJECT_PATTERN
+from events.faults import masked
 from services.importers.drafts import Draft
 from services.importers.mapping import Mapping
 from services.importers.report import Report
-from services.importers.rows import DataSet, Row, RowRefusedError, hidden
+from services.importers.rows import DataSet, Row, RowRefusedError
 
 UTC: Final = "UTC"
 
@@ -101,7 +102,7 @@ class Study:
             raise RowRefusedError(field, "", "no subject id")
         match = self._pattern.fullmatch(subject)
         if match is None or self._plain.fullmatch(subject) is None:
-            raise RowRefusedError(field, hidden(subject), "not a subject id of this trial")
+            raise RowRefusedError(field, masked(subject), "not a subject id of this trial")
         sites = {where: site for where, site in self._site_of(subject, row_site, match) if site}
         if not sites:
             rule = "no site: neither in the row nor in DM, and the mapping has no pattern or site that says it"

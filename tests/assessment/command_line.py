@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import pytest
+
 import services.cli
 from tests.assessment.writing import Json, lines
 
@@ -52,11 +54,11 @@ def toxwatch(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str]
 
 
 def _exit_code() -> int:
-    try:
+    with pytest.raises(SystemExit) as caught:
         services.cli.main()
-    except SystemExit as exit_:
-        assert isinstance(exit_.code, int), f"exit with {exit_.code!r}"
-        return exit_.code
+    code = caught.value.code
+    assert isinstance(code, int), f"exit with {code!r}"
+    return code
 
 
 def assess(events: Iterable[Json | bytes], *arguments: str, as_of: str = AS_OF) -> Outcome:

@@ -48,10 +48,9 @@ class Site:
             "subject.enrolled", {**usual, **(data or {})}, **{"time": "2017-02-06T12:00:00Z", **attributes}
         )
 
-    def discontinued(self, date: str, reason: str, scope: str = "study", **data: Any) -> Json:
-        return self.event(
-            "subject.discontinued", {"revision": 1, "scope": scope, "date": date, "reason": reason, **data}
-        )
+    def discontinued(self, date: str, reason: str, scope: str = "study", *, time: str = TIME, **data: Any) -> Json:
+        whole = {"revision": 1, "scope": scope, "date": date, "reason": reason, **data}
+        return self.event("subject.discontinued", whole, time=time)
 
     def dosed(self, given: str | None = None, *, data: Json | None = None, **attributes: Any) -> Json:
         usual = {"administration_id": "A-1", "revision": 1, "drug": self.drug, "given": given or self.day_1}

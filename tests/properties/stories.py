@@ -98,7 +98,6 @@ class Monitor(WatchedSubject):
             pass
         return [f"{kind} {data.revision} {data.verdict}" for kind, _, _, data in self.transitions[already:]]
 
-    @property
     def latest(self) -> AlertData:
         """What the monitor heard last."""
         return self.transitions[-1].data

@@ -117,18 +117,18 @@ def test_what_is_told_does_not_depend_on_where_batches_are_cut(seed: int) -> Non
 def test_a_grade_4_related_in_the_window_is_raised_as_urgent() -> None:
     monitor = Monitor()
     assert monitor.reports(on(6)) == ["raised 1 met"]
-    assert monitor.latest.clauses == {"DLT-1": "met"}
-    assert monitor.latest.urgency == "urgent"
-    assert monitor.latest.counts_as_dlt
-    assert monitor.latest.previous_verdict is None
+    assert monitor.latest().clauses == {"DLT-1": "met"}
+    assert monitor.latest().urgency == "urgent"
+    assert monitor.latest().counts_as_dlt
+    assert monitor.latest().previous_verdict is None
 
 
 def test_a_missing_causality_is_raised_as_possible_with_its_question() -> None:
     monitor = Monitor()
     assert monitor.reports(on(6), causality=None) == ["raised 1 possible"]
-    assert monitor.latest.urgency == "prompt"
-    assert not monitor.latest.counts_as_dlt
-    assert any("pexa-vec" in question for question in monitor.latest.questions)
+    assert monitor.latest().urgency == "prompt"
+    assert not monitor.latest().counts_as_dlt
+    assert any("pexa-vec" in question for question in monitor.latest().questions)
 
 
 @pytest.mark.parametrize("said", [{"grade": 2}, {"causality": UNRELATED}, {"onset": "2017-02-05", "end": "2017-02-06"}])
@@ -144,15 +144,15 @@ def test_a_watch_is_raised_only_when_its_time_has_come() -> None:
     assert monitor.time_passes(until=on(10, 9)) == []
     assert monitor.time_passes(until=on(20)) == ["raised 1 met"]
     assert monitor.reached == parse_instant(on(10, 10))
-    assert monitor.latest.caused_by.source == CLOCK
-    assert monitor.latest.basis == "presumed-ongoing"
+    assert monitor.latest().caused_by.source == CLOCK
+    assert monitor.latest().basis == "presumed-ongoing"
 
 
 def test_a_watch_from_a_bare_date_is_raised_as_possible_and_a_day_later_revised() -> None:
     monitor = Monitor()
     assert monitor.reports(on(5), grade=3, onset="2017-02-15", end=None) == []
     assert monitor.time_passes(until=on(20)) == ["raised 1 possible", "revised 2 met"]
-    assert monitor.latest.previous_verdict == "possible"
+    assert monitor.latest().previous_verdict == "possible"
     assert monitor.reached == parse_instant("2017-02-23T00:00:00+01:00")
 
 
@@ -172,18 +172,18 @@ def test_possible_and_met_are_revisions_of_one_alert(cause: dict[str, Any] | Non
     monitor = Monitor()
     assert monitor.reports(on(6), causality=cause) == ["raised 1 possible"]
     assert monitor.reports(on(7), revision=2) == ["revised 2 met"]
-    assert monitor.latest.previous_verdict == "possible"
+    assert monitor.latest().previous_verdict == "possible"
     assert monitor.reports(on(8), revision=3, causality=cause) == ["revised 3 possible"]
-    assert monitor.latest.previous_verdict == "met"
+    assert monitor.latest().previous_verdict == "met"
 
 
 def test_one_more_clause_is_a_revision() -> None:
     monitor = Monitor()
     monitor.reports(on(6))
     assert monitor.reports(on(7), revision=2, immune_related=True, organs=["heart"]) == ["revised 2 met"]
-    assert monitor.latest.clauses == {"DLT-1": "met", "DLT-3": "met"}
+    assert monitor.latest().clauses == {"DLT-1": "met", "DLT-3": "met"}
     assert monitor.reports(on(8), revision=3) == ["revised 3 met"]
-    assert monitor.latest.clauses == {"DLT-1": "met"}
+    assert monitor.latest().clauses == {"DLT-1": "met"}
 
 
 def test_the_same_said_again_is_no_news() -> None:
@@ -197,8 +197,8 @@ def test_a_downgraded_toxicity_is_withdrawn_with_a_reason() -> None:
     monitor = Monitor()
     monitor.reports(on(6))
     assert monitor.reports(on(7), revision=2, grade=2) == ["withdrawn 2 None"]
-    assert monitor.latest.reasons
-    assert monitor.latest.previous_verdict == "met"
+    assert monitor.latest().reasons
+    assert monitor.latest().previous_verdict == "met"
 
 
 def test_back_to_a_watch_is_withdrawn_until_its_time_comes() -> None:
@@ -206,7 +206,7 @@ def test_back_to_a_watch_is_withdrawn_until_its_time_comes() -> None:
     monitor.reports(on(6))
     assert monitor.reports(on(7), revision=2, grade=3, end=None) == ["withdrawn 2 watch"]
     assert monitor.time_passes(until=on(12)) == ["raised 3 met"]
-    assert monitor.latest.previous_verdict is None
+    assert monitor.latest().previous_verdict is None
 
 
 def test_a_retracted_toxicity_is_withdrawn_and_raised_again_when_revived() -> None:
@@ -215,8 +215,8 @@ def test_a_retracted_toxicity_is_withdrawn_and_raised_again_when_revived() -> No
     monitor.reports(on(6), revision=2)
     assert monitor.retracts(on(7), revision=1) == []
     assert monitor.retracts(on(8), revision=3) == ["withdrawn 2 None"]
-    assert monitor.latest.reasons
-    assert monitor.latest.caused_by.id == monitor.known[-1].event.id
+    assert monitor.latest().reasons
+    assert monitor.latest().caused_by.id == monitor.known[-1].event.id
     assert monitor.reports(on(9), revision=4) == ["raised 3 met"]
 
 
@@ -224,8 +224,8 @@ def test_an_overruled_case_is_withdrawn_and_keeps_its_verdict() -> None:
     monitor = Monitor()
     monitor.reports(on(6))
     assert monitor.rules("ADJ-1", "not-dlt", on(8), *BOTH) == ["withdrawn 2 met"]
-    assert "overruled" in monitor.latest.reasons[0]
-    assert not monitor.latest.counts_as_dlt
+    assert "overruled" in monitor.latest().reasons[0]
+    assert not monitor.latest().counts_as_dlt
     assert monitor.standing.findings["ae:AE-1"].overruled
 
 
@@ -243,7 +243,7 @@ def test_an_overrule_lapses_when_more_is_known_than_was_then(said: dict[str, Any
     monitor.reports(on(6))
     monitor.rules("ADJ-1", "not-dlt", on(8), "committee")
     assert monitor.reports(on(16), revision=2, **said) == ["raised 3 met"]
-    assert any("Adjudicate again" in question for question in monitor.latest.questions)
+    assert any("Adjudicate again" in question for question in monitor.latest().questions)
 
 
 def test_an_overrule_covers_what_was_recorded_before_it_and_arrives_after_it() -> None:
@@ -260,17 +260,17 @@ def test_an_overrule_lifted_by_a_later_ruling_is_raised_again() -> None:
     monitor.reports(on(6))
     monitor.rules("ADJ-1", "not-dlt", on(8), *BOTH)
     assert monitor.rules("ADJ-2", "dlt", on(9)) == ["raised 3 met"]
-    assert monitor.latest.clauses == {"DLT-1": "met", "DLT-5": "possible"}
+    assert monitor.latest().clauses == {"DLT-1": "met", "DLT-5": "possible"}
 
 
 def test_a_part_corrected_from_a_to_b_is_a_revision() -> None:
     """A safety signal still, and no longer counted."""
     monitor = Monitor(part="A")
     monitor.reports(on(6))
-    assert monitor.latest.population == "part-a"
+    assert monitor.latest().population == "part-a"
     assert monitor.enrolled(part="B", revision=2, time=on(8)) == ["revised 2 met"]
-    assert monitor.latest.population == "part-b"
-    assert not monitor.latest.counts_as_dlt
+    assert monitor.latest().population == "part-b"
+    assert not monitor.latest().counts_as_dlt
 
 
 @pytest.mark.parametrize(
@@ -289,14 +289,14 @@ def test_only_a_missing_grade_and_nothing_serious_is_routine(said: dict[str, Any
     """One more thing missing, or anything that says serious, and it is told at once."""
     monitor = Monitor()
     assert monitor.reports(on(6), grade=None, **said) == ["raised 1 possible"]
-    assert monitor.latest.urgency == urgency
+    assert monitor.latest().urgency == urgency
 
 
 def test_a_routine_alert_that_turns_serious_is_revised() -> None:
     monitor = Monitor()
     monitor.reports(on(6), grade=None)
     assert monitor.reports(on(7), revision=2, grade=None, serious=True) == ["revised 2 possible"]
-    assert monitor.latest.urgency == "prompt"
+    assert monitor.latest().urgency == "prompt"
 
 
 def test_two_subjects_have_alerts_of_their_own() -> None:

@@ -24,11 +24,11 @@ from tests.rules.scenario import decoded, load
 
 Json = dict[str, Any]
 
-SCENARIOS = [
-    scenario
+SCENARIOS = {
+    scenario["id"]: scenario
     for path in sorted((Path(__file__).parents[1] / "rules" / "scenarios").glob("*.json"))
     for scenario in load(path)
-]
+}
 #: The same examples on every machine, and few of each, for there are hundreds of scenarios.
 few = settings(
     max_examples=6, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -36,12 +36,12 @@ few = settings(
 CODEC = Codec(PROTOCOL.contract)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["id"] for scenario in SCENARIOS])
+@pytest.mark.parametrize("name", SCENARIOS)
 @few
 @given(data=st.data())
-def test_a_scenario_ends_alike_however_its_events_arrive(scenario: Json, data: st.DataObject) -> None:
+def test_a_scenario_ends_alike_however_its_events_arrive(name: str, data: st.DataObject) -> None:
     """Where the first in the log must stand, the order is kept."""
-    events, as_of = scenario["events"], parse_instant(scenario["as_of"])
+    events, as_of = SCENARIOS[name]["events"], parse_instant(SCENARIOS[name]["as_of"])
     arrival = data.draw(arrivals(len(events), any_order=not first_come(events)))
     plain = verdicts([decoded(events)], as_of)
     rewritten = decoded(in_other_offsets(events, arrival.offsets))
@@ -92,5 +92,5 @@ def test_batches_hold_every_arrival_in_its_order() -> None:
 
 def test_nearly_every_scenario_may_come_in_any_order() -> None:
     """Save those about the two declared exceptions."""
-    in_order = {scenario["id"] for scenario in SCENARIOS if first_come(scenario["events"])}
+    in_order = {name for name, scenario in SCENARIOS.items() if first_come(scenario["events"])}
     assert in_order == {"v-second-source-refused", "v-same-id-other-content"}

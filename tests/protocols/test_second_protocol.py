@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from tests.assessment import command_line
@@ -131,11 +130,7 @@ def test_its_board_overrules() -> None:
 
 def test_an_unexplained_stop_is_of_its_own_gravest_clause() -> None:
     """RULES 3.10 names DLT-1; here it is the clause that asks for the highest grade."""
-    stop = site().event(
-        "subject.discontinued",
-        {"revision": 1, "scope": "treatment", "date": "2024-05-20", "reason": "adverse-event"},
-        time=TIME,
-    )
+    stop = site().discontinued("2024-05-20", "adverse-event", "treatment", time=TIME)
     assert clauses([*treated(), stop]) == {"TOX-SEVERE": "possible"}
 
 
@@ -186,7 +181,7 @@ def everything() -> list[Json]:
         board("dlt"),
         *treated(other),
         ae(other, immune_related=None, organs=None, term="Colitis"),
-        site(other).discontinued("2024-05-20", "death", last_contact="2024-05-19"),
+        site(other).discontinued("2024-05-20", "death", last_contact="2024-05-19", time=TIME),
     ]
 
 
@@ -200,12 +195,6 @@ def test_no_word_of_isi_jx_is_in_its_output(word: str) -> None:
         said += told.out
     assert "TOX-" in said
     assert word not in said
-
-
-def test_a_life_threatening_event_may_reach_its_gravest_clause() -> None:
-    """Life-threatening is grade 4: reported at grade 2 it cannot be certain that grade 3 was never reached."""
-    event = ae(grade=2, end="2024-05-16", seriousness=["life-threatening"])
-    assert clauses([*treated(), event]).get("TOX-SEVERE") == "possible"
 
 
 def test_two_protocols_do_not_disturb_each_other() -> None:
