@@ -55,6 +55,8 @@ class SubjectFindings:
         self.findings: dict[str, Finding] = {}
         self.alerts: dict[str, Standing] = {}
         self._evaluations: dict[str, CaseEvaluation] = {}
+        # When time alone next changes anything in a case: a verdict, or only the reasons that it rests on.
+        self._turns: dict[str, Instant] = {}
 
     def take(self, event: AnyEvent, time: Instant, detected_at: Instant) -> list[AlertTransition]:
         """Fold one event, judge the cases that it touches and those that are due, and say which alerts change.
@@ -69,7 +71,7 @@ class SubjectFindings:
                 self._evaluations.pop(case, None)
             else:
                 self._evaluations[case] = evaluation
-        due = [case for case, finding in self.findings.items() if finding.due is not None and finding.due <= now]
+        due = [case for case, turns in self._turns.items() if turns <= now]
         return self._judge({*touched, *due}, now, EventRef(event.source, event.id), detected_at)
 
     @property
@@ -88,6 +90,11 @@ class SubjectFindings:
                 self.findings.pop(case, None)
             else:
                 self.findings[case] = finding
+            turns = evaluation.next_turn(now) if evaluation is not None else None
+            if turns is None:
+                self._turns.pop(case, None)
+            else:
+                self._turns[case] = turns
             transition = self._transition(case, finding, caused_by, detected_at)
             if transition is not None:
                 transitions.append(transition)
@@ -160,11 +167,9 @@ def _told(finding: Finding) -> tuple[Verdict | None, dict[str, Verdict], str, st
 
 
 def _reasons(kind: AlertKind, finding: Finding | None) -> list[str]:
-    if finding is None:
-        return [GONE]
-    if kind == "withdrawn" and finding.overruled:
+    if kind == "withdrawn" and finding is not None and finding.overruled:
         return ["overruled: adjudicated as not dose-limiting", *finding.reasons]
-    return list(finding.reasons)
+    return list(finding.reasons) if finding is not None and finding.reasons else [GONE]
 
 
 def _population(finding: Finding) -> Literal["part-a", "part-b", "part-unknown"]:

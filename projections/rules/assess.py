@@ -72,6 +72,10 @@ class CaseEvaluation:
         """The clauses that the machine judges, adjudication aside."""
         return {key: proof for key, proof in self.clauses.items() if key != self.adjudicated_clause}
 
+    def next_turn(self, instant: Instant) -> Instant | None:
+        """When time alone next changes anything in the proof after ``instant``, be it only a reason."""
+        return min((at for proof in self.clauses.values() for at in proof.instants() if at > instant), default=None)
+
 
 def case_names(facts: SubjectFacts) -> Iterator[str]:
     """Every name that a case of this subject may have."""

@@ -142,11 +142,14 @@ def _urgency(evaluation: CaseEvaluation, instant: Instant, verdicts: dict[str, V
 
 
 def _only_the_grade_is_missing(proof: ClauseProof, instant: Instant) -> bool:
-    """Whether some deciding interval has nothing else unknown than its grade and what follows from it alone."""
-    for interval in proof.deciding(instant):
+    """Whether every interval that is, or by time alone will be, possible lacks nothing else than its grade."""
+    last = max([instant, *proof.instants()])
+    for interval in proof.intervals:
+        if interval.truth(last) is Truth.NO:
+            continue
         if interval.interval is None or interval.interval.grade.truth is not Truth.UNKNOWN:
             return False
-        others = [step for step in interval.steps[1:] if step.answer.at(instant).truth is Truth.UNKNOWN]
-        if others:
+        unknowns = (answer for answer in interval.answers(last)[1:] if answer.truth is Truth.UNKNOWN)
+        if not all(answer.follows_from_grade for answer in unknowns):
             return False
     return True

@@ -195,7 +195,8 @@ class _Lasting:
         return f"at grade ≥{self.at_grade} for {length(between(start, possible).longest)} at most"
 
     def _unknown(self, reason: str, question: str, going_on: bool) -> Answer:
-        return replace(unknown(reason, question, *self.sources), presumes_ongoing=going_on)
+        answer = unknown(reason, question, *self.sources)
+        return replace(answer, presumes_ongoing=going_on, follows_from_grade=self.interval.at is None)
 
     def _confirmed(self) -> str:
         confirmed = self.case.course.last_confirmed

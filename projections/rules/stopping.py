@@ -35,7 +35,7 @@ def could_explain_a_stop(event: AdverseEventReported) -> bool:
 
 def unexplained_stop(facts: SubjectFacts, reason: str) -> ClauseProof | None:
     """The finding of a discontinuation for ``reason``; None where there is none of it, or an adverse event explains it."""
-    stops = [known for known in facts.discontinuations.values() if known.event.data.reason == reason]
+    stops = [known for _, known in sorted(facts.discontinuations.items()) if known.event.data.reason == reason]
     unexplained = [stop for stop in stops if not _explained(facts, stop, reason)]
     if not unexplained:
         return None

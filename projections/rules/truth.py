@@ -48,7 +48,8 @@ class Answer:
     """The answer to one predicate.
 
     ``question`` is what would settle an unknown. ``presumes_ongoing`` says that the answer rests on an adverse event still
-    going on since it was last confirmed. ``changes`` are later answers, by ascending instant.
+    going on since it was last confirmed, ``follows_from_grade`` that the missing grade is all that it lacks. ``changes`` are
+    later answers, by ascending instant.
     """
 
     truth: Truth
@@ -56,6 +57,7 @@ class Answer:
     evidence: tuple[EventRef, ...] = ()
     question: str | None = None
     presumes_ongoing: bool = False
+    follows_from_grade: bool = False
     changes: tuple[Change, ...] = ()
 
     def at(self, instant: Instant) -> Answer:

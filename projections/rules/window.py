@@ -6,6 +6,8 @@ midnight that begins day 1 to the one that ends its last day.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from events.dates import DAY, Span
 from projections.rules.subject_facts import SubjectFacts, TreatmentStart, reference
 from projections.rules.truth import Answer, Truth, no, unknown, yes
@@ -27,11 +29,12 @@ def window_of_start(facts: SubjectFacts, start: Span, onset: Span, end: Span | N
         return answer
     window_close = treatment.day1_lo + facts.protocol.window
     if not grade_known and start.wall_lo < window_close and _not_over_before(treatment, end):
-        return unknown(
+        doubt = unknown(
             "it began before day 1 and was not over by then, and when it reached its grade is not on record",
             "When was each grade reached?",
             *treatment.evidence,
         )
+        return replace(doubt, follows_from_grade=True)
     if start.wall_hi >= window_close:
         onset_answer = in_window(facts, treatment, onset)
         if onset_answer.truth is not Truth.NO:

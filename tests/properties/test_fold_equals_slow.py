@@ -16,7 +16,7 @@ from tests.properties.slow_evaluation import differences, high_water, slow_cohor
 from tests.properties.timelines import random_subject, random_timeline, small_timeline
 
 
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize("seed", range(600))
 def test_after_every_event_the_findings_are_those_of_a_slow_evaluation(seed: int) -> None:
     """The findings whole, with their words, their evidence and when they are due, at the subject's high water."""
     subject = SubjectFindings(PROTOCOL, "FR01-001")

@@ -40,6 +40,11 @@ SIGNED_BY: Final = {
 ZONES: Final = [None, None, "Indian/Reunion", "America/New_York", "Pacific/Auckland", "Europe/Paris"]
 
 
+#: What a subject's story may be about more than others: how often treatment stops, and how many rulings there are.
+STOPS: Final = {"anything": 0.2, "a stop": 0.8, "rulings": 0.1}
+RULINGS: Final = {"anything": [0, 0, 1, 1, 2, 3], "a stop": [0, 0, 1], "rulings": [1, 2, 2, 3]}
+
+
 def random_timeline(seed: int) -> list[Logged]:
     """One subject, a few, or a whole cohort."""
     draw = Draw(seed)
@@ -85,6 +90,7 @@ class _Story:
         self.subject = subject
         self.base = base
         self.calm = calm
+        self.theme = draw.one_of(["anything", "anything", "a stop", "rulings"])
         self.events: list[Json] = []
         self.rows: list[str] = []
 
@@ -98,7 +104,7 @@ class _Story:
         self._observed()
         if not self.calm:
             self._resulted()
-            for number in range(self.draw.one_of([0, 0, 1, 1, 2, 3])):
+            for number in range(self.draw.one_of(RULINGS[self.theme])):
                 self._ruled(f"ADJ-{number}")
             self._clocks()
         return self.events
@@ -180,7 +186,7 @@ class _Story:
         draw = self.draw
         begun = start_of(self.base) + begins * DAY
         time = self.add("ae.reported", draw.recorded(dates_of(data), begun), data)
-        for _ in range(draw.one_of([0, 0, 0, 1, 2])):
+        for _ in range(draw.one_of([0, 0, 0, 1, 2] if self.theme == "anything" else [0, 1, 1, 2])):
             later = revised(draw, data, self.base, begins)
             time = self.add("ae.reported", draw.recorded(dates_of(later), time if draw.chance(0.8) else begun), later)
             data = max(data, later, key=lambda version: int(version["revision"]))
@@ -193,9 +199,10 @@ class _Story:
 
     def _stopped(self) -> None:
         draw = self.draw
-        reasons = ["completed", "adverse-event", "adverse-event", "progression", "withdrawal", "death", "other"]
+        reasons = ["completed", "progression", "withdrawal", "other"] if self.theme != "a stop" else ["completed"]
+        reasons += ["adverse-event", "adverse-event", "death"]
         for scope in ("treatment", "study"):
-            if not draw.chance(0.2):
+            if not draw.chance(STOPS[self.theme]):
                 continue
             day = draw.one_of([-1, 0, 4, 9, 12, 25, 33, 34, 35, 40])
             data: Json = {"revision": 1, "scope": scope, "date": self.day(day), "reason": draw.one_of(reasons)}
@@ -253,7 +260,8 @@ class _Story:
         for revision in range(1, 1 + draw.one_of([1, 1, 1, 1, 2])):
             around = parse_instant(draw.one_of(self.events)["time"]) if self.events else start_of(self.base)
             decided = around + int(draw.one_of([-1, 0, 1, 24, 96, 168, 300]) * HOUR)
-            signed = SIGNED_BY[draw.one_of(["both", "both", "both", "one", "nobody", "sponsor alone", "committee"])]
+            usual = ["both", "committee"] if self.theme == "rulings" else ["one", "nobody", "sponsor alone"]
+            signed = SIGNED_BY[draw.one_of(["both", "both", "both", "committee", *usual])]
             data = {
                 **key,
                 "revision": revision,

@@ -134,6 +134,12 @@ def test_an_unexplained_stop_is_of_its_own_gravest_clause() -> None:
     assert clauses([*treated(), stop]) == {"TOX-SEVERE": "possible"}
 
 
+def test_a_life_threatening_event_may_reach_its_gravest_clause() -> None:
+    """Reported at grade 2 and as life-threatening, it cannot be certain that grade 3 was never reached."""
+    event = ae(grade=2, seriousness=["life-threatening"])
+    assert clauses([*treated(), event]) == {"TOX-SEVERE": "possible"}
+
+
 def test_its_cohorts_count_by_its_own_clauses_and_window() -> None:
     """Level 1: observed on day 22 and on day 21; level 2: two DLTs."""
     subjects = ["IN001.A01", "IN001.A02", "IN001.B01", "IN001.B02"]
