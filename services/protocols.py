@@ -22,6 +22,7 @@ from projections.rules.isi_jx import PROTOCOL as ISI_JX
 from projections.rules.protocol import Protocol
 
 BUNDLED: Final = {ISI_JX.name: ISI_JX}
+CONFIGURATION: Final = (".json", ".toml")
 
 
 class ProtocolError(ToxwatchError):
@@ -56,47 +57,51 @@ class ProtocolFile(BaseModel):
     window_days: int | None = None
     ctcae_version: Literal["4.03", "5.0"] | None = None
     cohort_design: str | None = None
-    counted_part: str | None = None
+    counted_part: Literal["A", "B"] | None = None
     sponsor_sources: list[str] | None = None
     one_system: list[list[str]] | None = None
     assumptions: AssumptionsFile | None = None
 
-    def protocol(self) -> Protocol:
-        """The base protocol with this configuration."""
+    def protocol(self, through: tuple[str, ...]) -> Protocol:
+        """The base protocol with this configuration. ``through`` are the files that led here."""
         given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"base", "assumptions"})
         for name in ("drugs", "sponsor_sources"):
             if name in given:
                 given[name] = tuple(given[name])
         if "one_system" in given:
             given["one_system"] = tuple(tuple(group) for group in given["one_system"])
+        if Path(self.base).suffix in CONFIGURATION:
+            raise ValueError(
+                f"base: {self.base!r} is a configuration itself; name the protocol whose clauses are meant"
+            )
         base = find_protocol(self.base)
         if self.assumptions is not None:
             given["assumptions"] = replace(base.assumptions, **self.assumptions.model_dump(exclude_none=True))
         return replace(base, **given)
 
 
-def find_protocol(named: str) -> Protocol:
-    """The protocol that ``named`` means. Raises :class:`ProtocolError` with a sentence."""
+def find_protocol(named: str, through: tuple[str, ...] = ()) -> Protocol:
+    """The protocol that ``named`` means. Raises :class:`ProtocolError` with a sentence.
+
+    ``through`` are the configuration files that stand on it.
+    """
     bundled = BUNDLED.get(named)
     if bundled is not None:
         return bundled
     path = Path(named)
     try:
-        if path.suffix in (".json", ".toml"):
-            protocol = _read(path).protocol()
+        if path.suffix in CONFIGURATION:
+            if named in through:
+                raise ValueError("base: the configuration stands on itself")
+            protocol = _read(path).protocol((*through, named))
         elif path.suffix == ".py":
             protocol = _declared(path)
         else:
-            protocol = _protocol_of(importlib.import_module(named), named)
-    except ModuleNotFoundError:
-        known = ", ".join(sorted(BUNDLED))
-        raise ProtocolError(f"protocol {named!r}: neither one of ours ({known}), nor a file, nor a module") from None
-    except (OSError, ValueError) as error:
+            protocol = _imported(named)
+        if protocol.cohort_design not in DESIGNS:
+            raise ValueError(f"cohort_design: {protocol.cohort_design!r} is not one of {list(DESIGNS)}")
+    except (OSError, ValueError, SyntaxError, ImportError) as error:
         raise ProtocolError(f"protocol {named!r}: {error}") from error
-    if protocol.cohort_design not in DESIGNS:
-        raise ProtocolError(
-            f"protocol {named!r}: cohort_design {protocol.cohort_design!r} is not one of {list(DESIGNS)}"
-        )
     return protocol
 
 
@@ -117,6 +122,15 @@ def _declared(path: Path) -> Protocol:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return _protocol_of(module, str(path))
+
+
+def _imported(named: str) -> Protocol:
+    if (
+        not all(part.isidentifier() for part in named.split("."))
+        or importlib.util.find_spec(named.split(".")[0]) is None
+    ):
+        raise ValueError(f"neither one of ours ({', '.join(sorted(BUNDLED))}), nor a file, nor a module")
+    return _protocol_of(importlib.import_module(named), named)
 
 
 def _protocol_of(module: object, named: str) -> Protocol:

@@ -14,7 +14,7 @@ from projections.rules.truth import EventRef, Truth, unique
 Urgency = Literal["urgent", "prompt", "routine"]
 
 PRESUMED_ONGOING = "presumed-ongoing"
-ASK_PART = "Which part of the study is the subject in? Not on record: judged as Part A."
+ASK_PART = "Which part of the study is the subject in? Not on record: judged as Part {counted}."
 ASK_DOSE_LEVEL = "At which dose level was the subject treated? Not on record."
 
 
@@ -93,7 +93,7 @@ def finding_at(evaluation: CaseEvaluation, instant: Instant) -> Finding | None:
     if lapse is not None and evaluation.overrule is not None:
         questions.append(lapse_question(evaluation.overrule, lapse))
     if evaluation.part is None:
-        questions.append(ASK_PART)
+        questions.append(ASK_PART.format(counted=evaluation.counted_part))
     if counts and evaluation.dose_level is None:
         questions.append(ASK_DOSE_LEVEL)
     return Finding(

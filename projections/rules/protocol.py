@@ -105,7 +105,10 @@ class Protocol:
     assumptions: Assumptions = field(default_factory=Assumptions)
 
     def __post_init__(self) -> None:
-        re.compile(self.subject_pattern)
+        try:
+            re.compile(self.subject_pattern)
+        except re.error as error:
+            raise ValueError(f"subject_pattern: {self.subject_pattern!r} is not a pattern: {error}") from None
         zone_named(self.time_zone)
         if self.window_days < 1:
             raise ValueError(f"window_days: {self.window_days} is not a number of days")

@@ -70,7 +70,7 @@ def test_which_is_first_is_a_matter_of_the_log() -> None:
     assert assess([*FR01.treated(), FR01.ae(), mild]).json["cases"] != []
 
 
-@pytest.mark.parametrize("where", ["same file", "earlier file", "standard input"])
+@pytest.mark.parametrize("where", ["same file", "earlier file", "second of three", "standard input"])
 @pytest.mark.parametrize("same", [True, False])
 def test_wherever_the_first_one_stands_it_is_compared(where: str, same: bool, tmp_path: Path) -> None:
     """Behind many other lines too, so that it must be found again by its position."""
@@ -78,7 +78,13 @@ def test_wherever_the_first_one_stands_it_is_compared(where: str, same: bool, tm
     before, again = [*others, *EVENTS, *others[:3]], FR01.ae(data={} if same else {"grade": 2})
     first = write(tmp_path / "first.ndjson", [*before, again] if where == "same file" else before)
     second = write(tmp_path / "second.ndjson", [again])
-    paths = {"same file": [first], "earlier file": [first, second], "standard input": ["-", second]}[where]
+    other = write(tmp_path / "other.ndjson", before[:1])
+    paths = {
+        "same file": [first],
+        "earlier file": [first, second],
+        "second of three": [other, first, second],
+        "standard input": ["-", second],
+    }[where]
     outcome = toxwatch("assess", *paths, "--as-of", AS_OF, "--format", "json", stdin=lines(before))
     assert outcome.json["events"] == 203
     assert [case["verdict"] for case in outcome.json["cases"]] == ["met"]

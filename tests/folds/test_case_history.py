@@ -52,6 +52,14 @@ def test_it_ends_at_the_instant_asked_about(until: str, count: int) -> None:
     assert len(turns([FR01.ae(data=OPEN_3, time=WATCHED)], until)) == count
 
 
+def test_an_event_at_the_very_instant_comes_before_what_time_would_have_done() -> None:
+    """Its grade was corrected at the instant at which it would have lasted long enough: it never did."""
+    corrected = FR01.ae(data={**OPEN_3, "revision": 2, "grade": 2}, time=DUE)
+    assert told(turns([FR01.ae(data=OPEN_3, time=WATCHED), corrected]))[1:] == [
+        (DUE, None, "FR01-001.ae.reported.AE-1.r2")
+    ]
+
+
 def test_a_bare_onset_turns_twice_by_time_alone() -> None:
     """Seven days may be over from the seventh midnight on, and certainly are from the eighth."""
     found = told(turns([FR01.ae(data={**OPEN_3, "onset": "2017-02-20"}, time=WATCHED)]))

@@ -192,6 +192,16 @@ STANDINGS: list[tuple[str, list[Json], Any]] = [
         (LEVEL_2, "pending", False, "ae:AE-1 is open: DLT-1 possible"),
     ),
     (
+        "observed, and overruled while open",
+        [
+            *FR01.treated(),
+            OBSERVED,
+            FR01.ae(data=CAUSALITY_OPEN, time="2017-03-19T00:00:00Z"),
+            FR01.adjudicated("not-dlt"),
+        ],
+        (LEVEL_2, "evaluable", False, None),
+    ),
+    (
         "observed, and overruled",
         [*FR01.treated(), OBSERVED, FR01.ae(time="2017-03-19T00:00:00Z"), FR01.adjudicated("not-dlt")],
         (LEVEL_2, "evaluable", False, None),

@@ -96,8 +96,17 @@ def test_two_contents_under_one_revision_are_asked_about(versions: list[Version]
         ([v(1), v(2, back=True), v(3)], []),
         ([v(3, back=True)], []),
         ([v(2), v(3, back=True), v(1, back=True)], []),
+        ([v(1, 9), v(1, 5, "b", back=True)], []),
     ],
-    ids=["older", "two older", "in effect", "revived after it", "nothing else", "another is in effect"],
+    ids=[
+        "older",
+        "two older",
+        "in effect",
+        "revived after it",
+        "nothing else",
+        "another is in effect",
+        "of the same revision",
+    ],
 )
 def test_a_retraction_older_than_the_record_is_ignored_and_asked_about(
     versions: list[Version], expected: list[int]
