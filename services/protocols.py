@@ -70,11 +70,7 @@ class ProtocolFile(BaseModel):
                 given[name] = tuple(given[name])
         if "one_system" in given:
             given["one_system"] = tuple(tuple(group) for group in given["one_system"])
-        if Path(self.base).suffix in CONFIGURATION:
-            raise ValueError(
-                f"base: {self.base!r} is a configuration itself; name the protocol whose clauses are meant"
-            )
-        base = find_protocol(self.base)
+        base = find_protocol(self.base, through)
         if self.assumptions is not None:
             given["assumptions"] = replace(base.assumptions, **self.assumptions.model_dump(exclude_none=True))
         return replace(base, **given)
