@@ -16,12 +16,13 @@ from events.dates import FAR_PAST, Instant, PartialDate, parse_date, zone_named
 from events.envelope import SubjectEvent
 from events.laboratory import LabResulted
 from events.visit import VisitRecorded
+from projections.folds.latest_instant import LatestInstant
 from projections.folds.record_history import RecordHistory, Version, effective, with_version
 from projections.rules.adjudication import NOT_DLT
 from projections.rules.analytes import analyte, canonical_case
 from projections.rules.assess import AE, LAB, case_names, may_reach_a_clause
 from projections.rules.grade_course import is_fatal
-from projections.rules.linked_rows import coupled_rows, first_row, term_key
+from projections.rules.linked_rows import coupled_cases, first_row, term_key
 from projections.rules.protocol import Protocol
 from projections.rules.stopping import PREFIX, could_explain_a_stop
 from projections.rules.subject_facts import Known, SubjectFacts, TreatmentStart, is_administration, treatment_start
@@ -48,15 +49,14 @@ class Observed(NamedTuple):
 class SubjectChart:
     """All records of one subject under one protocol.
 
-    ``high_water`` is the greatest ``time`` folded so far; ``observed_until`` the latest dated observation (a visit not
-    missed, a result done, an administration), by the first instant that its date may mean.
+    ``high_water`` is the greatest ``time`` folded so far.
     """
 
     def __init__(self, protocol: Protocol, subject: str) -> None:
         self.records: dict[RecordKey, RecordHistory] = {}
         self.facts = SubjectFacts(protocol, subject, protocol.zone, self.known_at)
         self.high_water: Instant = FAR_PAST
-        self.observed_until: Instant | None = None
+        self._observed = LatestInstant()
         self._analytes: dict[str, int] = {}
         self.facts.analytes = self._analytes
         self._deadly: set[str] = set()
@@ -98,6 +98,14 @@ class SubjectChart:
         if self._snapshots and kind in _SNAPSHOT_KINDS:
             touched |= self._reopen_overrules(time)
         return touched
+
+    @property
+    def observed_until(self) -> Instant | None:
+        """The latest dated observation (a visit not missed, a result done, an administration).
+
+        It counts by the first instant that its date may mean.
+        """
+        return self._observed.latest
 
     def known_at(self, instant: Instant) -> SubjectFacts:
         """The facts as they were known at ``instant``: from the events recorded until then."""
@@ -179,7 +187,7 @@ class SubjectChart:
 
     def _adverse_event(self, ae_id: str, before: Version | None, after: Version | None) -> Touched:
         facts = self.facts
-        coupled = coupled_rows(facts, ae_id)
+        touched = {ae_id} | coupled_cases(facts, ae_id)
         deadly = ae_id in self._deadly
         if before is not None:
             self._unindex(ae_id, before.event)
@@ -187,11 +195,12 @@ class SubjectChart:
         if after is not None:
             facts.adverse_events[ae_id] = Known(after.event, after.time)
             self._index(ae_id, after.event)
+        touched |= coupled_cases(facts, ae_id)
+        named = {f"{AE}{row}" for row in touched} | self._stops()
         if deadly or ae_id in self._deadly:
             # A death ends every other adverse event, and explains a stop.
-            return self.all_cases() | {f"{AE}{ae_id}"} | self._stops()
-        coupled |= coupled_rows(facts, ae_id)
-        return {f"{AE}{row}" for row in coupled} | self._stops()
+            named |= self.all_cases()
+        return named
 
     def _stops(self) -> Touched:
         return {PREFIX + known.event.data.reason for known in self.facts.discontinuations.values()}
@@ -254,16 +263,19 @@ class SubjectChart:
 
     def _observe(self, before: PartialDate | None, after: PartialDate | None) -> None:
         """Keep the latest observation current as the date of one changes."""
-        if before is not None and self._first_instant(before) == self.observed_until:
-            self._observe_anew()
-        elif after is not None:
-            seen = self._first_instant(after)
-            if self.observed_until is None or seen > self.observed_until:
-                self.observed_until = seen
+        if before == after:
+            return
+        if before is not None:
+            self._observed.remove(self._first_instant(before))
+        if after is not None:
+            self._observed.add(self._first_instant(after))
 
     def _observe_anew(self) -> None:
-        dates = [_date_of(kind, version) for kind, version in self._effective()]
-        self.observed_until = max((self._first_instant(date) for date in dates if date is not None), default=None)
+        self._observed = LatestInstant()
+        for kind, version in self._effective():
+            date = _date_of(kind, version)
+            if date is not None:
+                self._observed.add(self._first_instant(date))
 
     def _first_instant(self, date: PartialDate) -> Instant:
         return date.first if date.precision == "instant" else self.facts.zone.to_instant(date.first)

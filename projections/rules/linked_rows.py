@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from events.dates import FAR_PAST
 from projections.rules.subject_facts import SubjectFacts
 
@@ -11,15 +13,27 @@ def first_row(facts: SubjectFacts, ae_id: str) -> str:
 
     A row whose predecessor is not on record or retracted begins a case, and so does every row of a circle.
     """
-    walked = [ae_id]
-    while (previous := _continued_row(facts, walked[-1])) is not None:
-        if previous == ae_id:
-            return ae_id
-        if previous in walked:
-            # The walk has run into a circle that it started outside of: the row where it entered carries on from there.
-            return previous
-        walked.append(previous)
-    return walked[-1]
+    return first_rows(facts, [ae_id])[ae_id]
+
+
+def first_rows(facts: SubjectFacts, ae_ids: Iterable[str]) -> dict[str, str]:
+    """The row that names the case, for each of many rows; rows that they continue are walked once."""
+    named: dict[str, str] = {}
+    for ae_id in ae_ids:
+        walked: dict[str, None] = {}
+        row: str | None = ae_id
+        while row is not None and row not in named and row not in walked:
+            walked[row] = None
+            row = _continued_row(facts, row)
+        path = list(walked)
+        if row in walked:
+            # The walk has come back to ``row``: from there on it is a circle, in which every row is a case of its own.
+            circle = path[path.index(row) :]
+            named.update((one, one) for one in circle)
+            path = path[: -len(circle)]
+        head = named[row] if row is not None else path[-1]
+        named.update((one, head) for one in path)
+    return named
 
 
 def in_circle(facts: SubjectFacts, ae_id: str) -> bool:
@@ -49,16 +63,15 @@ def joined_rows(facts: SubjectFacts, first: str) -> list[str]:
     return rows
 
 
-def coupled_rows(facts: SubjectFacts, ae_id: str) -> set[str]:
-    """Every row whose case may be judged differently when ``ae_id`` changes: linked rows, and rows of the same term."""
-    coupled: set[str] = set()
-    for row in _component(facts, ae_id):
-        coupled.add(row)
+def coupled_cases(facts: SubjectFacts, ae_id: str) -> set[str]:
+    """The first rows of every case that may be judged differently when ``ae_id`` changes: linked, or of the same term."""
+    coupled = _component(facts, ae_id)
+    twins: set[str] = set()
+    for row in coupled:
         known = facts.adverse_events.get(row)
         if known is not None:
-            for twin in facts.same_term.get(term_key(known.event.data.preferred_term, known.event.data.term), ()):
-                coupled |= {twin, first_row(facts, twin)}
-    return coupled
+            twins |= facts.same_term.get(term_key(known.event.data.preferred_term, known.event.data.term), set())
+    return set(first_rows(facts, coupled | twins).values())
 
 
 def term_key(preferred_term: str | None, term: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Literal
 
-from events.acceptance import TrialContract
+from events.acceptance import INJECTION_PROCEDURE, STUDY_TREATMENT, TrialContract
 from events.dates import DAY, Zone, zone_named
 from projections.rules.truth import Answer
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from projections.rules.grade_course import Interval
 
 Organ = str
+
+PARTS: Final = ("A", "B")
+WINDOW_DAYS_MAX: Final = 3660
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Clause:
 class Assumptions:
     """What the registry record leaves open and we had to choose: every [A] of the specification, with its default."""
 
-    #: A missing grade and nothing that says serious: the alert is raised as routine and delivered after so many hours.
+    #: A missing grade and nothing that says serious: the alert is raised as routine, and delivered after so many hours by
+    #: whoever delivers it.
     routine_delivery_delay_hours: int = 24
     #: On day 1, a toxicity or a first administration without a time counts as after it (treatment-emergent by convention).
     untimed_on_day_1_is_after_dose: bool = True
@@ -95,6 +99,7 @@ class Protocol:
     time_zone: str
     clauses: tuple[Clause, ...]
     window_days: int
+    #: By which the sites grade; the laboratory grading that is to come reads it.
     ctcae_version: Literal["4.03", "5.0"] = "4.03"
     cohort_design: str = "3+3"
     counted_part: str = "A"
@@ -112,8 +117,20 @@ class Protocol:
         zone_named(self.time_zone)
         if self.window_days < 1:
             raise ValueError(f"window_days: {self.window_days} is not a number of days")
-        if not self.drugs:
-            raise ValueError("drugs: a protocol needs at least one study drug")
+        if self.window_days > WINDOW_DAYS_MAX:
+            raise ValueError(f"window_days: {self.window_days} is more than {WINDOW_DAYS_MAX}")
+        if self.counted_part not in PARTS:
+            raise ValueError(f"counted_part: {self.counted_part!r} is not one of {list(PARTS)}")
+        if not self.drugs or len(set(self.drugs)) != len(self.drugs):
+            raise ValueError("drugs: a protocol needs at least one study drug, each named once")
+        reserved = {STUDY_TREATMENT, INJECTION_PROCEDURE} & set(self.drugs)
+        if reserved:
+            raise ValueError(f"drugs: {min(reserved)!r} is a word of the event contract and cannot name a drug")
+        graded = [clause for clause in self.clauses if clause.at_grade is not None]
+        if not graded or len(self.clauses) - len(graded) != 1:
+            raise ValueError(
+                "clauses: at least one with a grade, and exactly one that adjudication settles (at_grade None)"
+            )
         if len({clause.id for clause in self.clauses}) != len(self.clauses):
             raise ValueError("clauses: two have the same id")
 

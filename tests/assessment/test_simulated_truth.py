@@ -21,7 +21,7 @@ from services.simulator.trial import simulate_trial
 from services.simulator.truth import truth_of
 
 Json = dict[str, Any]
-TRIALS = [(1, date(2017, 2, 6)), (7, date(2018, 9, 3)), (42, date(2020, 1, 13)), (2024, date(2023, 12, 25))]
+TRIALS = [(1, date(2017, 2, 6)), (7, date(2018, 9, 3)), (42, date(2020, 1, 13))]
 
 
 class Played(NamedTuple):
