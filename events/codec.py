@@ -21,6 +21,11 @@ __all__ = ["LINE_BYTES_MAX", "Codec", "Logged", "looks_severe", "readable_id"]
 
 LINE_BYTES_MAX: Final = 256 * 1024
 
+#: What stands for a subject id that is not the trial's, wherever else in the event it occurs.
+MASK: Final = "(masked)"
+#: A shorter text cannot be told from chance in an id.
+NAME_CHARS_MIN: Final = 3
+
 
 class Logged(NamedTuple):
     """An event with the instants at which it was recorded and received."""
@@ -85,8 +90,14 @@ class Codec:
         raise self._refused(faults_of(error, parsed), raw, subject) from None
 
     def _refused(self, faults: list[Fault], raw: bytes, subject: object) -> EventRefused:
-        ours = str(subject) if self._acceptance.is_ours(subject) else None
-        return refusal(faults, readable_id(raw), ours)
+        event_id = readable_id(raw)
+        if self._acceptance.is_ours(subject):
+            return refusal(faults, event_id, str(subject))
+        if isinstance(subject, str) and len(subject) >= NAME_CHARS_MIN:
+            # It may be a name or a birth date, and site systems like to build their ids on it.
+            faults = [fault._replace(message=fault.message.replace(subject, MASK)) for fault in faults]
+            event_id = event_id.replace(subject, MASK) if event_id is not None else None
+        return refusal(faults, event_id, None)
 
 
 def _put(value: Any, path: tuple[str | int, ...], number: int) -> None:

@@ -23,7 +23,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Instant = int
 
-MICROSECOND: Final = 1
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
@@ -167,12 +166,12 @@ def from_datetime(moment: datetime) -> Instant:
 class Zone:
     """A site's time zone: resolves partial dates and converts between instants and the wall clock."""
 
-    __slots__ = ("_info", "_midnights", "name")
+    __slots__ = ("_info", "_instants", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._info = _load_zone(name)
-        self._midnights: dict[int, Instant] = {}
+        self._instants: dict[int, Instant] = {}
 
     def resolve(self, moment: PartialDate) -> Span:
         """The interval of instants that ``moment`` means at this site."""
@@ -190,14 +189,14 @@ class Zone:
         return instant + offset // timedelta(microseconds=1)
 
     def to_instant(self, wall: int) -> Instant:
-        """The first instant at which the wall clock shows ``wall``, or, in the gap of a change, its end."""
-        known = self._midnights.get(wall)
+        """The first instant at which the wall clock shows ``wall``; in a gap, as if the clock had not been changed yet."""
+        known = self._instants.get(wall)
         if known is not None:
             return known
         local = (_EPOCH + timedelta(microseconds=wall)).replace(tzinfo=self._info)
         instant = _microseconds(local)
-        if len(self._midnights) < 100_000:
-            self._midnights[wall] = instant
+        if len(self._instants) < 100_000:
+            self._instants[wall] = instant
         return instant
 
     def day_of(self, instant: Instant) -> int:

@@ -23,7 +23,6 @@ from events.faults import Fault, show
 NESTING_MAX: Final = 32
 
 _BOM: Final = b"\xef\xbb\xbf"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ESCAPED_NUL: Final = b"\\u0000"
 _POSITION: Final = re.compile(r"column (\d+)")
 

@@ -184,5 +184,5 @@ def _no_data(chart: SubjectChart) -> str:
     latest, treatment = chart.observed_until, chart.facts.treatment
     if latest is None or treatment is None:
         return "no data"
-    day = (chart.facts.zone.to_wall(latest) - treatment.day1_lo) // DAY
+    day = (chart.facts.zone.day_of(latest) - treatment.day1_lo) // DAY
     return f"no data since day {day + 1 if day >= 0 else day}"

@@ -21,7 +21,6 @@ class Ruling(NamedTuple):
     adjudication_id: str
     verdict: str
     decided: Instant
-    decided_text: str
     parties: tuple[str, ...]
     effective: bool
     source: EventRef
@@ -52,7 +51,6 @@ def ruling(known: Known[DltAdjudicated], protocol: Protocol) -> Ruling:
         data.adjudication_id,
         data.verdict,
         decided,
-        data.decided,
         tuple(party for party in ("investigator", "sponsor", "committee") if party in signed),
         "committee" in signed or {"investigator", "sponsor"} <= signed,
         reference(event),

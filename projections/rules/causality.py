@@ -31,18 +31,6 @@ def related_to_study_drugs(facts: SubjectFacts, row: Known[AdverseEventReported]
     return answer
 
 
-def has_not_applicable(event: AdverseEventReported) -> bool:
-    """Whether an answer depends on which drugs had been given by then."""
-    causality = event.data.causality
-    if causality is None:
-        return False
-    return any(
-        word == NOT_APPLICABLE
-        for given in (causality.investigator, causality.sponsor)
-        for word in (given or {}).values()
-    )
-
-
 def _drug_answers(facts: SubjectFacts, event: AdverseEventReported, onset: Span) -> Iterator[Answer]:
     causality = event.data.causality
     investigator = (causality.investigator if causality else None) or {}

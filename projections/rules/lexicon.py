@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import lru_cache
 from importlib import resources
 from typing import Final, Literal, NamedTuple
@@ -33,26 +33,37 @@ class LexiconEntry(NamedTuple):
 
 
 class TermReading(NamedTuple):
-    """What the terms of one adverse event say together; ``matched`` empty means unrecognised.
+    """What the terms of one adverse event say together; without entries it is unrecognised.
 
-    ``organs`` has an empty string for a term that names none.
-    The strongest answer counts for immune concept, organ and injection site, the weakest for flu-like (RULES 3.6).
+    The strongest answer counts for immune concept, organ and injection site, the weakest for flu-like (RULES 3.6). What
+    gives an entry gives the one that decides, so that a reason names the right term.
     """
 
-    matched: tuple[str, ...]
-    organs: frozenset[str]
-    immune: ImmuneWord
-    injection_site: FlagWord
-    flu_like: FlagWord
-    analytes: frozenset[str]
+    entries: tuple[LexiconEntry, ...]
 
     @property
     def recognised(self) -> bool:
         """Whether any of the terms stands in the lexicon."""
-        return bool(self.matched)
+        return bool(self.entries)
 
+    def with_organ(self, organs: Set[str]) -> LexiconEntry | None:
+        """The first entry whose organ is one of ``organs``; an empty string is that of a term which names none."""
+        return next((entry for entry in self.entries if entry.organ in organs), None)
 
-UNRECOGNISED: Final = TermReading((), frozenset(), "no", "no", "no", frozenset())
+    @property
+    def immune(self) -> LexiconEntry:
+        """The entry that decides whether it is an immune-related concept. Only where recognised."""
+        return max(self.entries, key=lambda entry: entry.immune == "concept")
+
+    @property
+    def injection_site(self) -> LexiconEntry:
+        """The entry that decides whether it is an injection site reaction. Only where recognised."""
+        return max(self.entries, key=lambda entry: _STRENGTH[entry.injection_site])
+
+    @property
+    def flu_like(self) -> LexiconEntry:
+        """The entry that decides whether it is flu-like. Only where recognised."""
+        return min(self.entries, key=lambda entry: _STRENGTH[entry.flu_like])
 
 
 @lru_cache(maxsize=65536)
@@ -101,17 +112,8 @@ class Lexicon:
         spellings = [preferred_term, term]
         if ctcae_term and OTHER_SPECIFY not in normalised(ctcae_term):
             spellings.append(ctcae_term)
-        found = [entry for spelling in spellings if spelling and (entry := self.find(spelling))]
-        if not found:
-            return UNRECOGNISED
-        return TermReading(
-            tuple(dict.fromkeys(entry.term for entry in found)),
-            frozenset(entry.organ for entry in found),
-            "concept" if any(entry.immune == "concept" for entry in found) else "no",
-            max((entry.injection_site for entry in found), key=_STRENGTH.__getitem__),
-            min((entry.flu_like for entry in found), key=_STRENGTH.__getitem__),
-            frozenset(analyte for entry in found for analyte in entry.analytes),
-        )
+        found = (entry for spelling in spellings if spelling and (entry := self.find(spelling)))
+        return TermReading(tuple(dict.fromkeys(found)))
 
 
 @lru_cache(maxsize=1)

@@ -136,7 +136,7 @@ class _Lasting:
         reached = sum_reaches(total, open_starts, self.limit, self.case.facts.zone)
         if reached is not None:
             so_long = length(total) if reached == ALREADY else f"{length(self.limit)} and more"
-            reason = f"at grade ≥{self.at_grade} for a cumulative {so_long} since day 1"
+            reason = f"{self._at()} for a cumulative {so_long} since day 1"
             found.append(
                 (reached, self._unknown(reason, "Does the cumulative time count as lasting?", bool(open_starts)))
             )
@@ -162,20 +162,18 @@ class _Lasting:
         start = self.interval.start
         if certain is None:
             until = f"still going on, last confirmed {self._confirmed()}"
-            answer = yes(f"at grade ≥{self.at_grade} from {written(start)}, {until}", *self.sources)
+            answer = yes(f"{self._at()} from {written(start)}, {until}", *self.sources)
             return replace(answer, presumes_ongoing=True, question=f"Is it still grade ≥{self.at_grade}?")
         shortest = between(start, certain).shortest
         return yes(
-            f"at grade ≥{self.at_grade} from {written(start)} to {written(certain)}, at least {length(shortest)}",
+            f"{self._at()} from {written(start)} to {written(certain)}, at least {length(shortest)}",
             *self.sources,
         )
 
     def _doubt_of_own(self, certain: Span | None, possible: Span | None) -> Answer:
         start = self.interval.start
         if possible is None:
-            reason = (
-                f"at grade ≥{self.at_grade} from {written(start)}, still going on, last confirmed {self._confirmed()}"
-            )
+            reason = f"{self._at()} from {written(start)}, still going on, last confirmed {self._confirmed()}"
             question = f"Is it still grade ≥{self.at_grade}?"
             if certain is None and self.case.last_contact is not None:
                 reason += f", last contact {written(self.case.last_contact)}"
@@ -183,7 +181,7 @@ class _Lasting:
         lengths = between(start, possible)
         shortest = between(start, certain).shortest if certain is not None else lengths.shortest
         reason = (
-            f"at grade ≥{self.at_grade} from {written(start)} to {written(possible)}: "
+            f"{self._at()} from {written(start)} to {written(possible)}: "
             f"between {length(shortest)} and {length(lengths.longest)}"
         )
         return self._unknown(reason, f"When exactly did it reach, and leave, grade ≥{self.at_grade}?", False)
@@ -191,8 +189,12 @@ class _Lasting:
     def _short(self, possible: Span | None) -> str:
         start = self.interval.start
         if possible is None:
-            return f"at grade ≥{self.at_grade} from {written(start)}, not yet for {self.days} days"
-        return f"at grade ≥{self.at_grade} for {length(between(start, possible).longest)} at most"
+            return f"{self._at()} from {written(start)}, not yet for {self.days} days"
+        return f"{self._at()} for {length(between(start, possible).longest)} at most"
+
+    def _at(self) -> str:
+        """No reason says of a grade that is not on record what it was."""
+        return f"at grade ≥{self.at_grade}" if self.interval.at is not None else f"if at grade ≥{self.at_grade}:"
 
     def _unknown(self, reason: str, question: str, going_on: bool) -> Answer:
         answer = unknown(reason, question, *self.sources)

@@ -108,7 +108,7 @@ def treatment_start(administrations: Iterable[TreatmentAdministered], zone: Zone
         by_drug[drug] = min(span.lo, by_drug.get(drug, span.lo))
     return TreatmentStart(
         first_wall // DAY * DAY,
-        zone.to_wall(latest_first) // DAY * DAY,
+        zone.day_of(latest_first),
         latest_first,
         latest_first if all(span.exact for span, _ in contenders) else None,
         by_drug,

@@ -28,10 +28,10 @@ def immune_related(event: AdverseEventReported, reading: TermReading) -> Answer:
         return yes("flagged immune related", source) if flagged else no("flagged not immune related", source)
     if not reading.recognised:
         return unknown("the term is not recognised", ASK_CODE, source)
-    if reading.immune == "concept":
-        term = reading.matched[0]
+    term = reading.immune.term
+    if reading.immune.immune == "concept":
         return unknown(f"{term} may be immune related; not flagged", "Is it immune related?", source)
-    return no(f"{reading.matched[0]} is not an immune-related concept", source)
+    return no(f"{term} is not an immune-related concept", source)
 
 
 def major_end_organ(event: AdverseEventReported, reading: TermReading, protocol: Protocol) -> Answer:
@@ -44,11 +44,11 @@ def major_end_organ(event: AdverseEventReported, reading: TermReading, protocol:
     if stated:
         if any(organ not in protocol.minor_organs for organ in stated):
             return unknown(f"{', '.join(stated)}: to be adjudicated", "Is a major end organ involved?", source)
-        of_term = reading.organs & (protocol.major_organs | {ADJUDICATE})
-        if of_term:
+        of_term = reading.with_organ(protocol.major_organs | {ADJUDICATE})
+        if of_term is not None:
             # The term's own organ is major, or the lexicon says to ask, as it does of a severe skin reaction.
             return unknown(
-                f"only {', '.join(stated)} stated, but {reading.matched[0]} may involve a major end organ",
+                f"only {', '.join(stated)} stated, but {of_term.term} may involve a major end organ",
                 "Is a major end organ involved? The stated organ and the term differ.",
                 source,
             )
@@ -64,13 +64,12 @@ def injection_site_reaction(event: AdverseEventReported, reading: TermReading) -
         return yes("flagged injection site", source) if flagged else no("flagged not injection site", source)
     if not reading.recognised:
         return unknown("the term is not recognised", ASK_CODE, source)
-    if reading.injection_site == "yes":
-        return yes(f"{reading.matched[0]} is an injection site reaction", source)
-    if reading.injection_site == "ask":
-        return unknown(
-            f"{reading.matched[0]} may be at the injection site", "Is it an injection site reaction?", source
-        )
-    return no(f"{reading.matched[0]} is not an injection site reaction", source)
+    entry = reading.injection_site
+    if entry.injection_site == "yes":
+        return yes(f"{entry.term} is an injection site reaction", source)
+    if entry.injection_site == "ask":
+        return unknown(f"{entry.term} may be at the injection site", "Is it an injection site reaction?", source)
+    return no(f"{entry.term} is not an injection site reaction", source)
 
 
 def flu_like(event: AdverseEventReported, reading: TermReading) -> Answer:
@@ -81,11 +80,14 @@ def flu_like(event: AdverseEventReported, reading: TermReading) -> Answer:
     flagged = event.data.flu_like
     if flagged is not None:
         return yes("flagged flu-like", source) if flagged else no("flagged not flu-like", source)
-    if reading.flu_like == "yes":
-        return yes(f"{reading.matched[0]} is flu-like", source)
-    if reading.flu_like == "ask":
-        return unknown(f"{reading.matched[0]} may be flu-like", "Is it a flu-like symptom?", source)
-    return no("the term is not flu-like" if reading.recognised else "the term is not recognised, so not exempt", source)
+    if not reading.recognised:
+        return no("the term is not recognised, so not exempt", source)
+    entry = reading.flu_like
+    if entry.flu_like == "yes":
+        return yes(f"{entry.term} is flu-like", source)
+    if entry.flu_like == "ask":
+        return unknown(f"{entry.term} may be flu-like", "Is it a flu-like symptom?", source)
+    return no(f"{entry.term} is not flu-like", source)
 
 
 def responded_to_therapy(event: AdverseEventReported) -> Answer:
@@ -100,13 +102,17 @@ def responded_to_therapy(event: AdverseEventReported) -> Answer:
 
 
 def _organ_of_term(event: AdverseEventReported, reading: TermReading, protocol: Protocol) -> Answer:
+    """Major decides; then whatever must be asked about, a term that names no organ among it; then the minor ones."""
     source = reference(event)
-    major = reading.organs & protocol.major_organs
-    if major:
-        return yes(f"{reading.matched[0]}: {min(major)} is a major end organ", source)
-    if not reading.organs - {""}:
-        reason = "the term names no organ" if reading.recognised else "the term is not recognised"
-        return unknown(f"no organ stated, and {reason}", "Which organ is involved?", source)
-    if reading.organs <= protocol.minor_organs:
-        return no(f"{reading.matched[0]}: {min(reading.organs)} is not a major end organ", source)
-    return unknown(f"{reading.matched[0]}: the organ is to be adjudicated", "Is a major end organ involved?", source)
+    major = reading.with_organ(protocol.major_organs)
+    if major is not None:
+        return yes(f"{major.term}: {major.organ} is a major end organ", source)
+    if not reading.recognised:
+        return unknown("no organ stated, and the term is not recognised", "Which organ is involved?", source)
+    unclear = next((entry for entry in reading.entries if entry.organ not in protocol.minor_organs), None)
+    if unclear is None:
+        entry = reading.entries[0]
+        return no(f"{entry.term}: {entry.organ} is not a major end organ", source)
+    if not unclear.organ:
+        return unknown(f"no organ stated, and {unclear.term} names none", "Which organ is involved?", source)
+    return unknown(f"{unclear.term}: the organ is to be adjudicated", "Is a major end organ involved?", source)

@@ -30,7 +30,7 @@ def assess(
     as_of_axis: AsOfAxis = Axis.RECORDED,
     protocol: ProtocolName = "isi-jx",
     lab_grades: Annotated[
-        LabGrades, typer.Option("--lab-grades", help="Results are not graded in this version: the list is empty.")
+        LabGrades, typer.Option("--lab-grades", help="Results are not graded in this version: the list stays empty.")
     ] = LabGrades.ABNORMAL,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
@@ -38,7 +38,8 @@ def assess(
 
     Exits with 2 if any line was refused; all the rest is judged all the same.
     """
-    del lab_grades
+    if lab_grades is LabGrades.ALL:
+        typer.echo("toxwatch: laboratory results are kept and counted, but not graded in this version", err=True)
     reading = read_log(events, protocol_of(protocol), instant_of(as_of), as_of_axis)
     result = reading.as_json()
     if format is Format.JSON:

@@ -10,7 +10,6 @@ from services.importers.rows import Row
 from services.importers.study import Study
 
 ENROLLED = "enrolled"
-DISCONTINUED = "discontinued"
 
 
 def subject_enrolled(row: Row, study: Study) -> list[Draft]:

@@ -63,11 +63,6 @@ def _local(day: date, clock: str) -> datetime:
     return datetime.combine(day, time.fromisoformat(clock), tzinfo=PARIS)
 
 
-def minutes_after(moment: datetime, minutes: int) -> datetime:
-    """A moment of the same working day; clinics do not work through a change of the clocks."""
-    return moment + timedelta(minutes=minutes)
-
-
 def visit_name(day: int) -> str:
     """``W1D1`` style; the screening visit is ``SCR``."""
     return "SCR" if day < 1 else f"W{(day - 1) // 7 + 1}D{(day - 1) % 7 + 1}"

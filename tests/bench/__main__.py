@@ -20,9 +20,9 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     print(f"Python {platform.python_version()}, one core, medians of {options.rounds} rounds")
-    assess_rate.run(options.events, options.subjects, options.rounds, profile=options.profile)
-    event_cost.run()
-    sys.stdout.flush()
+    fast = assess_rate.run(options.events, options.subjects, options.rounds, profile=options.profile)
+    flat = event_cost.run()
+    sys.exit(0 if fast and flat else 1)
 
 
 if __name__ == "__main__":
