@@ -134,19 +134,32 @@ def test_of_several_terms_the_strongest_counts_but_for_flu_like_the_weakest() ->
         "asking,,,no,ask,ask,AST:high",
     )
     reading = made.read("weak", "strong", "asking")
-    assert reading.organs == {"heart", "skin", ""}
-    assert (reading.immune, reading.injection_site, reading.flu_like) == ("concept", "yes", "no")
-    assert reading.analytes == {"ALT:high", "AST:high"}
-    assert reading.matched == ("strong", "weak", "asking")
-    assert made.read("asking", "strong").flu_like == "ask"
-    assert made.read("strong", "strong").flu_like == "yes"
-    assert made.read("asking", "weak").injection_site == "ask"
+    assert [entry.term for entry in reading.entries] == ["strong", "weak", "asking"]
+    assert [entry.term for entry in (reading.immune, reading.injection_site, reading.flu_like)] == [
+        "strong",
+        "strong",
+        "weak",
+    ]
+    assert made.read("asking", "strong").flu_like.flu_like == "ask"
+    assert made.read("strong", "strong").flu_like.flu_like == "yes"
+    assert made.read("asking", "weak").injection_site.injection_site == "ask"
+
+
+def test_the_entry_that_names_an_organ_is_found() -> None:
+    """A reason cites the term that decided, not the first one."""
+    reading = lexicon("weak,,skin,no,no,no,", "asking,,,no,no,no,").read("weak", "asking")
+    found = {organ: reading.with_organ({organ}) for organ in ("skin", "", "heart")}
+    assert {organ: entry and entry.term for organ, entry in found.items()} == {
+        "skin": "weak",
+        "": "asking",
+        "heart": None,
+    }
 
 
 def test_what_one_term_says_holds_although_another_is_not_known() -> None:
     reading = lexicon("known,,heart,concept,no,no,").read("mal au coeur", "known")
     assert reading.recognised
-    assert reading.matched == ("known",)
+    assert [entry.term for entry in reading.entries] == ["known"]
 
 
 @pytest.mark.parametrize("ctcae", ["Endocrine disorders - Other, specify", "ENDOCRINE DISORDERS – OTHER (SPECIFY)"])
@@ -156,4 +169,4 @@ def test_other_specify_says_nothing(ctcae: str) -> None:
         "Endocrine disorders - Other, specify,,heart,concept,no,no,".replace(", ", " "), "term,,skin,no,no,no,"
     )
     assert made.find(ctcae) is not None
-    assert made.read("term", None, ctcae).organs == {"skin"}
+    assert [entry.organ for entry in made.read("term", None, ctcae).entries] == ["skin"]
