@@ -70,7 +70,7 @@ class ProtocolFile(BaseModel):
                 given[name] = tuple(given[name])
         if "one_system" in given:
             given["one_system"] = tuple(tuple(group) for group in given["one_system"])
-        base = find_protocol(self.base, through)
+        base = find_protocol(_beside(self.base, through), through)
         if self.assumptions is not None:
             given["assumptions"] = replace(base.assumptions, **self.assumptions.model_dump(exclude_none=True))
         return replace(base, **given)
@@ -99,6 +99,12 @@ def find_protocol(named: str, through: tuple[str, ...] = ()) -> Protocol:
     except (OSError, ValueError, SyntaxError, ImportError) as error:
         raise ProtocolError(f"protocol {named!r}: {error}") from error
     return protocol
+
+
+def _beside(base: str, through: tuple[str, ...]) -> str:
+    """What ``base`` names: a file beside the configuration that stands on it, where there is one."""
+    beside = Path(through[-1]).parent / base
+    return str(beside) if base not in BUNDLED and beside.is_file() else base
 
 
 def _read(path: Path) -> ProtocolFile:

@@ -44,19 +44,19 @@ def show_assessment(console: Console, result: Json) -> None:
 def cases_table(cases: list[Json]) -> Table:
     """One row a case: verdict, clauses, what it counts as, and what comes next."""
     table = Table(title="Cases", title_justify="left")
-    for name in ("subject", "case", "verdict", "clauses", "level", "DLT", "due", "why, and what is open"):
+    for name in ("subject", "case", "verdict", "clauses", "part", "level", "DLT", "due", "why, and what is open"):
         table.add_column(name, overflow="fold")
     for case in cases:
         verdict = case["verdict"] or "-"
         word = Text("overruled" if case["overruled"] else verdict, style=STYLES.get(verdict, ""))
         clauses = ", ".join(f"{key} {value}" for key, value in case["clauses"].items())
-        level = "B" if case["population"] == "part-b" else _or_dash(case["dose_level"])
         table.add_row(
             case["subject"],
             case["case"],
             word,
             clauses,
-            level,
+            case["population"].removeprefix("part-").upper().replace("UNKNOWN", "?"),
+            _or_dash(case["dose_level"]),
             "yes" if case["counts_as_dlt"] else "no",
             _or_dash(case["due"]),
             "\n".join([*case["reasons"], *(f"? {question}" for question in case["questions"])]),

@@ -202,8 +202,8 @@ def test_the_table_shows_cases_board_and_questions() -> None:
     for told in (
         "isi-jx version 1, as of 2017-04-01T00:00:00Z, 10 events",
         "Cases",
-        "FR01-001 ae:AE-1 met DLT-1 met, DLT-5 met 2 yes",
-        "FR01-002 ae:AE-2 met DLT-2 met - yes",
+        "FR01-001 ae:AE-1 met DLT-1 met, DLT-5 met A 2 yes",
+        "FR01-002 ae:AE-2 met DLT-2 met A - yes",
         "possible",
         "Is it related to ipilimumab?",
         "Cohorts",
@@ -226,7 +226,7 @@ def test_a_level_on_hold_and_an_overruled_case_are_named_in_the_table() -> None:
     events.append(third.adjudicated("not-dlt", time="2017-03-21T00:00:00Z", data=decided))
     words = toxwatch("assess", "-", "--as-of", AS_OF, stdin=lines(events)).words
     assert "stop HOLD stop stop" in words
-    assert "FR01-003 ae:AE-1 overruled DLT-1 met 2 no" in words
+    assert "FR01-003 ae:AE-1 overruled DLT-1 met A 2 no" in words
 
 
 @pytest.mark.parametrize("choice", ["none", "abnormal", "all"])
