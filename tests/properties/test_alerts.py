@@ -148,6 +148,13 @@ def test_a_watch_is_raised_only_when_its_time_has_come() -> None:
     assert monitor.latest().basis == "presumed-ongoing"
 
 
+def test_flu_like_symptoms_that_respond_are_not_even_watched() -> None:
+    monitor = Monitor()
+    assert monitor.reports(on(5), grade=3, end=None, flu_like=True, responded_to_therapy=True) == []
+    assert monitor.standing.findings == {}
+    assert monitor.time_passes(until=on(30)) == []
+
+
 def test_a_watch_from_a_bare_date_is_raised_as_possible_and_a_day_later_revised() -> None:
     monitor = Monitor()
     assert monitor.reports(on(5), grade=3, onset="2017-02-15", end=None) == []
@@ -290,6 +297,16 @@ def test_only_a_missing_grade_and_nothing_serious_is_routine(said: dict[str, Any
     monitor = Monitor()
     assert monitor.reports(on(6), grade=None, **said) == ["raised 1 possible"]
     assert monitor.latest().urgency == urgency
+
+
+def test_a_routine_alert_stays_routine_however_long_its_grade_is_missing() -> None:
+    """After a week the duration is in doubt too, and for no other reason."""
+    monitor = Monitor()
+    assert monitor.reports(on(5), grade=None, end=None) == ["raised 1 possible"]
+    assert monitor.latest().urgency == "routine"
+    assert monitor.time_passes(until=on(20)) == ["revised 2 possible"]
+    assert monitor.latest().clauses == {"DLT-1": "possible", "DLT-2": "possible"}
+    assert monitor.latest().urgency == "routine"
 
 
 def test_a_routine_alert_that_turns_serious_is_revised() -> None:

@@ -144,6 +144,8 @@ def _fits(text: str, onset: str | None, end: str | None) -> bool:
 
 
 def _flags(draw: Draw) -> Json:
+    if draw.chance(0.06):
+        return {"immune_related": False, "flu_like": True, "responded_to_therapy": True}
     shares = {"immune_related": 0.6, "injection_site": 0.25, "flu_like": 0.2, "responded_to_therapy": 0.3}
     flags: Json = {name: draw.one_of([True, False, False]) for name, share in shares.items() if draw.chance(share)}
     if draw.chance(0.35):
