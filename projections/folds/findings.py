@@ -6,8 +6,7 @@ Everything here is a function of events and instants: ids are derived, and the i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from events.alert import AlertData
 from events.catalog import AnyEvent
@@ -15,6 +14,7 @@ from events.dates import Instant, format_instant
 from events.envelope import LIST_ITEMS_MAX
 from events.envelope import EventRef as EventRefData
 from events.identity import derived_id
+from projections.folds.alert_transition import AlertKind, AlertTransition, Standing, standing_after
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import CaseEvaluation, evaluate_case
 from projections.rules.evaluation import Verdict
@@ -22,26 +22,7 @@ from projections.rules.finding import Finding, finding_at
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 
-AlertKind = Literal["raised", "revised", "withdrawn"]
-
 GONE = "no longer on record, or nothing of it stands any more"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An alert as it stands: ``finding`` None once it was withdrawn. ``revision`` never goes back."""
-
-    revision: int
-    finding: Finding | None
-
-
-class AlertTransition(NamedTuple):
-    """One step in the life of an alert."""
-
-    kind: AlertKind
-    event_id: str
-    subject: str
-    data: AlertData
 
 
 class SubjectFindings:
@@ -104,48 +85,54 @@ class SubjectFindings:
         self, case: str, finding: Finding | None, caused_by: EventRef, detected_at: Instant
     ) -> AlertTransition | None:
         standing = self.alerts.get(case)
-        before = standing.finding if standing is not None else None
+        before = standing.open if standing is not None else None
         after = finding if finding is not None and finding.alerts else None
         kind = _kind(before, after)
         if kind is None:
             return None
-        revision = standing.revision + 1 if standing is not None else 1
-        self.alerts[case] = Standing(revision, after)
+        data = self._data(case, kind, standing, finding, caused_by, detected_at)
+        event_id = derived_id(data.alert_id, str(data.revision), kind)
+        transition = AlertTransition(kind, event_id, self.chart.facts.subject, data)
+        self.alerts[case] = standing_after(transition)
+        return transition
+
+    def _data(
+        self,
+        case: str,
+        kind: AlertKind,
+        standing: Standing | None,
+        finding: Finding | None,
+        caused_by: EventRef,
+        detected_at: Instant,
+    ) -> AlertData:
         protocol = self.chart.facts.protocol
-        subject = self.chart.facts.subject
-        alert_id = derived_id(protocol.trial, subject, case)
-        shown = after or finding
-        data = AlertData(
-            alert_id=alert_id,
-            revision=revision,
+        before = standing.open if standing is not None else None
+        shown = finding or before
+        assert shown is not None, "a transition has a finding before it or after it"
+        evidence = [EventRefData(source=ref.source, id=ref.id) for ref in shown.evidence[:LIST_ITEMS_MAX]]
+        return AlertData(
+            alert_id=derived_id(protocol.trial, self.chart.facts.subject, case),
+            revision=standing.data.revision + 1 if standing is not None else 1,
             case=case,
-            verdict=shown.verdict if shown is not None else None,
+            verdict=finding.verdict if finding is not None else None,
             previous_verdict=before.verdict if before is not None else None,
-            clauses=dict(shown.clauses) if shown is not None else {},
-            urgency=(shown or before or _never()).urgency,
-            population=_population(shown or before or _never()),
-            dose_level=(shown or before or _never()).dose_level,
-            counts_as_dlt=shown.counts_as_dlt if shown is not None else False,
+            clauses=dict(finding.clauses) if finding is not None else {},
+            urgency=shown.urgency,
+            population=_population(shown),
+            dose_level=shown.dose_level,
+            counts_as_dlt=finding.counts_as_dlt if finding is not None else False,
             reasons=_reasons(kind, finding)[:LIST_ITEMS_MAX],
-            questions=list(shown.questions)[:LIST_ITEMS_MAX] if shown is not None else [],
-            evidence=[
-                EventRefData(source=ref.source, id=ref.id)
-                for ref in (shown or before or _never()).evidence[:LIST_ITEMS_MAX]
-            ],
-            basis=shown.basis if shown is not None else None,
-            due=format_instant(shown.due) if shown is not None and shown.due is not None else None,
+            questions=list(finding.questions)[:LIST_ITEMS_MAX] if finding is not None else [],
+            evidence=evidence,
+            basis=finding.basis if finding is not None else None,
+            due=format_instant(finding.due) if finding is not None and finding.due is not None else None,
             detected_at=format_instant(detected_at),
             caused_by=EventRefData(source=caused_by.source, id=caused_by.id),
             protocol_version=protocol.version,
         )
-        return AlertTransition(kind, derived_id(alert_id, str(revision), kind), subject, data)
 
 
-def _never() -> Finding:
-    raise AssertionError("a transition has a finding before it or after it")
-
-
-def _kind(before: Finding | None, after: Finding | None) -> AlertKind | None:
+def _kind(before: AlertData | None, after: Finding | None) -> AlertKind | None:
     """None or watch -> alert: raised; alert -> other alert: revised; alert -> none, watch, overruled: withdrawn."""
     if before is None:
         return None if after is None else "raised"
@@ -154,7 +141,7 @@ def _kind(before: Finding | None, after: Finding | None) -> AlertKind | None:
     return "revised" if _told(before) != _told(after) else None
 
 
-def _told(finding: Finding) -> tuple[Verdict | None, dict[str, Verdict], str, str, int | None, bool]:
+def _told(finding: Finding | AlertData) -> tuple[Verdict | None, dict[str, Verdict], str, str | None, int | None, bool]:
     """What a medical monitor acts on: another wording or one more piece of evidence alone is no news."""
     return (
         finding.verdict,
@@ -172,7 +159,7 @@ def _reasons(kind: AlertKind, finding: Finding | None) -> list[str]:
     return list(finding.reasons) if finding is not None and finding.reasons else [GONE]
 
 
-def _population(finding: Finding) -> Literal["part-a", "part-b", "part-unknown"]:
-    if finding.population == "part-a":
+def _population(shown: Finding | AlertData) -> Literal["part-a", "part-b", "part-unknown"]:
+    if shown.population == "part-a":
         return "part-a"
-    return "part-b" if finding.population == "part-b" else "part-unknown"
+    return "part-b" if shown.population == "part-b" else "part-unknown"

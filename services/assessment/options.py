@@ -9,7 +9,7 @@ import typer
 
 from events.dates import YEAR_FIRST, YEAR_LAST, Instant, parse_instant, year_of
 from projections.rules.protocol import Protocol
-from services import clock
+from services.clock import time_source
 from services.protocols import ProtocolError, find_protocol
 
 
@@ -59,7 +59,7 @@ EventPaths = Annotated[
 def instant_of(as_of: str | None) -> Instant:
     """The instant that ``--as-of`` names, or the present one."""
     if as_of is None:
-        return clock.now()
+        return time_source.now()
     try:
         instant = parse_instant(as_of)
         if not YEAR_FIRST <= year_of(as_of) <= YEAR_LAST:

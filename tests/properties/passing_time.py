@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from events.codec import Logged
 from events.dates import DAY, Instant, format_instant
-from projections.folds.findings import AlertTransition, SubjectFindings
+from projections.folds.alert_transition import AlertTransition
+from projections.folds.findings import SubjectFindings
 from projections.rules.finding import Finding
 from projections.rules.isi_jx import PROTOCOL
 from tests.properties.timelines import CLOCK

@@ -12,7 +12,8 @@ from events.alert import AlertData
 from events.codec import Logged
 from events.dates import parse_instant
 from events.identity import derived_id
-from projections.folds.findings import AlertTransition, SubjectFindings
+from projections.folds.alert_transition import AlertTransition
+from projections.folds.findings import SubjectFindings
 from projections.rules.finding import Finding
 from projections.rules.isi_jx import PROTOCOL
 from tests.properties.draws import Draw

@@ -1,0 +1,135 @@
+"""A database, and the two ways to use it: ``reading`` and ``writing``.
+
+On SQLite there is one writer at a time. Writers of one process wait for each other here, in turn; writers of other processes
+(the command line beside a running service) wait in SQLite.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from events.errors import ToxwatchError
+
+BUSY_MS: Final = 5_000
+
+
+class StoreUnavailable(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """The database cannot take a write now: locked, full, read-only, or down. The same call may succeed later."""
+
+    retriable: ClassVar[bool] = True
+
+
+class Database:
+    """The engine of one database, with its transactions. Raises :class:`StoreUnavailable` where it cannot be used now."""
+
+    def __init__(self, url: str) -> None:
+        self.url: Final = url
+        self.is_sqlite: Final = make_url(url).get_backend_name() == "sqlite"
+        self.engine: Final = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+        # Also on PostgreSQL reentrant use would be two transactions where one was meant.
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view; nothing that is done in it stays."""
+        with _unavailable(), self.engine.connect() as connection, connection.begin() as transaction:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield connection
+            transaction.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction that writes: all of it, or, where anything raises, nothing."""
+        with _unavailable():
+            if not self.is_sqlite:
+                with self.engine.begin() as connection:
+                    yield connection
+                return
+            with self._turn, self.engine.connect() as connection:
+                connection.info["writes"] = True
+                try:
+                    with connection.begin():
+                        yield connection
+                finally:
+                    connection.info.pop("writes", None)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if is_transient(error):
+            raise StoreUnavailable(f"the database cannot be used now: {error.orig}") from error
+        raise
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether the database, not the statement, is the cause: the same statement may succeed later."""
+    if error.connection_invalidated:
+        return True
+    return type(error.orig).__name__ in {
+        "OperationalError",
+        "InterfaceError",
+        "SerializationFailure",
+        "DeadlockDetected",
+        "AdminShutdown",
+        "CrashShutdown",
+        "CannotConnectNow",
+        "DiskFull",
+    } and not (
+        "no such table" in str(error.orig) or "no such column" in str(error.orig) or "syntax error" in str(error.orig)
+    )
+
+
+def _sqlite_engine(url: str) -> Engine:
+    path = make_url(url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # Python's driver would begin transactions by itself, and too late: see `_begin`.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "cache_size=-32000"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later cannot wait its turn: one that writes says so at once.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writes") else "BEGIN")
+
+    return engine
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> None:
+    """Write rows by their primary key, in bulk: new ones are inserted, known ones replaced, save the columns to ``keep``."""
+    if not rows:
+        return
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    key = [column.name for column in table.primary_key]
+    changed = [name for name in rows[0] if name not in key and name not in set(keep)]
+    statement = insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in changed})
+    connection.execute(statement, list(rows))
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows in bulk, and leave those that are known already as they are."""
+    if rows:
+        insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+        connection.execute(insert.on_conflict_do_nothing(), list(rows))

@@ -1,0 +1,111 @@
+"""What was told: the outbox of alert events, which is their history too, and the newest revision of each alert."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal
+
+from sqlalchemy import Connection, select
+
+from events.alert import AlertData
+from events.catalog import EVENT_ADAPTER
+from events.dates import parse_instant
+from projections.folds.alert_transition import AlertTransition, Standing
+from projections.folds.system_alerts import COHORT
+from projections.rules.protocol import Protocol
+from projections.store.database import insert_new, upsert
+from projections.store.tables import NOBODY, alert_events, alerts
+
+OPEN: Final = "open"
+WITHDRAWN: Final = "withdrawn"
+State = Literal["open", "withdrawn"]
+
+
+def alert_key(trial: str, transition: AlertTransition) -> str:
+    """The key of an alert event in the alert log: the subject's, or that of what it is about (EVENTS, INTERFACES)."""
+    if transition.subject is not None:
+        return f"{trial}/{transition.subject}"
+    case = transition.data.case
+    return f"{trial}/@cohort/{case.removeprefix(COHORT)}" if case.startswith(COHORT) else f"{trial}/@system"
+
+
+def alert_body(protocol: Protocol, source: str, transition: AlertTransition) -> bytes:
+    """The alert event as it travels. ``source`` is the deployment's, ``urn:toxwatch:<deployment>``."""
+    envelope = {
+        "specversion": "1.0",
+        "id": transition.event_id,
+        "source": source,
+        "type": f"toxwatch.alert.{transition.kind}.v1",
+        "time": transition.data.detected_at,
+        "trial": protocol.trial,
+        "data": transition.data,
+    }
+    if transition.subject is not None:
+        envelope["subject"] = transition.subject
+    event = EVENT_ADAPTER.validate_python(envelope)
+    return EVENT_ADAPTER.dump_json(event, by_alias=True, exclude_unset=True)
+
+
+def tell(connection: Connection, protocol: Protocol, source: str, transitions: Sequence[AlertTransition]) -> None:
+    """Put alert events in the outbox, in order, and keep the newest revision of each alert. An id that is there stays."""
+    insert_new(
+        connection,
+        alert_events,
+        [
+            {
+                "event_id": step.event_id,
+                "alert_id": step.data.alert_id,
+                "revision": step.data.revision,
+                "kind": step.kind,
+                "key": alert_key(protocol.trial, step),
+                "subject": step.subject,
+                "case_name": step.data.case,
+                "verdict": step.data.verdict,
+                "urgency": step.data.urgency,
+                "detected_at": parse_instant(step.data.detected_at),
+                "body": alert_body(protocol, source, step),
+            }
+            for step in transitions
+        ],
+    )
+    newest = {step.data.alert_id: step for step in transitions}
+    raised = {step.data.alert_id: step for step in transitions if step.kind == "raised"}
+    upsert(connection, alerts, [_row(step) for key, step in newest.items() if key in raised])
+    upsert(connection, alerts, [_row(step) for key, step in newest.items() if key not in raised], keep=["raised_at"])
+
+
+def told_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, Standing]:
+    """What was told last of each of these alerts."""
+    wanted = select(alerts.c.alert_id, alerts.c.state, alerts.c.data).where(alerts.c.alert_id.in_(list(alert_ids)))
+    return {row.alert_id: _standing(row.state, row.data) for row in connection.execute(wanted)}
+
+
+def told_of_subjects(connection: Connection, subjects: Iterable[str]) -> dict[str, dict[str, Standing]]:
+    """What was told last of every case of these subjects, by subject and case."""
+    found: dict[str, dict[str, Standing]] = {subject: {} for subject in subjects}
+    wanted = select(alerts.c.subject, alerts.c.case_name, alerts.c.state, alerts.c.data).where(
+        alerts.c.subject.in_(list(found))
+    )
+    for row in connection.execute(wanted):
+        found[row.subject][row.case_name] = _standing(row.state, row.data)
+    return found
+
+
+def _standing(state: str, data: str) -> Standing:
+    return Standing(AlertData.model_validate_json(data), state == OPEN)
+
+
+def _row(step: AlertTransition) -> dict[str, object]:
+    detected_at = parse_instant(step.data.detected_at)
+    return {
+        "alert_id": step.data.alert_id,
+        "case_name": step.data.case,
+        "subject": step.subject or NOBODY,
+        "revision": step.data.revision,
+        "state": WITHDRAWN if step.kind == "withdrawn" else OPEN,
+        "verdict": step.data.verdict,
+        "urgency": step.data.urgency,
+        "raised_at": detected_at,
+        "changed_at": detected_at,
+        "data": step.data.model_dump_json(exclude_unset=True),
+    }

@@ -1,0 +1,1 @@
+"""Time: the one place that reads the clock, and the service that turns deadlines into events."""

@@ -1,0 +1,100 @@
+"""The log as an append-only table in the database of the projections. One partition; durable with its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from sqlalchemy import Connection, Table, func, select, tuple_, update
+
+from events.dates import FAR_PAST, Instant
+from projections.store.database import Database, insert_new
+from projections.store.tables import alert_log, clinical_log, log_ends
+from services.log.port import Entry, NewEntry, Position
+
+TABLES: Final[dict[str, Table]] = {"clinical": clinical_log, "alerts": alert_log}
+#: How many identities are asked for in one statement.
+ASKED_MAX: Final = 500
+
+Identity = tuple[str, str, str]
+
+
+class EmbeddedLog:
+    """One of the two logs: see :class:`services.log.port.EventLog`."""
+
+    partitions: Final = 1
+
+    def __init__(self, database: Database, topic: Literal["clinical", "alerts"]) -> None:
+        self._database = database
+        self._topic = topic
+        self._table = TABLES[topic]
+
+    def append(self, entries: Sequence[NewEntry], transaction: Connection) -> list[Position]:
+        """Append entries in the caller's transaction; those known by (subject, source, id) keep their position."""
+        known = self._known(entries, transaction)
+        fresh: dict[Identity, NewEntry] = {}
+        for entry in entries:
+            identity = (entry.subject, entry.source, entry.event_id)
+            if identity not in known:
+                fresh.setdefault(identity, entry)
+        if fresh:
+            first = self._take_offsets(len(fresh), transaction)
+            rows = [{"offset": first + n, **entry._asdict()} for n, entry in enumerate(fresh.values())]
+            transaction.execute(self._table.insert(), rows)
+            known.update({identity: first + n for n, identity in enumerate(fresh)})
+        return [Position(0, known[(entry.subject, entry.source, entry.event_id)]) for entry in entries]
+
+    def read(self, partition: int, offset: int, limit: int) -> list[Entry]:
+        """Entries from ``offset`` on, in order."""
+        assert partition == 0, "the embedded log has one partition"
+        table = self._table
+        wanted = select(table.c.offset, table.c.key, table.c.body).where(table.c.offset >= offset)
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted.order_by(table.c.offset).limit(limit)).all()
+        return [Entry(Position(0, row.offset), row.key, row.body) for row in rows]
+
+    def end(self, partition: int) -> int:
+        """The offset of the next entry."""
+        assert partition == 0, "the embedded log has one partition"
+        with self._database.reading() as connection:
+            found = connection.scalar(select(log_ends.c.next_offset).where(log_ends.c.topic == self._topic))
+        return found or 0
+
+    def stamp(self, now: Instant, transaction: Connection) -> Instant:
+        """``now``, or the latest stamp given before, should the clock have been set back."""
+        self._make_end(transaction)
+        later = func.max if transaction.dialect.name == "sqlite" else func.greatest
+        moved = (
+            update(log_ends)
+            .where(log_ends.c.topic == self._topic)
+            .values(last_received=later(log_ends.c.last_received, now))
+            .returning(log_ends.c.last_received)
+        )
+        stamped: int = transaction.execute(moved).scalar_one()
+        return stamped
+
+    def _known(self, entries: Sequence[NewEntry], transaction: Connection) -> dict[Identity, int]:
+        table = self._table
+        identity = tuple_(table.c.subject, table.c.source, table.c.event_id)
+        known: dict[Identity, int] = {}
+        for start in range(0, len(entries), ASKED_MAX):
+            asked = [(e.subject, e.source, e.event_id) for e in entries[start : start + ASKED_MAX]]
+            columns = (table.c.subject, table.c.source, table.c.event_id, table.c.offset)
+            for subject, source, event_id, offset in transaction.execute(select(*columns).where(identity.in_(asked))):
+                known[(subject, source, event_id)] = offset
+        return known
+
+    def _take_offsets(self, count: int, transaction: Connection) -> int:
+        """The first of ``count`` offsets. The row is locked until the transaction ends, so that there is never a gap."""
+        self._make_end(transaction)
+        moved = (
+            update(log_ends)
+            .where(log_ends.c.topic == self._topic)
+            .values(next_offset=log_ends.c.next_offset + count)
+            .returning(log_ends.c.next_offset)
+        )
+        after: int = transaction.execute(moved).scalar_one()
+        return after - count
+
+    def _make_end(self, transaction: Connection) -> None:
+        insert_new(transaction, log_ends, [{"topic": self._topic, "next_offset": 0, "last_received": FAR_PAST}])
