@@ -43,7 +43,7 @@ class EventLog(Protocol):
 
     @property
     def partitions(self) -> int:
-        """How many partitions there are: 0, 1, …"""
+        """How many partitions there are, numbered from 0."""
         ...
 
     def append(self, entries: Sequence[NewEntry], transaction: Connection) -> list[Position]:
