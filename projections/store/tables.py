@@ -99,12 +99,14 @@ record_owners: Final = Table(
     PrimaryKeyConstraint("subject", "kind", "record_id"),
 )
 
+#: Whose a source is. ``last_used_at``: when the gateway last took an event from it, so that a silent site can be seen.
 source_sites: Final = Table(
     "source_sites",
     metadata,
     Column("source", Text, primary_key=True),
     Column("site", Text, nullable=False),
     Column("first_used_at", Micros, nullable=False),
+    Column("last_used_at", Micros, nullable=True),
 )
 
 # --- Positions: how far each consumer has come. --------------------------------------------------------------------------------
