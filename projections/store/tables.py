@@ -109,6 +109,14 @@ source_sites: Final = Table(
     Column("last_used_at", Micros, nullable=True),
 )
 
+#: Whose subject it is, for a trial whose subject ids do not name the site: the site that wrote about the subject first.
+subject_sites: Final = Table(
+    "subject_sites",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+)
+
 # --- Positions: how far each consumer has come. --------------------------------------------------------------------------------
 
 positions: Final = Table(
@@ -277,6 +285,9 @@ alerts: Final = Table(
 
 # --- Only here: parked input, parked subjects, keys, deliveries. ---------------------------------------------------------------
 
+#: A parked letter that is an alert. Written out, because an index of some rows serves only a query that says the same.
+IS_URGENT: Final = text("is_severe AND state = 'parked'")
+
 #: Refused or parked input with its bytes. The same bytes from the same sender again only count up ``times``.
 dead_letters: Final = Table(
     "dead_letters",
@@ -308,6 +319,7 @@ dead_letters: Final = Table(
     Column("closed_why", Text, nullable=True),
     Index("ix_dead_letters_subject", "subject", "state"),
     Index("ix_dead_letters_record", "subject", "record_kind", "record_id"),
+    Index("ix_dead_letters_urgent", "source", "event_id", sqlite_where=IS_URGENT, postgresql_where=IS_URGENT),
     sqlite_autoincrement=True,
 )
 
