@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from events.errors import ToxwatchError
 
 PREFIX: Final = "TOXWATCH_"
-#: A secret may stand in a file that such a variable names.
+#: Names the file of settings.
+CONFIG: Final = "TOXWATCH_CONFIG"
+#: A value may stand in a file that such a variable names: a secret that is mounted.
 IN_FILE: Final = "_FILE"
 DATABASE_FILE: Final = "toxwatch.db"
+PORT_MAX: Final = 65_535
 
 
 class SettingsError(ToxwatchError):
@@ -27,19 +41,17 @@ class SettingsError(ToxwatchError):
 class Settings(BaseSettings):
     """What a deployment may choose. Every field is an option, a variable ``TOXWATCH_<NAME>``, and a line in the file."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     data: Path | None = Field(None, description="Directory of the embedded database; made when missing.")
     database: str | None = Field(None, description="SQLAlchemy URL. Default: SQLite in the data directory.")
-    log: str = Field("embedded", pattern=r"^embedded$", description="Where the logs are: embedded.")
+    log: Literal["embedded"] = Field("embedded", description="Where the logs are: embedded.")
     protocol: str = Field("isi-jx", description="A bundled protocol, a configuration file, or a module.")
-    deployment: str = Field(
-        "local",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Names us as a source: urn:toxwatch:<deployment>.",
-    )
-    listen: str = Field("127.0.0.1:8080", pattern=r"^.+:[0-9]{1,5}$", description="Address of the gateway.")
-    metrics: str = Field("127.0.0.1:9464", pattern=r"^.+:[0-9]{1,5}$", description="Address of metrics and health.")
+    deployment: str = Field("local", description="Names us as a source: urn:toxwatch:<deployment>.")
+    listen: str = Field("127.0.0.1:8080", description="Address of the gateway.")
+    metrics: str = Field("127.0.0.1:9464", description="Address of metrics and health.")
     recipients: Path | None = Field(
         None, description="File of recipients and channels; without one, alerts go to the terminal."
     )
@@ -47,18 +59,54 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8080", description="Where people reach this deployment: links in messages."
     )
     events_per_minute: int = Field(600_000, ge=1, description="How many events one key may send in a minute.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged at least.")
 
     @field_validator("database")
     @classmethod
     def _is_a_database(cls, url: str | None) -> str | None:
-        if url is not None:
-            try:
-                backend = make_url(url).get_backend_name()
-            except ArgumentError:
-                raise ValueError("not a SQLAlchemy URL, such as postgresql+psycopg://user@host/toxwatch") from None
-            if backend not in ("sqlite", "postgresql"):
-                raise ValueError(f"{backend} is not supported; use sqlite or postgresql")
+        if url is None:
+            return None
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):
+            raise ValueError("not a SQLAlchemy URL, such as postgresql+psycopg://user@host/toxwatch") from None
+        if parsed.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
+            raise ValueError(f"{parsed.drivername} is not supported; use sqlite or postgresql+psycopg")
+        if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+            raise ValueError("SQLite needs a file, such as sqlite:////var/lib/toxwatch/toxwatch.db")
         return url
+
+    @field_validator("deployment")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        plain = name.replace(".", "").replace("_", "").replace("-", "")
+        if not (name.isascii() and plain.isalnum() and name[0].isalnum() and len(name) <= 64):
+            raise ValueError("1 to 64 letters, digits and . _ -, beginning with a letter or digit")
+        return name
+
+    @field_validator("listen", "metrics")
+    @classmethod
+    def _is_an_address(cls, address: str) -> str:
+        host, _, port = address.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or int(port) > PORT_MAX:
+            raise ValueError("not HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+        return address
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_for_people(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not an http or https URL, such as https://toxwatch.example.org")
+        if "@" in parts.netloc:
+            raise ValueError("it stands in messages, and must hold no user or password")
+        return url
+
+    @model_validator(mode="after")
+    def _addresses_differ(self) -> Settings:
+        if self.listen == self.metrics and not self.listen.endswith(":0"):
+            raise ValueError(f"listen and metrics are both {self.listen}; each needs an address of its own")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -69,7 +117,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Options and the file come through ``read_settings``; no file is read that nobody has named."""
+        """The constructor takes what it is given: the environment and the file are read in ``effective_settings`` alone."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -90,41 +138,97 @@ class Settings(BaseSettings):
         return f"urn:toxwatch:{self.deployment}"
 
 
+class Effective(NamedTuple):
+    """Settings, and for each field where its value comes from."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
 def read_settings(config: Path | None = None, **options: Any) -> Settings:
     """The effective settings: options that are given (not None), then the environment, then the file.
 
     Raises :class:`SettingsError` with a sentence for each setting that is wrong.
     """
-    values = {**_from_file(config), **_from_environment(), **{k: v for k, v in options.items() if v is not None}}
+    return effective_settings(config, **options).settings
+
+
+def effective_settings(config: Path | None = None, **options: Any) -> Effective:
+    """The same, with where each value comes from."""
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for found, origin in _sources(config, options):
+        for name, value in found.items():
+            if name not in values:
+                values[name] = value
+                origins[name] = origin(name)
     try:
-        return Settings(**values)
+        return Effective(Settings(**values), origins)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False)
-        )
+        faults = "; ".join(_sentence(fault, origins) for fault in error.errors(include_input=False, include_url=False))
         raise SettingsError(faults) from None
 
 
-def _from_file(config: Path | None) -> dict[str, Any]:
-    named = config or (Path(os.environ[PREFIX + "CONFIG"]) if PREFIX + "CONFIG" in os.environ else None)
-    if named is None:
-        return {}
-    try:
-        return tomllib.loads(named.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{named}: {error}") from None
+def _sources(config: Path | None, options: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Callable[[str], str]]]:
+    """What each source says, the strongest first, with what people call the place where a setting stands in it."""
+    given = {name: value for name, value in options.items() if value is not None}
+    yield InitSettingsSource(Settings, given)(), lambda name: f"option --{name.replace('_', '-')}"
+    yield EnvSettingsSource(Settings)(), lambda name: f"environment {_variable(name)}"
+    yield _mounted_files(), lambda name: f"environment {_variable(name)}{IN_FILE}"
+    if config is None and os.environ.get(CONFIG):
+        config = Path(os.environ[CONFIG])
+    if config is not None:
+        yield _file_of_settings(config), lambda _: f"file {config}"
 
 
-def _from_environment() -> dict[str, Any]:
-    """``TOXWATCH_<NAME>``, and ``TOXWATCH_<NAME>_FILE``, a file that holds the value."""
-    found: dict[str, Any] = {}
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _mounted_files() -> dict[str, str]:
+    """``TOXWATCH_<NAME>_FILE`` names a file that holds the value: how a container is given a secret."""
+    found = {}
     for name in Settings.model_fields:
-        variable = PREFIX + name.upper()
-        if variable in os.environ:
-            found[name] = os.environ[variable]
-        elif variable + IN_FILE in os.environ:
+        variable = _variable(name) + IN_FILE
+        if path := os.environ.get(variable):
             try:
-                found[name] = Path(os.environ[variable + IN_FILE]).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SettingsError(f"{variable + IN_FILE}: {error}") from None
+                found[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError) as error:
+                raise SettingsError(f"{variable}: {_why_unreadable(path, error)}") from None
     return found
+
+
+def _file_of_settings(path: Path) -> dict[str, Any]:
+    """What the file says. A path in it is meant from where the file lies, not from where the command was started."""
+    try:
+        # The library passes over a file that is not there.
+        with path.open("rb"):
+            values = TomlConfigSettingsSource(Settings, path)()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(_why_unreadable(str(path), error)) from None
+    if unknown := [name for name in values if name not in Settings.model_fields]:
+        raise SettingsError("; ".join(f"{path}: {_unknown(name)}" for name in unknown))
+    for name in ("data", "recipients"):
+        if isinstance(values.get(name), str):
+            values[name] = path.parent / values[name]
+    beside = path.parent / str(values.get("protocol", ""))
+    return {**values, "protocol": str(beside)} if beside.is_file() else values
+
+
+def _sentence(fault: ErrorDetails, origins: dict[str, str]) -> str:
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        return _unknown(name)
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{name} ({origins[name]}): {message}" if name in origins else message
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, Settings.model_fields, n=1)
+    return f"{name!r} is not a setting" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _why_unreadable(path: str, error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"{path}: not UTF-8 text"
+    return f"{path}: {error.strerror}" if isinstance(error, OSError) else f"{path}: {error}"

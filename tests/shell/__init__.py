@@ -1,0 +1,1 @@
+"""The operator's surface: settings, metrics, health, logs, publishing, backups."""
