@@ -6,7 +6,10 @@ the same content is for the caller to find out, who alone can read the first aga
 
 from __future__ import annotations
 
-from events.catalog import AnyEvent
+from events.catalog import AnyEvent, subject_of
+from events.clock import ClockReached
+from events.errors import IdConflict, RecordOwnerConflict
+from events.identity import same_content
 from projections.rules.protocol import Protocol
 
 Position = int
@@ -36,3 +39,30 @@ class EventLedger:
         self._taken[(subject, event.source, event.id)] = position
         if subject is not None:
             self._owners.setdefault((subject, event.record_kind, event.record_id), event.source)
+
+
+def repeats(event: AnyEvent, raw: bytes, first: bytes) -> bool:
+    """Whether an event, which came as ``raw``, only says again what the first of its identity said."""
+    # A clock event says what its id is derived from: a second one is the same whenever it was made (EVENTS).
+    return isinstance(event, ClockReached) or same_content(first, raw)
+
+
+def id_conflict(event: AnyEvent) -> IdConflict:
+    """The refusal of an event whose identity was taken with other content."""
+    return IdConflict(
+        f"id: {event.id!r} of source {event.source!r} came before with other content; the first one stands",
+        field="id",
+        event_id=event.id,
+        subject=subject_of(event),
+    )
+
+
+def owner_conflict(event: AnyEvent, owner: str) -> RecordOwnerConflict:
+    """The refusal of an event that writes to a record of another source."""
+    named = f"{event.record_kind} {event.record_id!r}".removesuffix(" ''")
+    return RecordOwnerConflict(
+        f"source: {event.source!r} writes to {named}, which belongs to {owner!r} (record-owner-conflict)",
+        field="source",
+        event_id=event.id,
+        subject=subject_of(event),
+    )

@@ -5,11 +5,12 @@ Everything here is a function of events and instants: ids are derived, and the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from events.alert import AlertData
 from events.catalog import AnyEvent
+from events.codec import Logged
 from events.dates import Instant, format_instant
 from events.envelope import LIST_ITEMS_MAX
 from events.envelope import EventRef as EventRefData
@@ -28,32 +29,58 @@ GONE = "no longer on record, or nothing of it stands any more"
 class SubjectFindings:
     """The chart of one subject together with what stands about it, kept current event by event.
 
-    ``findings`` are the cases with a verdict or an effective adjudication, ``alerts`` what was told of them.
+    ``findings`` are the cases with a verdict or an effective adjudication, ``alerts`` what was told of them, and ``changed``
+    the cases whose finding is another since that set was last emptied.
     """
 
     def __init__(self, protocol: Protocol, subject: str) -> None:
         self.chart = SubjectChart(protocol, subject)
         self.findings: dict[str, Finding] = {}
         self.alerts: dict[str, Standing] = {}
+        self.changed: set[str] = set()
         self._evaluations: dict[str, CaseEvaluation] = {}
         # When time alone next changes anything in a case: a verdict, or only the reasons that it rests on.
         self._turns: dict[str, Instant] = {}
 
-    def take(self, event: AnyEvent, time: Instant, detected_at: Instant) -> list[AlertTransition]:
+    @classmethod
+    def restored(
+        cls, protocol: Protocol, subject: str, known: Iterable[Logged], alerts: Mapping[str, Standing]
+    ) -> SubjectFindings:
+        """The same as if every event had been taken one by one, in whatever order they are known, and ``alerts`` told."""
+        restored = cls(protocol, subject)
+        for event, time, received in known:
+            restored.chart.fold(event, time, received)
+        restored.alerts.update(alerts)
+        restored._evaluate(restored.chart.all_cases())
+        for case in restored._evaluations:
+            restored._find(case, restored.chart.high_water)
+        restored.changed.clear()
+        return restored
+
+    def take(
+        self, event: AnyEvent, time: Instant, detected_at: Instant, received: Instant | None = None
+    ) -> list[AlertTransition]:
         """Fold one event, judge the cases that it touches and those that are due, and say which alerts change.
 
         Cases are judged at the subject's high-water instant, so that a late event never turns back a clock that has fired.
         """
-        touched = self.chart.fold(event, time)
+        touched = self.chart.fold(event, time, received)
         now = self.chart.high_water
-        for case in touched:
-            evaluation = evaluate_case(self.chart.facts, case)
-            if evaluation is None:
-                self._evaluations.pop(case, None)
-            else:
-                self._evaluations[case] = evaluation
+        self._evaluate(touched)
         due = [case for case, turns in self._turns.items() if turns <= now]
         return self._judge({*touched, *due}, now, EventRef(event.source, event.id), detected_at)
+
+    def judge_again(self, caused_by: EventRef, detected_at: Instant) -> list[AlertTransition]:
+        """Judge every case under the rules in force, as they may have changed, and say which alerts change."""
+        cases = {*self.chart.all_cases(), *self.findings, *self.alerts}
+        self._evaluate(cases)
+        self.changed.update(cases)
+        return self._judge(cases, self.chart.high_water, caused_by, detected_at)
+
+    @property
+    def next_turn(self) -> Instant | None:
+        """The earliest instant at which time alone changes anything, be it only a reason."""
+        return min(self._turns.values(), default=None)
 
     @property
     def next_due(self) -> Instant | None:
@@ -65,21 +92,35 @@ class SubjectFindings:
     ) -> list[AlertTransition]:
         transitions: list[AlertTransition] = []
         for case in sorted(cases):
-            evaluation = self._evaluations.get(case)
-            finding = finding_at(evaluation, now) if evaluation is not None else None
-            if finding is None:
-                self.findings.pop(case, None)
-            else:
-                self.findings[case] = finding
-            turns = evaluation.next_turn(now) if evaluation is not None else None
-            if turns is None:
-                self._turns.pop(case, None)
-            else:
-                self._turns[case] = turns
-            transition = self._transition(case, finding, caused_by, detected_at)
+            transition = self._transition(case, self._find(case, now), caused_by, detected_at)
             if transition is not None:
                 transitions.append(transition)
         return transitions
+
+    def _evaluate(self, cases: Iterable[str]) -> None:
+        for case in cases:
+            evaluation = evaluate_case(self.chart.facts, case)
+            if evaluation is None:
+                self._evaluations.pop(case, None)
+            else:
+                self._evaluations[case] = evaluation
+
+    def _find(self, case: str, now: Instant) -> Finding | None:
+        """What stands about a case now; kept, with the instant at which it turns."""
+        evaluation = self._evaluations.get(case)
+        finding = finding_at(evaluation, now) if evaluation is not None else None
+        if finding != self.findings.get(case):
+            self.changed.add(case)
+        if finding is None:
+            self.findings.pop(case, None)
+        else:
+            self.findings[case] = finding
+        turns = evaluation.next_turn(now) if evaluation is not None else None
+        if turns is None:
+            self._turns.pop(case, None)
+        else:
+            self._turns[case] = turns
+        return finding
 
     def _transition(
         self, case: str, finding: Finding | None, caused_by: EventRef, detected_at: Instant

@@ -49,7 +49,7 @@ class Observed(NamedTuple):
 class SubjectChart:
     """All records of one subject under one protocol.
 
-    ``high_water`` is the greatest ``time`` folded so far.
+    ``high_water`` is the greatest ``time`` folded so far, none counted later than it was received.
     """
 
     def __init__(self, protocol: Protocol, subject: str) -> None:
@@ -73,10 +73,11 @@ class SubjectChart:
             "lab": self._observation,
         }
 
-    def fold(self, event: AnyEvent, time: Instant) -> frozenset[str] | set[str]:
+    def fold(self, event: AnyEvent, time: Instant, received: Instant | None = None) -> frozenset[str] | set[str]:
         """Take in one event recorded at ``time`` and name the cases that may be judged differently now."""
-        if time > self.high_water:
-            self.high_water = time
+        reached = time if received is None or time < received else received
+        if reached > self.high_water:
+            self.high_water = reached
         kind = event.record_kind
         change = self._change.get(kind)
         if change is None or not isinstance(event, SubjectEvent):

@@ -244,6 +244,7 @@ alert_events: Final = Table(
     metadata,
     Column("seq", Serial, primary_key=True, autoincrement=True),
     Column("event_id", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
     Column("alert_id", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),

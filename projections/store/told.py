@@ -54,6 +54,7 @@ def tell(connection: Connection, protocol: Protocol, source: str, transitions: S
         [
             {
                 "event_id": step.event_id,
+                "source": source,
                 "alert_id": step.data.alert_id,
                 "revision": step.data.revision,
                 "kind": step.kind,

@@ -1,0 +1,95 @@
+"""What is true at an instant, from the stored charts and findings: ``assess``'s JSON without reading the log.
+
+A subject whose every event was known at the instant, and about whom time alone has changed nothing since it was judged last, is
+as its stored findings say. Any other is judged again from its stored chart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from sqlalchemy import Connection, and_, func, select
+
+from events.codec import Logged
+from events.dates import Instant
+from projections.folds.chart_queries import chart_queries
+from projections.folds.cohort_board import CohortBoard, standing_of
+from projections.folds.subject_chart import SubjectChart
+from projections.folds.trial_projection import findings_of
+from projections.rules.protocol import Protocol
+from projections.store import charts
+from projections.store.apply import rules_in_force
+from projections.store.charts import SubjectRow
+from projections.store.database import Database
+from projections.store.generation import current_generation
+from projections.store.tables import NOBODY, chart_events
+from projections.store.watch import NO_RULES
+
+Axis = Literal["recorded", "received"]
+
+CLOCK: str = "clock"
+
+
+def assessment(
+    database: Database, protocol: Protocol, as_of: Instant, axis: Axis = "recorded", subject: str | None = None
+) -> dict[str, Any]:
+    """``events``, ``cases``, ``cohorts``, ``lab_grades`` and ``queries`` at an instant; of one subject, or of all.
+
+    ``cohorts`` are always those of the whole trial.
+    """
+    with database.reading() as connection:
+        generation = current_generation(connection)
+        rules = rules_in_force(connection)
+        board = CohortBoard(protocol)
+        cases: list[dict[str, Any]] = []
+        queries: list[dict[str, str]] = []
+        rows = charts.subject_rows(connection, generation)
+        for part in charts.chunks(sorted(rows)):
+            known = charts.known_events(connection, generation, part)
+            stored = charts.stored_findings(connection, generation, part)
+            for one in part:
+                chart = _chart(protocol, one, known[one], as_of, axis)
+                if _stands(rows[one], as_of, axis, rules.sha256 if rules else NO_RULES):
+                    found, standing = stored[one], rows[one].standing
+                else:
+                    judged = findings_of(chart, as_of)
+                    found = [finding.as_json(one) for finding in judged]
+                    standing = standing_of(chart, judged)
+                board.update(one, standing)
+                if subject in (None, one):
+                    cases.extend(found)
+                    queries.extend(query.as_json(one) for query in chart_queries(chart))
+        return {
+            "events": _count(connection, generation, as_of, axis, subject),
+            "cases": cases,
+            "lab_grades": [],
+            "cohorts": board.as_json(),
+            "queries": queries,
+        }
+
+
+def _stands(row: SubjectRow, as_of: Instant, axis: Axis, rules: str) -> bool:
+    """Whether the stored findings are what is true at the instant."""
+    latest = row.latest_received if axis == "received" else row.latest_time
+    if latest > as_of or row.high_water > as_of or row.judged_under != rules:
+        return False
+    return row.next_turn is None or as_of < row.next_turn
+
+
+def _chart(protocol: Protocol, subject: str, known: Iterable[Logged], as_of: Instant, axis: Axis) -> SubjectChart:
+    chart = SubjectChart(protocol, subject)
+    for event, time, received in known:
+        if (received if axis == "received" else time) <= as_of:
+            chart.fold(event, time, received)
+    return chart
+
+
+def _count(connection: Connection, generation: int, as_of: Instant, axis: Axis, subject: str | None) -> int:
+    """The distinct events known at the instant, clock events aside."""
+    c = chart_events.c
+    known = (c.received if axis == "received" else c.time) <= as_of
+    wanted = and_(c.generation == generation, c.kind != CLOCK, known)
+    if subject is not None:
+        wanted = and_(wanted, c.subject.in_([subject, NOBODY]))
+    return connection.scalar(select(func.count()).select_from(chart_events).where(wanted)) or 0

@@ -1,0 +1,181 @@
+"""Charts and findings in the database: loading what a batch needs, and writing what it changed, in bulk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, and_, bindparam, delete, select, tuple_
+
+from events.catalog import EVENT_ADAPTER
+from events.codec import Logged
+from events.dates import Instant
+from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
+from projections.rules.finding import Finding
+from projections.store.database import upsert
+from projections.store.tables import UNASSIGNED, chart_events, deadlines, findings, subjects
+
+#: How many keys are asked for in one statement.
+ASKED_MAX: Final = 500
+
+Identity = tuple[str, str, str]
+Row = Mapping[str, Any]
+
+
+class SubjectRow(NamedTuple):
+    """How far a subject's chart has come. ``version`` counts its events."""
+
+    subject: str
+    site: str | None
+    version: int
+    high_water: Instant
+    latest_time: Instant
+    latest_received: Instant
+    next_turn: Instant | None
+    judged_under: str
+    standing: SubjectStanding | None
+
+
+def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """The items, so many at a time as fit in one statement."""
+    listed = list(items)
+    for start in range(0, len(listed), ASKED_MAX):
+        yield listed[start : start + ASKED_MAX]
+
+
+def subject_rows(connection: Connection, generation: int, wanted: Iterable[str] | None = None) -> dict[str, SubjectRow]:
+    """The rows of these subjects, or of all."""
+    base = select(subjects).where(subjects.c.generation == generation)
+    statements = [base] if wanted is None else [base.where(subjects.c.subject.in_(part)) for part in chunks(wanted)]
+    return {row.subject: _subject_row(row) for statement in statements for row in connection.execute(statement)}
+
+
+def _subject_row(row: Any) -> SubjectRow:
+    standing = None
+    if row.status is not None:
+        key = CohortKey(row.part, row.dose_level or None)
+        standing = SubjectStanding(key, Status(row.status), row.has_dlt, row.pending_reason)
+    return SubjectRow(
+        row.subject,
+        row.site,
+        row.version,
+        row.high_water,
+        row.latest_time,
+        row.latest_received,
+        row.next_turn,
+        row.judged_under,
+        standing,
+    )
+
+
+def known_events(connection: Connection, generation: int, wanted: Iterable[str]) -> dict[str, list[Logged]]:
+    """Every event of these subjects' charts, clock events included, in the order of the log."""
+    found: dict[str, list[Logged]] = {subject: [] for subject in wanted}
+    validate = EVENT_ADAPTER.validator.validate_json
+    columns = (chart_events.c.subject, chart_events.c.time, chart_events.c.received, chart_events.c.body)
+    order = (chart_events.c.partition, chart_events.c.offset)
+    for part in chunks(found):
+        of_these = and_(chart_events.c.generation == generation, chart_events.c.subject.in_(part))
+        for subject, time, received, body in connection.execute(select(*columns).where(of_these).order_by(*order)):
+            found[subject].append(Logged(validate(body), time, received))
+    return found
+
+
+def bodies_of(connection: Connection, generation: int, identities: Iterable[Identity]) -> dict[Identity, bytes]:
+    """The events of these identities (subject, source, id) that are in a chart."""
+    key = tuple_(chart_events.c.subject, chart_events.c.source, chart_events.c.event_id)
+    columns = (chart_events.c.subject, chart_events.c.source, chart_events.c.event_id, chart_events.c.body)
+    found: dict[Identity, bytes] = {}
+    for part in chunks(identities):
+        wanted = select(*columns).where(chart_events.c.generation == generation, key.in_(part))
+        found.update({(row.subject, row.source, row.event_id): row.body for row in connection.execute(wanted)})
+    return found
+
+
+def first_source(connection: Connection, generation: int, subject: str, kind: str, record_id: str) -> str | None:
+    """The source that wrote to a record first, and so owns it."""
+    c = chart_events.c
+    of_record = (c.generation == generation, c.subject == subject, c.kind == kind, c.record_id == record_id)
+    return connection.scalar(select(c.source).where(*of_record).order_by(c.partition, c.offset).limit(1))
+
+
+def write_chart_events(connection: Connection, rows: Sequence[Row]) -> None:
+    """Add events to charts."""
+    if rows:
+        connection.execute(chart_events.insert(), list(rows))
+
+
+def write_subjects(connection: Connection, generation: int, rows: Sequence[SubjectRow]) -> None:
+    """Put in how far these subjects' charts have come."""
+    upsert(connection, subjects, [_as_row(generation, row) for row in rows])
+
+
+def _as_row(generation: int, row: SubjectRow) -> Row:
+    standing = row.standing
+    return {
+        "generation": generation,
+        "subject": row.subject,
+        "site": row.site,
+        "version": row.version,
+        "high_water": row.high_water,
+        "latest_time": row.latest_time,
+        "latest_received": row.latest_received,
+        "next_turn": row.next_turn,
+        "judged_under": row.judged_under,
+        "part": standing.cohort.part if standing else None,
+        "dose_level": (standing.cohort.dose_level or UNASSIGNED) if standing else None,
+        "status": standing.status.value if standing else None,
+        "has_dlt": standing.has_dlt if standing else False,
+        "pending_reason": standing.pending_reason if standing else None,
+    }
+
+
+def write_findings(connection: Connection, generation: int, changed: Mapping[tuple[str, str], Finding | None]) -> None:
+    """Put in what stands about each case, by subject and case; None: nothing does any more."""
+    rows = [
+        {
+            "generation": generation,
+            "subject": subject,
+            "case_name": case,
+            "verdict": finding.verdict,
+            "counts_as_dlt": finding.counts_as_dlt,
+            "body": json.dumps(finding.as_json(subject), ensure_ascii=True),
+        }
+        for (subject, case), finding in changed.items()
+        if finding is not None
+    ]
+    upsert(connection, findings, rows)
+    _delete(connection, findings, generation, [key for key, finding in changed.items() if finding is None])
+
+
+def write_deadlines(connection: Connection, generation: int, changed: Mapping[tuple[str, str], Instant | None]) -> None:
+    """Put in when time alone next changes the verdict of each case; None: never."""
+    rows = [
+        {"generation": generation, "subject": subject, "case_name": case, "due": due, "is_fired": False}
+        for (subject, case), due in changed.items()
+        if due is not None
+    ]
+    upsert(connection, deadlines, rows)
+    _delete(connection, deadlines, generation, [key for key, due in changed.items() if due is None])
+
+
+def _delete(connection: Connection, table: Any, generation: int, keys: Sequence[tuple[str, str]]) -> None:
+    if keys:
+        statement = delete(table).where(
+            table.c.generation == generation,
+            table.c.subject == bindparam("of_subject"),
+            table.c.case_name == bindparam("of_case"),
+        )
+        connection.execute(statement, [{"of_subject": subject, "of_case": case} for subject, case in keys])
+
+
+def stored_findings(connection: Connection, generation: int, wanted: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """What stands about each case of these subjects, as entries in ``assess``'s JSON, by subject."""
+    found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in wanted}
+    order = (findings.c.subject, findings.c.case_name)
+    for part in chunks(found):
+        of_these = (findings.c.generation == generation, findings.c.subject.in_(part))
+        for row in connection.execute(select(findings.c.subject, findings.c.body).where(*of_these).order_by(*order)):
+            found[row.subject].append(json.loads(row.body))
+    return found

@@ -1,0 +1,118 @@
+"""The clock service: each deadline that has come becomes an event in the clinical log, once.
+
+The monitor handles it like any other event, so that a replay sees the timers that the live system saw. The event's id is
+derived from what is due: written twice, it is one event. What came due while everything was down is written first thing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import bindparam, func, select, update
+
+from events.dates import Instant, format_instant
+from events.identity import derived_id
+from projections.rules.protocol import Protocol
+from projections.store.database import Database
+from projections.store.generation import current_generation
+from projections.store.tables import deadlines
+from services.clock.time_source import Clock
+from services.log.port import EventLog, NewEntry
+from services.steps import nothing
+
+FIRED_AT_ONCE_MAX: Final = 500
+#: How long the service sleeps at most (real seconds): a deadline may be written, or the machine's clock set, meanwhile.
+SLEEP_SECONDS_MAX: Final = 0.25
+
+
+class Due(NamedTuple):
+    """A deadline that has come."""
+
+    subject: str
+    case: str
+    due: Instant
+
+
+class DeadlineClock:
+    """Writes ``toxwatch.clock.reached.v1`` for what is due. Raises ``StoreUnavailable`` where it cannot."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: EventLog,
+        protocol: Protocol,
+        clock: Clock,
+        source: str,
+        passing: Callable[[str], None] = nothing,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._protocol = protocol
+        self._clock = clock
+        self._source = source
+        self._passing = passing
+
+    def fire(self) -> int:
+        """Write an event for every deadline that has come, at most so many at once, and say for how many."""
+        now = self._clock.now()
+        with self._database.writing() as connection:
+            generation = current_generation(connection)
+            wanted = (
+                select(deadlines.c.subject, deadlines.c.case_name, deadlines.c.due)
+                .where(deadlines.c.generation == generation, ~deadlines.c.is_fired, deadlines.c.due <= now)
+                .order_by(deadlines.c.due, deadlines.c.subject, deadlines.c.case_name)
+                .limit(FIRED_AT_ONCE_MAX)
+                .with_for_update(skip_locked=True)
+            )
+            found = [Due(*row) for row in connection.execute(wanted)]
+            if not found:
+                return 0
+            received = self._log.stamp(now, connection)
+            self._passing("clock.claimed")
+            self._log.append(self._entries(found, received), connection)
+            self._passing("clock.appended")
+            fired = (
+                update(deadlines)
+                .where(
+                    deadlines.c.generation == generation,
+                    deadlines.c.subject == bindparam("of_subject"),
+                    deadlines.c.case_name == bindparam("of_case"),
+                    deadlines.c.due == bindparam("at"),
+                )
+                .values(is_fired=True)
+            )
+            connection.execute(fired, [{"of_subject": d.subject, "of_case": d.case, "at": d.due} for d in found])
+        self._passing("clock.committed")
+        return len(found)
+
+    def seconds_to_next(self) -> float:
+        """Real seconds until the next deadline, at most so many as the service may sleep."""
+        with self._database.reading() as connection:
+            due: Instant | None = connection.scalar(
+                select(func.min(deadlines.c.due)).where(
+                    deadlines.c.generation == current_generation(connection), ~deadlines.c.is_fired
+                )
+            )
+        return SLEEP_SECONDS_MAX if due is None else min(SLEEP_SECONDS_MAX, self._clock.seconds_until(due))
+
+    def _entries(self, found: Sequence[Due], received: Instant) -> list[NewEntry]:
+        return [self._entry(one, received) for one in found]
+
+    def _entry(self, one: Due, received: Instant) -> NewEntry:
+        trial = self._protocol.trial
+        due = format_instant(one.due)
+        event_id = derived_id("clock", trial, one.subject, one.case, due)
+        event = {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": self._source,
+            "type": "toxwatch.clock.reached.v1",
+            "subject": one.subject,
+            "time": format_instant(max(one.due, received)),
+            "trial": trial,
+            "data": {"due": due, "case": one.case},
+            "receivedtime": format_instant(received),
+        }
+        return NewEntry(f"{trial}/{one.subject}", one.subject, self._source, event_id, json.dumps(event).encode())

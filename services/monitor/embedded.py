@@ -1,0 +1,43 @@
+"""The monitor on the embedded log: reads on from its position, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from services.clock.time_source import Clock
+from services.log.port import EventLog
+from services.loops import LoopEnded
+from services.monitor.monitor import Fenced, Halted, Monitor
+
+BATCH_MAX: Final = 500
+PARTITION: Final = 0
+
+
+class EmbeddedRunner:
+    """``work`` for a :class:`services.loops.Loop`: one batch, or, where nothing waits, some subjects under new rules."""
+
+    def __init__(self, monitor: Monitor, log: EventLog, clock: Clock, on_processed: Callable[[], None]) -> None:
+        self._monitor = monitor
+        self._log = log
+        self._clock = clock
+        self._on_processed = on_processed
+        self._next: int | None = None
+
+    def work(self) -> bool:
+        """Take what waits. Raises ``StoreUnavailable``, or ``LoopEnded`` where the partition halts."""
+        if self._next is None:
+            self._next = self._monitor.position(PARTITION)
+        entries = self._log.read(PARTITION, self._next, BATCH_MAX)
+        try:
+            if entries:
+                self._monitor.process(entries, self._clock.now())
+                self._next = entries[-1].position.offset + 1
+            elif not self._monitor.judge_again(self._clock.now()):
+                return False
+        except Fenced:
+            self._next = None
+        except Halted as halt:
+            raise LoopEnded(str(halt)) from halt
+        self._on_processed()
+        return True

@@ -1,0 +1,38 @@
+"""When a partition halts: bugs in so many subjects that it is not the subjects (DESIGN, "a bug")."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+#: Bugs in a row, without one event judged in between.
+RUN_MAX: Final = 5
+#: Bugs among the latest events.
+SHARE_MAX: Final = 0.2
+LOOKED_AT: Final = 50
+
+
+class HaltingLimit:
+    """Counts what was judged and what met a bug. Bounded: it looks at the latest events only."""
+
+    def __init__(self) -> None:
+        self._latest: deque[bool] = deque(maxlen=LOOKED_AT)
+        self._run = 0
+
+    def judged(self, count: int) -> None:
+        """So many events were judged without a bug."""
+        if count:
+            self._run = 0
+            self._latest.extend([False] * min(count, LOOKED_AT))
+
+    def met_a_bug(self) -> None:
+        """One event was not."""
+        self._run += 1
+        self._latest.append(True)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether to stop, rather than park one subject after the other."""
+        if self._run >= RUN_MAX:
+            return True
+        return len(self._latest) == LOOKED_AT and sum(self._latest) > SHARE_MAX * LOOKED_AT
