@@ -14,6 +14,7 @@ from events.dates import Instant
 from events.errors import EventRefused, NotJson, TooLarge
 from events.faults import Fault, refusal
 from events.shape import faults_of, whole_floats
+from events.stamp import stamp_size
 from events.triage import looks_severe, readable_id
 from events.wire import BrokenJsonError, complaint, exact, leftovers, nothing_left
 
@@ -51,7 +52,7 @@ class Codec:
         ``size`` in bytes is given where ``raw`` is only the beginning of what came.
         """
         size = len(raw) if size is None else size
-        if size > LINE_BYTES_MAX:
+        if size > LINE_BYTES_MAX and size - stamp_size(raw) > LINE_BYTES_MAX:
             rule = f"{size} bytes; at most {LINE_BYTES_MAX} are taken for one event"
             raise refusal([Fault("", rule, TooLarge)], readable_id(raw), None)
         try:

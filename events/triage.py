@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from events.catalog import CLASS_BY_TYPE
 
@@ -22,13 +22,30 @@ _MAY_BE_SEVERE: Final = frozenset({"toxwatch.ae.reported", "toxwatch.lab.resulte
 _KNOWN: Final = frozenset(name.rpartition(".v")[0] for name in CLASS_BY_TYPE)
 _YES: Final = frozenset({"true", "yes", "y", "1"})
 
-_STRING: Final = rb'"((?:[^"\\]|\\.)*)"'
-_TYPE: Final = re.compile(rb'"type"\s*:\s*' + _STRING, re.IGNORECASE | re.DOTALL)
-_ID: Final = re.compile(rb'"id"\s*:\s*' + _STRING, re.DOTALL)
-_GRADE: Final = re.compile(rb'grade"\s*:\s*"?\s*\+?([0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,2})?)', re.IGNORECASE)
-_SERIOUS: Final = re.compile(rb'"serious"\s*:\s*"?\s*(?:true|yes|y|1)\b', re.IGNORECASE)
-_SERIOUSNESS: Final = re.compile(rb'"seriousness"\s*:\s*(?:\[\s*[^\]\s]|"\s*[^"\s])', re.IGNORECASE)
-_FATAL: Final = re.compile(rb'"outcome"\s*:\s*"\s*fatal\b', re.IGNORECASE)
+# Possessive throughout (`*+`): a line of nothing but blanks behind a key must not be searched once for each of them.
+_STRING: Final = rb'"((?:[^"\\]|\\.)*+)"'
+_NUMBER: Final = rb"([0-9]++(?:\.[0-9]*+)?(?:[eE]\+?[0-9]{1,2})?)"
+_IS: Final = rb"\s*+:\s*+"
+_TYPE: Final = re.compile(rb'"type"' + _IS + _STRING, re.IGNORECASE | re.DOTALL)
+_GRADE: Final = re.compile(rb'grade"' + _IS + rb'"?+\s*+\+?+' + _NUMBER, re.IGNORECASE)
+_SERIOUS: Final = re.compile(rb'"serious"' + _IS + rb'"?+\s*+(?:true|yes|y|1)\b', re.IGNORECASE)
+_SERIOUSNESS: Final = re.compile(rb'"seriousness"' + _IS + rb'(?:\[\s*+[^\]\s]|"\s*+[^"\s])', re.IGNORECASE)
+_FATAL: Final = re.compile(rb'"outcome"' + _IS + rb'"\s*+fatal\b', re.IGNORECASE)
+
+#: Of what may be severe: which field says which record it is, and of what kind.
+_RECORD_FIELDS: Final = {"ae_id": "ae", "lab_id": "lab"}
+_TEXTS: Final = {
+    name: re.compile(rb'"' + name.encode() + rb'"' + _IS + _STRING, re.DOTALL)
+    for name in ("id", "source", "subject", *_RECORD_FIELDS)
+}
+
+
+class ReadableRecord(NamedTuple):
+    """Whose record it is, of which kind, and its id; each None where it cannot be read. ``subject`` may be a name."""
+
+    subject: str | None
+    kind: str | None
+    record_id: str | None
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -58,12 +75,38 @@ def looks_severe(raw: bytes) -> bool:
 
 def readable_id(raw: bytes) -> str | None:
     """The event's id, where it can still be read."""
+    found = _attribute(raw, _parsed(raw), "id")
+    return found[:ID_CHARS_MAX] if found is not None else None
+
+
+def readable_source(raw: bytes) -> str | None:
+    """The event's source, where it can still be read."""
+    return _attribute(raw, _parsed(raw), "source")
+
+
+def readable_record(raw: bytes) -> ReadableRecord:
+    """Which adverse event or result a refused line is about, where that can still be read."""
     parsed = _parsed(raw)
+    subject = _attribute(raw, parsed, "subject")
+    if parsed is not None:
+        texts = {key: value for key, value in _pairs(parsed) if key in _RECORD_FIELDS and isinstance(value, str)}
+    else:
+        texts = {name: text for name in _RECORD_FIELDS if (text := _searched(raw, name)) is not None}
+    named = next(((kind, texts[name]) for name, kind in _RECORD_FIELDS.items() if name in texts), (None, None))
+    return ReadableRecord(subject, *named)
+
+
+def _attribute(raw: bytes, parsed: Any, name: str) -> str | None:
+    """A text of the envelope: of the JSON, or, where it is broken, the first that looks like it."""
     if isinstance(parsed, _Pairs):
-        value = next((value for key, value in parsed if key == "id"), None)
-        return value[:ID_CHARS_MAX] if isinstance(value, str) else None
-    found = None if parsed is not None else _ID.search(_plain(raw))
-    return _decoded(found[1])[:ID_CHARS_MAX] if found else None
+        value = next((value for key, value in parsed if key == name), None)
+        return value if isinstance(value, str) else None
+    return None if parsed is not None else _searched(raw, name)
+
+
+def _searched(raw: bytes, name: str) -> str | None:
+    found = _TEXTS[name].search(_plain(raw))
+    return _decoded(found[1]) if found else None
 
 
 def _plain(raw: bytes) -> bytes:

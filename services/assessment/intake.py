@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events.catalog import subject_of
-from events.clock import ClockReached
 from events.codec import Codec, Logged, looks_severe
-from events.errors import EventRefused, IdConflict, RecordOwnerConflict
-from events.identity import same_content
-from projections.folds.event_ledger import EventLedger
+from events.errors import EventRefused
+from projections.folds.event_ledger import EventLedger, id_conflict, owner_conflict, repeats
 from projections.rules.protocol import Protocol
 from services.assessment.event_files import EventFiles, Line
 
@@ -61,23 +59,11 @@ class Intake:
         subject = subject_of(event)
         first = ledger.first_position(subject, event)
         if first is not None:
-            # A clock event says what its id is derived from: a second one is the same whenever it was made (EVENTS).
-            if isinstance(event, ClockReached) or same_content(self.files.again(first), line.raw):
+            if repeats(event, line.raw, self.files.again(first)):
                 return False
-            raise IdConflict(
-                f"id: {event.id!r} of source {event.source!r} came before with other content; the first one stands",
-                field="id",
-                event_id=event.id,
-                subject=subject,
-            )
+            raise id_conflict(event)
         owner = ledger.foreign_owner(subject, event)
         if owner is not None:
-            named = f"{event.record_kind} {event.record_id!r}".removesuffix(" ''")
-            raise RecordOwnerConflict(
-                f"source: {event.source!r} writes to {named}, which belongs to {owner!r} (record-owner-conflict)",
-                field="source",
-                event_id=event.id,
-                subject=subject,
-            )
+            raise owner_conflict(event, owner)
         ledger.take(subject, event, line.position)
         return True
