@@ -1,0 +1,267 @@
+"""Parked input: what was refused, kept with its bytes until somebody has dealt with it (RULES 6).
+
+A letter that says grade 3 or more, serious or fatal is an alert until a valid event for its record arrives. The same bytes from
+the same sender again are the same letter: it is counted, and nobody is told twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
+
+from events.dates import Instant
+from events.errors import ToxwatchError
+from events.identity import derived_id
+from projections.folds.alert_transition import Standing
+from projections.folds.system_alerts import INTAKE, system_transition
+from projections.rules.protocol import Protocol
+from projections.rules.truth import EventRef
+from projections.store.database import insert_new
+from projections.store.tables import IS_URGENT, dead_letters
+from projections.store.told import tell, told_of
+
+PARKED: Final = "parked"
+SETTLED: Final = "settled"
+DELETED: Final = "deleted"
+
+GATEWAY: Final = "gateway"
+MONITOR: Final = "monitor"
+
+#: How many keys are asked for in one statement.
+ASKED_MAX: Final = 500
+#: Longer ids are cut: they are shown, and the bytes have the whole.
+TEXT_CHARS_MAX: Final = 2000
+
+
+class NewLetter(NamedTuple):
+    """Input to be parked. ``sender`` is the key that it came with; ``site`` that key's; ``headers`` those that are part of it.
+
+    ``subject`` is given only where it is an id of the trial's pattern: anything else may be a name.
+    """
+
+    origin: str
+    reason: str
+    error: str
+    field: str
+    raw: bytes
+    is_severe: bool
+    sender: str | None = None
+    site: str | None = None
+    subject: str | None = None
+    source: str | None = None
+    event_id: str | None = None
+    record_kind: str | None = None
+    record_id: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    headers: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same bytes from the same sender (or at the same position), and for nothing else."""
+        where = json.dumps([self.origin, self.sender, self.partition, self.offset, self.headers])
+        return hashlib.sha256(where.encode() + b"\0" + self.raw).hexdigest()
+
+
+class Arrival(NamedTuple):
+    """A valid event that arrived. ``received`` is its stamp, in the clinical log."""
+
+    subject: str
+    kind: str
+    record_id: str
+    source: str
+    event_id: str
+    received: Instant
+
+
+class LetterError(ToxwatchError):
+    """There is no such letter, or nothing of it left."""
+
+
+def park(connection: Connection, protocol: Protocol, source: str, letters: Sequence[NewLetter], now: Instant) -> int:
+    """Keep what was refused, and tell of what is severe; ``source`` is the deployment's. Gives how many were told of."""
+    times: dict[str, int] = {}
+    by_fingerprint: dict[str, NewLetter] = {}
+    for letter in letters:
+        key = letter.fingerprint
+        times[key] = times.get(key, 0) + 1
+        by_fingerprint.setdefault(key, letter)
+    known = _ids_of(connection, by_fingerprint)
+    again = (
+        update(dead_letters)
+        .where(dead_letters.c.id == bindparam("letter_id"))
+        .values(times=dead_letters.c.times + bindparam("more"), last_seen_at=now)
+    )
+    if known:
+        connection.execute(again, [{"letter_id": known[key], "more": times[key]} for key in known])
+    fresh = {key: letter for key, letter in by_fingerprint.items() if key not in known}
+    insert_new(connection, dead_letters, [_row(key, fresh[key], times[key], now) for key in fresh])
+    severe = {key: letter for key, letter in fresh.items() if letter.is_severe}
+    ids = _ids_of(connection, severe)
+    steps = []
+    for key, letter in severe.items():
+        case, cause = _case(ids[key]), _reference(source, ids[key])
+        steps.append(system_transition(protocol, case, None, _reasons(letter), cause, now, questions=_QUESTIONS))
+    tell(connection, protocol, source, [step for step in steps if step is not None])
+    return len(steps)
+
+
+def settle(connection: Connection, protocol: Protocol, source: str, arrived: Sequence[Arrival], now: Instant) -> int:
+    """Close the severe letters whose record, or whose event itself, has arrived since, and withdraw their alerts.
+
+    Only what was parked before an arrival was received is closed by it: an older revision says nothing of a later one.
+    Where nothing severe is parked, that is found in one look at an index.
+    """
+    if not arrived or connection.scalar(select(dead_letters.c.id).where(IS_URGENT).limit(1)) is None:
+        return 0
+    by_record: dict[tuple[str, str, str], Arrival] = {}
+    by_event: dict[tuple[str, str], Arrival] = {}
+    for arrival in arrived:
+        by_record[(arrival.subject, arrival.kind, arrival.record_id)] = arrival
+        by_event[(arrival.source, arrival.event_id)] = arrival
+    settled: dict[int, Arrival] = {}
+    for letter in _urgent_letters(connection, by_record, by_event):
+        record = (letter.subject or "", letter.record_kind or "", letter.record_id or "")
+        for arrival in (by_record.get(record), by_event.get((letter.source or "", letter.event_id or ""))):
+            if arrival is not None and letter.received_at < arrival.received:
+                settled[letter.id] = arrival
+    closed = [
+        {
+            "letter_id": number,
+            "state": SETTLED,
+            "at": now,
+            "by": None,
+            "why": "a valid event for the record has arrived",
+        }
+        for number in settled
+    ]
+    _close(connection, closed)
+    causes = {number: EventRef(arrival.source, arrival.event_id) for number, arrival in settled.items()}
+    _withdraw(connection, protocol, source, causes, now)
+    return len(settled)
+
+
+def delete(
+    connection: Connection, protocol: Protocol, source: str, letter_id: int, by: str, why: str, now: Instant
+) -> None:
+    """Erase the bytes of a letter, and what was quoted of them; that it was there, who erased it and why is kept.
+
+    Raises :class:`LetterError`.
+    """
+    letter = connection.execute(
+        select(dead_letters.c.state, dead_letters.c.is_severe).where(dead_letters.c.id == letter_id)
+    ).one_or_none()
+    if letter is None:
+        raise LetterError(f"there is no dead letter {letter_id}")
+    if letter.state == DELETED:
+        raise LetterError(f"dead letter {letter_id} was deleted before")
+    _close(
+        connection, [{"letter_id": letter_id, "state": DELETED, "at": now, "by": _storable(by), "why": _storable(why)}]
+    )
+    erased = {"raw": None, "headers": None, "error": "(deleted)", "event_id": None, "record_id": None}
+    connection.execute(update(dead_letters).where(dead_letters.c.id == letter_id).values(**erased))
+    if letter.is_severe:
+        _withdraw(connection, protocol, source, {letter_id: _reference(source, letter_id)}, now)
+
+
+def list_parked(
+    connection: Connection, state: str | None = PARKED, after: int = 0, limit: int = 500
+) -> Sequence[Row[Any]]:
+    """Letters behind the one numbered ``after``, in order; of any state where none is named."""
+    wanted = select(dead_letters).where(dead_letters.c.id > after)
+    if state is not None:
+        wanted = wanted.where(dead_letters.c.state == state)
+    return connection.execute(wanted.order_by(dead_letters.c.id).limit(limit)).all()
+
+
+_QUESTIONS: Final = ("Have the dead letter read, and its sender mend and send it again.",)
+
+
+def _reasons(letter: NewLetter) -> list[str]:
+    """Sentences without anything that the sender wrote, save the ids of its subject and record."""
+    about = letter.subject or "an unreadable subject"
+    if letter.record_kind is not None and letter.record_id is not None:
+        about += f", {letter.record_kind} {_storable(letter.record_id)}"
+    return [
+        f"a refused event about {about} says grade 3 or more, serious or fatal",
+        f"it was refused as {letter.reason}" + (f" from site {letter.site}" if letter.site is not None else ""),
+    ]
+
+
+def _case(letter_id: int) -> str:
+    return f"{INTAKE}{letter_id}"
+
+
+def _reference(source: str, letter_id: int) -> EventRef:
+    """What caused the alert is no event of the log."""
+    return EventRef(source, f"dead-letter:{letter_id}")
+
+
+def _ids_of(connection: Connection, fingerprints: Iterable[str]) -> dict[str, int]:
+    asked = list(fingerprints)
+    found: dict[str, int] = {}
+    for start in range(0, len(asked), ASKED_MAX):
+        wanted = select(dead_letters.c.fingerprint, dead_letters.c.id).where(
+            dead_letters.c.fingerprint.in_(asked[start : start + ASKED_MAX])
+        )
+        found.update((row.fingerprint, row.id) for row in connection.execute(wanted))
+    return found
+
+
+def _row(fingerprint: str, letter: NewLetter, times: int, now: Instant) -> dict[str, object]:
+    values = {name: _storable(value) if isinstance(value, str) else value for name, value in letter._asdict().items()}
+    seen = {"received_at": now, "last_seen_at": now, "times": times, "state": PARKED}
+    return {"fingerprint": fingerprint, **values, **seen}
+
+
+def _storable(text: str) -> str:
+    """Half characters and U+0000, which no database takes, as escapes."""
+    cut = text[:TEXT_CHARS_MAX].replace("\0", "\\x00")
+    return cut.encode("utf-8", "backslashreplace").decode()
+
+
+def _urgent_letters(
+    connection: Connection, records: Iterable[tuple[str, str, str]], events: Iterable[tuple[str, str]]
+) -> list[Row[Any]]:
+    columns = dead_letters.c
+    record = (columns.subject, columns.record_kind, columns.record_id)
+    event = (columns.source, columns.event_id)
+    found: list[Row[Any]] = []
+    for key, asked in ((record, list(records)), (event, list(events))):
+        for start in range(0, len(asked), ASKED_MAX):
+            here = tuple_(*key).in_(asked[start : start + ASKED_MAX])
+            found += connection.execute(select(columns.id, columns.received_at, *record, *event).where(IS_URGENT, here))
+    return found
+
+
+def _close(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
+    if not rows:
+        return
+    closing = (
+        update(dead_letters)
+        .where(dead_letters.c.id == bindparam("letter_id"))
+        .values(
+            state=bindparam("state"), closed_at=bindparam("at"), closed_by=bindparam("by"), closed_why=bindparam("why")
+        )
+    )
+    connection.execute(closing, list(rows))
+
+
+def _withdraw(
+    connection: Connection, protocol: Protocol, source: str, causes: dict[int, EventRef], now: Instant
+) -> None:
+    """Withdraw the alerts of letters, each for its cause."""
+    alert_ids = {number: derived_id(protocol.trial, _case(number)) for number in causes}
+    asked = list(alert_ids.values())
+    told: dict[str, Standing] = {}
+    for start in range(0, len(asked), ASKED_MAX):
+        told.update(told_of(connection, asked[start : start + ASKED_MAX]))
+    steps = [
+        system_transition(protocol, _case(number), told.get(alert_ids[number]), None, cause, now)
+        for number, cause in causes.items()
+    ]
+    tell(connection, protocol, source, [step for step in steps if step is not None])
