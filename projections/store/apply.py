@@ -75,6 +75,11 @@ class Outcome:
     behind: list[tuple[LogEntry, str]] = field(default_factory=list)
 
 
+def parked_now(connection: Connection) -> set[str]:
+    """The subjects that are not being watched."""
+    return set(connection.scalars(select(parked_subjects.c.subject)))
+
+
 def rules_in_force(connection: Connection) -> Rules | None:
     """The rules that were activated last, as far as the log has been read."""
     latest = select(activations).order_by(activations.c.sequence.desc()).limit(1)
@@ -85,7 +90,7 @@ def rules_in_force(connection: Connection) -> Rules | None:
 class Step:
     """The work of one transaction. ``watches`` are the subjects kept between batches; whoever rolls back forgets them.
 
-    ``tells`` False: what is judged is told to nobody (a rebuild).
+    ``parked`` are the subjects that are not watched, and grows. ``tells`` False: what is judged is told to nobody (a rebuild).
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class Step:
         generation: int,
         watches: MutableMapping[str, SubjectWatch],
         now: Instant,
+        parked: set[str],
         *,
         tells: bool = True,
     ) -> None:
@@ -108,7 +114,7 @@ class Step:
         self._rules = rules_in_force(connection)
         self._cohorts = CohortCounts(connection, generation, protocol)
         self._told: dict[str, Standing | None] = {}
-        self._parked = set(connection.scalars(select(parked_subjects.c.subject))) if tells else set()
+        self._parked = parked
         self._known: dict[charts.Identity, bytes] = {}
         self._rows: list[dict[str, Any]] = []
         self._worked_on: dict[str, SubjectWatch] = {}
@@ -145,6 +151,8 @@ class Step:
         """From here on the subject is not watched: its events are put aside in sequence, and somebody is told."""
         subject = failed.subject
         self._parked.add(subject)
+        if not self._tells:
+            return
         row = {"subject": subject, "parked_at": self._now, "error": repr(failed.__cause__)}
         insert_new(self._connection, parked_subjects, [row])
         reasons = [f"{subject} is not being watched: {failed}; its events are parked from here on"]

@@ -139,6 +139,7 @@ def write_findings(connection: Connection, generation: int, changed: Mapping[tup
             "subject": subject,
             "case_name": case,
             "verdict": finding.verdict,
+            "urgency": finding.urgency,
             "counts_as_dlt": finding.counts_as_dlt,
             "body": json.dumps(finding.as_json(subject), ensure_ascii=True),
         }
@@ -179,3 +180,12 @@ def stored_findings(connection: Connection, generation: int, wanted: Iterable[st
         for row in connection.execute(select(findings.c.subject, findings.c.body).where(*of_these).order_by(*order)):
             found[row.subject].append(json.loads(row.body))
     return found
+
+
+def told_by(body: str, urgency: str | None = None) -> tuple[Any, ...] | None:
+    """What a medical monitor acts on in a stored finding or in an alert's data; None where it is no alert."""
+    value = json.loads(body)
+    if value["verdict"] not in ("met", "possible") or value.get("overruled"):
+        return None
+    names = ("verdict", "clauses", "population", "dose_level", "counts_as_dlt")
+    return (urgency or value["urgency"], *(value.get(name) for name in names))

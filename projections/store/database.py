@@ -15,11 +15,17 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from events.errors import ToxwatchError
 
 BUSY_MS: Final = 5_000
+
+#: Primary result codes: busy, locked, read-only, I/O error, full, cannot open, locking protocol.
+_SQLITE_UNAVAILABLE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
+#: Classes: connection, rollback (serialisation, deadlock), resources, object state (lock), operator intervention.
+_SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "40", "53", "55", "57"})
+_READ_ONLY: Final = "25006"
 
 
 class StoreUnavailable(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -82,18 +88,14 @@ def is_transient(error: DBAPIError) -> bool:
     """Whether the database, not the statement, is the cause: the same statement may succeed later."""
     if error.connection_invalidated:
         return True
-    return type(error.orig).__name__ in {
-        "OperationalError",
-        "InterfaceError",
-        "SerializationFailure",
-        "DeadlockDetected",
-        "AdminShutdown",
-        "CrashShutdown",
-        "CannotConnectNow",
-        "DiskFull",
-    } and not (
-        "no such table" in str(error.orig) or "no such column" in str(error.orig) or "syntax error" in str(error.orig)
-    )
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_UNAVAILABLE
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        # No answer at all: psycopg could not connect, or was cut off.
+        return isinstance(error, OperationalError)
+    return str(state)[:2] in _SQLSTATE_UNAVAILABLE or state == _READ_ONLY
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -126,18 +126,13 @@ def settle(connection: Connection, protocol: Protocol, source: str, arrived: Seq
     settled: dict[int, Arrival] = {}
     for letter in _urgent_letters(connection, by_record, by_event):
         record = (letter.subject or "", letter.record_kind or "", letter.record_id or "")
-        for arrival in (by_record.get(record), by_event.get((letter.source or "", letter.event_id or ""))):
-            if arrival is not None and letter.received_at < arrival.received:
-                settled[letter.id] = arrival
-    closed = [
-        {
-            "letter_id": number,
-            "state": SETTLED,
-            "at": now,
-            "by": None,
-            "why": "a valid event for the record has arrived",
-        }
-        for number in settled
+        event = (letter.source or "", letter.event_id or "")
+        for found in (by_record.get(record), by_event.get(event)):
+            if found is not None and letter.received_at < found.received:
+                settled[letter.id] = found
+    why = "a valid event for the record has arrived"
+    closed: list[dict[str, object]] = [
+        {"letter_id": number, "state": SETTLED, "at": now, "by": None, "why": why} for number in settled
     ]
     _close(connection, closed)
     causes = {number: EventRef(arrival.source, arrival.event_id) for number, arrival in settled.items()}

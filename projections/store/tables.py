@@ -198,6 +198,7 @@ findings: Final = Table(
     Column("subject", Text, nullable=False),
     Column("case_name", Text, nullable=False),
     Column("verdict", Text, nullable=True),
+    Column("urgency", Text, nullable=False),
     Column("counts_as_dlt", Boolean, nullable=False),
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("generation", "subject", "case_name"),

@@ -1,15 +1,70 @@
-"""What is put aside: refused entries, and those of a subject that is not watched."""
+"""What the monitor puts aside: refused entries of the log, and those of subjects that are not watched."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import Connection
 
+from events.adverse_event import AdverseEventReported, AdverseEventRetracted
+from events.codec import looks_severe
 from events.dates import Instant
-from projections.folds.alert_transition import AlertTransition
+from events.errors import EventRefused
+from events.laboratory import LabResulted, LabRetracted
+from events.triage import readable_id, readable_record, readable_source
 from projections.rules.protocol import Protocol
-from projections.store.apply import Outcome
+from projections.store import parking
+from projections.store.apply import LogEntry, Outcome
+from projections.store.parking import Arrival, NewLetter
+
+#: The reason under which events of a subject that is not watched are parked.
+NOT_WATCHED: Final = "not-watched"
 
 
-def put_aside(connection: Connection, protocol: Protocol, outcome: Outcome, now: Instant) -> list[AlertTransition]:
-    """Park what was not folded, with its bytes and position."""
-    return []
+def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: Outcome, now: Instant) -> None:
+    """Park what was not folded, with its bytes and position; close what valid events have settled."""
+    letters = [_refused(entry, refusal) for entry, refusal in outcome.refused]
+    letters += [_behind(entry, subject) for entry, subject in outcome.behind]
+    parking.park(connection, protocol, source, letters, now)
+    arrived = [
+        Arrival(event.subject, event.record_kind, event.record_id, event.source, event.id, received)
+        for event, _, received in outcome.taken
+        if isinstance(event, AdverseEventReported | AdverseEventRetracted | LabResulted | LabRetracted)
+    ]
+    parking.settle(connection, protocol, source, arrived, now)
+
+
+def _refused(entry: LogEntry, refusal: EventRefused) -> NewLetter:
+    record = readable_record(entry.body)
+    return NewLetter(
+        parking.MONITOR,
+        refusal.reason,
+        refusal.error,
+        refusal.field,
+        entry.body,
+        looks_severe(entry.body),
+        subject=refusal.subject,
+        source=readable_source(entry.body),
+        event_id=refusal.event_id,
+        record_kind=record.kind,
+        record_id=record.record_id,
+        partition=entry.partition,
+        offset=entry.offset,
+    )
+
+
+def _behind(entry: LogEntry, subject: str) -> NewLetter:
+    """Not severe by itself: that the subject is not watched is an alert already."""
+    return NewLetter(
+        parking.MONITOR,
+        NOT_WATCHED,
+        f"{subject} is not being watched: an event of this subject could not be judged",
+        "",
+        entry.body,
+        is_severe=False,
+        subject=subject,
+        source=readable_source(entry.body),
+        event_id=readable_id(entry.body),
+        partition=entry.partition,
+        offset=entry.offset,
+    )

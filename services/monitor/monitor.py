@@ -13,7 +13,7 @@ from events.codec import Codec, Logged
 from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError
 from projections.rules.protocol import Protocol
-from projections.store.apply import EventFailed, LogEntry, Outcome, Step, rules_in_force
+from projections.store.apply import EventFailed, LogEntry, Outcome, Step, parked_now, rules_in_force
 from projections.store.database import Database
 from projections.store.generation import current_generation, move_position, next_offset
 from projections.store.tables import parked_subjects, subjects
@@ -136,12 +136,12 @@ class Monitor:
         if generation != self._generation:
             self._forget()
             self._generation = generation
-        return Step(connection, self._protocol, generation, self._watches, now)
+        return Step(connection, self._protocol, generation, self._watches, now, parked_now(connection))
 
     def _write(self, connection: Connection, step: Step, now: Instant) -> None:
         step.write()
-        transitions = step.outcome.transitions + put_aside(connection, self._protocol, step.outcome, now)
-        tell(connection, self._protocol, self._source, transitions)
+        tell(connection, self._protocol, self._source, step.outcome.transitions)
+        put_aside(connection, self._protocol, self._source, step.outcome, now)
 
     @contextmanager
     def _forgetting_on_failure(self) -> Iterator[None]:

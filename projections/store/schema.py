@@ -1,0 +1,91 @@
+"""The tables of a database and their version: empty, current, older or newer than this software."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from events.errors import ToxwatchError
+from projections.store.database import Database
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+class SchemaState(Enum):
+    """How the tables of a database stand to this software."""
+
+    EMPTY = "empty"
+    CURRENT = "current"
+    OLDER = "older"
+    NEWER = "newer"
+    FOREIGN = "foreign"
+
+
+class WrongSchema(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """The tables are not those of this software; the message says what to do."""
+
+
+_ADVICE: Final = {
+    SchemaState.EMPTY: "the database is empty: `toxwatch run` or `toxwatch migrate` makes the tables",
+    SchemaState.OLDER: "the tables are those of an earlier version: stop Toxwatch, make a `toxwatch backup`, then run"
+    " `toxwatch migrate`",
+    SchemaState.NEWER: "the tables are those of a later version of Toxwatch: install that version, or restore a backup",
+    SchemaState.FOREIGN: "the database holds tables of something else: name another database",
+}
+
+
+def schema_state(database: Database) -> SchemaState:
+    """How the tables stand to this software."""
+    with database.reading() as connection:
+        return _state(connection)
+
+
+def require_current(database: Database) -> None:
+    """Raises :class:`WrongSchema`, with what to do, unless the tables are those of this software."""
+    state = schema_state(database)
+    if state is not SchemaState.CURRENT:
+        raise WrongSchema(_ADVICE[state])
+
+
+def migrate(database: Database) -> SchemaState:
+    """Bring the tables to this version, all in one transaction, and say how they stood before."""
+    with database.writing() as connection:
+        state = _state(connection)
+        if state in (SchemaState.NEWER, SchemaState.FOREIGN):
+            raise WrongSchema(_ADVICE[state])
+        if state is not SchemaState.CURRENT:
+            command.upgrade(_config(connection), "head")
+    return state
+
+
+def latest_revision() -> str:
+    """The version of the tables that this software works on."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def _state(connection: Connection) -> SchemaState:
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is None:
+        return SchemaState.FOREIGN if inspect(connection).get_table_names() else SchemaState.EMPTY
+    scripts = ScriptDirectory.from_config(_config())
+    if found == scripts.get_current_head():
+        return SchemaState.CURRENT
+    known = {script.revision for script in scripts.walk_revisions()}
+    return SchemaState.OLDER if found in known else SchemaState.NEWER
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    if connection is not None:
+        config.attributes["connection"] = connection
+    return config

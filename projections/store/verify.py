@@ -1,0 +1,78 @@
+"""Comparing the projections, row by row, with what the log says: whatever differs is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from sqlalchemy import Column, Connection, Table, except_, func, literal, select
+
+from projections.store.generation import current_generation
+from projections.store.rebuild import PROJECTED, told_otherwise
+from projections.store.tables import alert_events, alerts, parked_subjects
+
+#: Columns that are not a function of the log alone.
+NOT_COMPARED: Final = frozenset({"generation", "version", "is_fired"})
+SHOWN_MAX: Final = 20
+
+
+class Difference(NamedTuple):
+    """One row that is in one of the two and not, or otherwise, in the other."""
+
+    table: str
+    where: str
+    row: str
+
+
+def differences(connection: Connection, rebuilt: int) -> Iterator[Difference]:
+    """What is not as it would be, had everything been made from the log just now."""
+    current = current_generation(connection)
+    not_watched = set(connection.scalars(select(parked_subjects.c.subject)))
+    for table in PROJECTED:
+        for where, here, there in (("only stored", current, rebuilt), ("only from the log", rebuilt, current)):
+            yield from _only_in(connection, table, where, here, there, not_watched)
+    for subject in sorted(told_otherwise(connection, current) - not_watched):
+        yield Difference("alerts", "told otherwise", f"what was told of {subject} is not what stands")
+    yield from _broken_histories(connection)
+
+
+def _only_in(
+    connection: Connection, table: Table, where: str, here: int, there: int, not_watched: set[str]
+) -> Iterator[Difference]:
+    columns: list[Column[object]] = [column for column in table.columns if column.name not in NOT_COMPARED]
+    wanted = select(*columns).where(table.c.generation == here)
+    other = select(*columns).where(table.c.generation == there)
+    key = [column.name for column in table.primary_key if column.name != "generation"]
+    for row in connection.execute(except_(wanted, other)).mappings():
+        if row.get("subject") in not_watched:
+            continue
+        if table.name == "cohorts" and not any(row[name] for name in ("evaluable", "pending", "replaceable")):
+            # A level that nobody is in any more has no row where nobody ever was.
+            continue
+        named = ", ".join(f"{name}={row[name]!r}" for name in key)
+        yield Difference(table.name, where, named)
+
+
+def _broken_histories(connection: Connection) -> Iterator[Difference]:
+    """Alerts whose revisions are not 1, 2, … up to the one that is told last."""
+    history = (
+        select(
+            alert_events.c.alert_id,
+            func.count().label("steps"),
+            func.min(alert_events.c.revision).label("first"),
+            func.max(alert_events.c.revision).label("last"),
+        )
+        .group_by(alert_events.c.alert_id)
+        .subquery()
+    )
+    joined = (
+        select(alerts.c.alert_id, alerts.c.revision, history.c.steps, history.c.first, history.c.last)
+        .select_from(alerts.outerjoin(history, history.c.alert_id == alerts.c.alert_id))
+        .where(
+            (func.coalesce(history.c.steps, literal(0)) != alerts.c.revision)
+            | (history.c.first != 1)
+            | (history.c.last != alerts.c.revision)
+        )
+    )
+    for row in connection.execute(joined):
+        yield Difference("alert_events", "broken history", f"{row.alert_id}: {row.steps} steps up to {row.revision}")
