@@ -1,0 +1,75 @@
+"""The stream of alert events: from any place on, for as long as the reader likes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from projections.store.reading import ToldEvent, events_after, newest_seq
+from services.clock.time_source import elapsed_seconds
+from services.gateway.problems import Problem
+from services.reading.reader import Reader
+
+POLL_SECONDS: Final = 0.25
+#: A reader who is slow keeps so many events waiting here, and no more.
+PAGE: Final = 100
+FOLLOWERS_MAX: Final = 200
+
+
+class AlertFeed:
+    """Alert events for those who follow. However many they are, the database is asked for news once in a while, for all.
+
+    Ends for everybody when ``stopping`` is set: a server cannot stop while somebody is still being served.
+    """
+
+    def __init__(self, reader: Reader, stopping: asyncio.Event) -> None:
+        self._reader = reader
+        self._stopping = stopping
+        self._asking = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._newest = 0
+        self.followers = 0
+
+    async def start(self, after: int | None) -> int:
+        """The place to follow from. One beyond the newest is of another database, before it was restored: not waited for.
+
+        Raises :class:`Problem` where the database cannot be read, and where too many follow already.
+        """
+        if self.followers >= FOLLOWERS_MAX:
+            raise Problem(503, "Too many streams", f"{FOLLOWERS_MAX} streams are open already", {"Retry-After": "30"})
+        newest = await self._reader.ask(newest_seq)
+        return newest if after is None else min(after, newest)
+
+    async def pages(self, after: int) -> AsyncIterator[list[ToldEvent]]:
+        """The events behind ``after``, in order, some at a time; waits for what is to come."""
+        self.followers += 1
+        try:
+            while not self._stopping.is_set():
+                page = await self._next(after)
+                if page:
+                    after = page[-1].seq
+                    yield page
+                else:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._stopping.wait(), POLL_SECONDS)
+        finally:
+            self.followers -= 1
+
+    async def _next(self, after: int) -> list[ToldEvent]:
+        try:
+            if after >= await self._newest_seq():
+                return []
+            return await self._reader.ask(partial(events_after, after=after, limit=PAGE))
+        except Problem:
+            # The database cannot be read now. What it holds is not lost, and comes when it can.
+            return []
+
+    async def _newest_seq(self) -> int:
+        async with self._asking:
+            if elapsed_seconds() - self._asked_at >= POLL_SECONDS:
+                self._newest = await self._reader.ask(newest_seq)
+                self._asked_at = elapsed_seconds()
+            return self._newest

@@ -1,0 +1,94 @@
+"""Every route that reads, put together: ``reading_router`` is given what it needs and called once, by the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends
+from fastapi.security import HTTPBearer
+from fastapi.sse import EventSourceResponse
+
+from projections.rules.protocol import Protocol
+from projections.store.database import Database
+from services.clock.time_source import Clock
+from services.log.port import EventLog
+from services.reading.access import OPERATOR, READERS, SITE, Access, Authenticate
+from services.reading.alert_feed import AlertFeed
+from services.reading.alert_routes import AlertRoutes
+from services.reading.asyncapi import asyncapi_document
+from services.reading.letter_routes import LetterRoutes
+from services.reading.parameters import PlainSpokenRoute
+from services.reading.reader import Reader
+from services.reading.standing_routes import StandingRoutes
+
+#: How many pages are read from the database at a time.
+PAGES_AT_ONCE: Final = 3
+
+PROBLEM: Final = {
+    "type": "object",
+    "required": ["title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+MEANINGS: Final = {
+    401: "No key, or none that is valid.",
+    403: "The key may not read this.",
+    404: "There is no such thing, or none that the key may read.",
+    422: "A parameter that cannot be taken.",
+    503: "The store cannot be read now; `Retry-After` says when to ask again.",
+}
+BEARER: Final = HTTPBearer(auto_error=False, description="An API key, as `toxwatch keys add` prints it.")
+
+
+def reading_router(
+    database: Database,
+    protocol: Protocol,
+    clock: Clock,
+    clinical: EventLog,
+    alerts: EventLog,
+    authenticate: Authenticate,
+    stopping: asyncio.Event,
+    public_url: str,
+) -> APIRouter:
+    """The routes that read. ``stopping`` ends the streams: set it before the server is told to stop."""
+    router = APIRouter(route_class=PlainSpokenRoute, tags=["reading"], dependencies=[Depends(BEARER)])
+    access = Access(authenticate)
+    reader = Reader(database, PAGES_AT_ONCE)
+    told = AlertRoutes(reader, AlertFeed(reader, stopping), access)
+    letters = LetterRoutes(reader)
+    standing = StandingRoutes(database, protocol, clock, {"clinical": clinical, "alerts": alerts})
+    readers = Depends(access.of(*READERS))
+
+    def get(path: str, endpoint: Callable[..., Any], *may: Any, problems: tuple[int, ...] = (), **more: Any) -> None:
+        router.add_api_route(path, endpoint, dependencies=list(may), responses=_problems(*problems), **more)
+
+    get("/v1/alerts", told.page, readers)
+    # Before the route of one alert, which would take its name for an id.
+    get("/v1/alerts/stream", told.stream, readers, Depends(told.start), response_class=EventSourceResponse)
+    get("/v1/alerts/{alert_id}", told.whole, readers, problems=(404,))
+    get("/v1/assessment", standing.assessment, readers)
+    get("/v1/dead-letters", letters.page, Depends(access.of(*READERS, OPERATOR, SITE)))
+    get("/v1/dead-letters/{letter_id}", letters.whole, Depends(access.of(*READERS, OPERATOR, SITE)), problems=(404,))
+    get("/v1/status", standing.status, Depends(access.of(*READERS, OPERATOR)))
+
+    documents = APIRouter(tags=["documents"])
+    document = asyncapi_document(public_url)
+
+    def asyncapi() -> dict[str, Any]:
+        """The event contract and its channels, as an AsyncAPI 3.0 document."""
+        return document
+
+    documents.add_api_route("/asyncapi.json", asyncapi)
+    documents.include_router(router)
+    return documents
+
+
+def _problems(*more: int) -> dict[int | str, dict[str, Any]]:
+    content = {"application/problem+json": {"schema": PROBLEM}}
+    return {status: {"description": MEANINGS[status], "content": content} for status in (401, 403, *more, 422, 503)}
