@@ -1,0 +1,80 @@
+"""What a monitoring system asks of a process, on an address of its own: metrics, whether it lives, whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from prometheus_client.exposition import choose_encoder
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from events.errors import ToxwatchError
+from projections.store.database import Database
+from projections.store.tables import log_ends
+from services.clock.time_source import Clock
+from services.metrics import Metrics
+
+#: Gives None, or why the process is not ready, in a sentence. Called in a thread.
+Check = Callable[[], str | None]
+
+_FRESH: Final = {"Cache-Control": "no-store"}
+
+
+def create_metrics_app(metrics: Metrics, checks: Sequence[Check]) -> Starlette:
+    """``/metrics``, ``/healthz`` and ``/readyz``."""
+
+    def scrape(request: Request) -> Response:
+        # No coroutine: the database is read, and Starlette does that in a thread.
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(metrics.registry), headers={**_FRESH, "Content-Type": content_type})
+
+    async def healthz(_request: Request) -> Response:
+        # That this answers at all is the answer: the event loop goes round.
+        return PlainTextResponse("ok\n", headers=_FRESH)
+
+    async def readyz(_request: Request) -> Response:
+        found = await asyncio.gather(*(asyncio.to_thread(_reason, check) for check in checks))
+        reasons = [reason for reason in found if reason is not None]
+        body = {"status": "not ready" if reasons else "ready", "reasons": reasons}
+        return JSONResponse(body, 503 if reasons else 200, headers=_FRESH)
+
+    return Starlette(routes=[Route("/metrics", scrape), Route("/healthz", healthz), Route("/readyz", readyz)])
+
+
+def database_answers(database: Database) -> Check:
+    """The check that the database can be read, and has the tables."""
+
+    def check() -> str | None:
+        try:
+            with database.reading() as connection:
+                connection.execute(select(log_ends.c.topic).limit(1))
+        except SQLAlchemyError as error:
+            return f"the database cannot be read ({type(error).__name__}); has `toxwatch migrate` been run?"
+        return None
+
+    return check
+
+
+def clock_is_believed(clock: Clock) -> Check:
+    """The check that the machine's clock has not leapt."""
+
+    def check() -> str | None:
+        leap = clock.leap()
+        if leap:
+            return f"the machine's clock has leapt by {leap:.0f} s and is not believed; set it right, or restart"
+        return None
+
+    return check
+
+
+def _reason(check: Check) -> str | None:
+    try:
+        return check()
+    except ToxwatchError as error:
+        return str(error)

@@ -1,0 +1,211 @@
+"""The metrics that say how the database stands: read when they are scraped, all in one short transaction.
+
+So they survive a restart, and are the same whichever process is asked. Where the database cannot be read they are left out, with
+``toxwatch_store_up`` 0: an old number shown as if it were a new one would hide what it is there to show.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import structlog
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from events.dates import SECOND, Instant
+from projections.store.database import Database, StoreUnavailable
+from projections.store.tables import (
+    IS_URGENT,
+    alert_events,
+    alert_log,
+    alerts,
+    dead_letters,
+    deadlines,
+    deliveries,
+    disabled_channels,
+    findings,
+    generations,
+    log_ends,
+    parked_subjects,
+    positions,
+    source_sites,
+)
+from projections.store.told import OPEN
+from services import metrics
+from services.clock.time_source import Clock, elapsed_seconds
+
+MONITOR: Final = "monitor"
+DISPATCHER: Final = "dispatcher"
+#: Several scrapers at once, or an impatient one, are given one reading.
+KEPT_SECONDS: Final = 1.0
+VERDICTS: Final = ("met", "possible", "watch")
+#: The verdict of an alert under which nothing stands, or that is no subject's finding.
+NO_VERDICT: Final = "none"
+#: The embedded log has one partition.
+PARTITION: Final = "0"
+
+Reading = tuple[tuple[str, ...], float]
+
+log = structlog.get_logger()
+
+
+class StoreCollector(Collector):
+    """Register it once in the registry of the process that is scraped. ``clock`` is the deployment's: ages are in its time."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: list[Metric] = []
+        self._read_at: float | None = None
+        self._was_up = True
+
+    def describe(self) -> Iterable[Metric]:
+        """What it gives, without reading anything."""
+        return [_family(declared) for declared in metrics.FROM_STORE]
+
+    def collect(self) -> Iterable[Metric]:
+        """Every metric of ``metrics.FROM_STORE``."""
+        with self._lock:
+            now = elapsed_seconds()
+            if self._read_at is None or now - self._read_at >= KEPT_SECONDS:
+                self._kept = self._read()
+                self._read_at = now
+            return self._kept
+
+    def _read(self) -> list[Metric]:
+        readings: dict[str, list[Reading]] = {}
+        try:
+            with self._database.reading() as connection:
+                now = self._clock.now()
+                for declared, read in READERS:
+                    readings[declared.name] = list(read(connection, now))
+            is_up = True
+        except (StoreUnavailable, SQLAlchemyError) as error:
+            readings, is_up = {}, False
+            if self._was_up:
+                log.warning("metrics_without_store", error=error)
+        self._was_up = is_up
+        readings[metrics.STORE_UP.name] = [((), float(is_up))]
+        readings[metrics.CLOCK_LEAP.name] = [((), self._clock.leap())]
+        return [_family(declared, readings.get(declared.name, ())) for declared in metrics.FROM_STORE]
+
+
+def _family(declared: metrics.Declared, readings: Iterable[Reading] = ()) -> Metric:
+    make = CounterMetricFamily if declared.kind == "counter" else GaugeMetricFamily
+    family = make(declared.name, declared.meaning, labels=declared.labels)
+    for labels, value in readings:
+        family.add_metric(labels, value)
+    return family
+
+
+_current: Final = select(generations.c.generation).where(generations.c.is_current).scalar_subquery()
+
+
+def _alerts(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    c = alert_events.c
+    for verdict, kind, count in connection.execute(select(c.verdict, c.kind, func.count()).group_by(c.verdict, c.kind)):
+        yield (verdict or NO_VERDICT, kind), count
+
+
+def _open_cases(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    c = findings.c
+    wanted = select(c.verdict, func.count()).where(c.generation == _current, c.verdict.is_not(None)).group_by(c.verdict)
+    found: dict[str | None, int] = dict(connection.execute(wanted).all())
+    for verdict in VERDICTS:
+        yield (verdict,), found.get(verdict, 0)
+
+
+def _deadlines_overdue(connection: Connection, now: Instant) -> Iterator[Reading]:
+    c = deadlines.c
+    yield _one(connection, select(func.count()).where(c.generation == _current, ~c.is_fired, c.due <= now))
+
+
+def _oldest_undelivered(connection: Connection, now: Instant) -> Iterator[Reading]:
+    """What is planned and waits, what waits for the relay, and what the dispatcher has not read: none may hide."""
+    planned = select(func.min(deliveries.c.not_before)).where(
+        deliveries.c.state == "waiting", deliveries.c.not_before <= now
+    )
+    in_outbox = (
+        select(alert_events.c.detected_at).where(alert_events.c.sent_offset.is_(None)).order_by(alert_events.c.seq)
+    )
+    read_until = select(positions.c.next_offset).where(positions.c.consumer == DISPATCHER)
+    unread = (
+        select(alert_events.c.detected_at)
+        .join(alert_log, alert_log.c.event_id == alert_events.c.event_id)
+        .where(alert_log.c.offset >= func.coalesce(read_until.scalar_subquery(), 0))
+        .order_by(alert_log.c.offset)
+    )
+    yield _age(now, *(connection.scalar(wanted.limit(1)) for wanted in (planned, in_outbox, unread)))
+
+
+def _oldest_unacknowledged(connection: Connection, now: Instant) -> Iterator[Reading]:
+    yield _age(now, connection.scalar(select(func.min(alerts.c.raised_at)).where(alerts.c.state == OPEN)))
+
+
+def _outbox(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    yield _one(connection, select(func.count()).where(alert_events.c.sent_offset.is_(None)))
+
+
+def _channels_disabled(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    yield _one(connection, select(func.count()).select_from(disabled_channels))
+
+
+def _lag(topic: str, consumer: str) -> Callable[[Connection, Instant], Iterator[Reading]]:
+    def read(connection: Connection, _now: Instant) -> Iterator[Reading]:
+        end = connection.scalar(select(log_ends.c.next_offset).where(log_ends.c.topic == topic))
+        reached = connection.scalar(select(positions.c.next_offset).where(positions.c.consumer == consumer))
+        yield (PARTITION,), (end or 0) - (reached or 0)
+
+    return read
+
+
+def _dead_letters(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    c = dead_letters.c
+    for reason, count in connection.execute(select(c.reason, func.count()).group_by(c.reason)):
+        yield (reason,), count
+
+
+def _severe_dead_letters(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    yield _one(connection, select(func.count()).select_from(dead_letters).where(IS_URGENT))
+
+
+def _parked_subjects(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    yield _one(connection, select(func.count()).select_from(parked_subjects))
+
+
+def _site_silence(connection: Connection, now: Instant) -> Iterator[Reading]:
+    c = source_sites.c
+    last = func.max(func.coalesce(c.last_used_at, c.first_used_at))
+    for site, heard in connection.execute(select(c.site, last).group_by(c.site)):
+        yield (site,), max(0, now - heard) / SECOND
+
+
+READERS: Final[tuple[tuple[metrics.Declared, Callable[[Connection, Instant], Iterator[Reading]]], ...]] = (
+    (metrics.ALERTS, _alerts),
+    (metrics.OPEN_CASES, _open_cases),
+    (metrics.DEADLINES_OVERDUE, _deadlines_overdue),
+    (metrics.OLDEST_UNDELIVERED, _oldest_undelivered),
+    (metrics.OLDEST_UNACKNOWLEDGED, _oldest_unacknowledged),
+    (metrics.OUTBOX, _outbox),
+    (metrics.CHANNELS_DISABLED, _channels_disabled),
+    (metrics.LOG_LAG, _lag("clinical", MONITOR)),
+    (metrics.ALERT_LOG_LAG, _lag("alerts", DISPATCHER)),
+    (metrics.DEAD_LETTERS, _dead_letters),
+    (metrics.SEVERE_DEAD_LETTERS, _severe_dead_letters),
+    (metrics.PARKED_SUBJECTS, _parked_subjects),
+    (metrics.SITE_SILENCE, _site_silence),
+)
+
+
+def _one(connection: Connection, wanted: Select[int]) -> Reading:
+    return (), connection.scalar(wanted) or 0
+
+
+def _age(now: Instant, *since: Instant | None) -> Reading:
+    known = [instant for instant in since if instant is not None]
+    return (), max(0, now - min(known)) / SECOND if known else 0.0
