@@ -1,0 +1,1 @@
+"""The dispatcher: from the alert log to people, with a ledger of who was told what."""

@@ -1,0 +1,97 @@
+"""The alert log as the dispatcher reads it: its position, and what each entry tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Final, NamedTuple
+
+import structlog
+from sqlalchemy import Connection, select, update
+
+from events.alert import AlertEvent
+from events.codec import Codec, readable_id
+from events.dates import Instant
+from events.errors import EventRefused, ToxwatchError
+from events.identity import derived_id
+from projections.folds.system_alerts import UNDELIVERED, system_transition
+from projections.rules.protocol import Protocol
+from projections.rules.truth import EventRef
+from projections.store.database import insert_new
+from projections.store.tables import positions
+from projections.store.told import tell, told_of
+from services.dispatcher.notice import Notice, notice_of
+from services.log.port import Entry
+
+CONSUMER: Final = "dispatcher"
+
+
+class Fenced(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """Another dispatcher has moved the position: what was read is planned already."""
+
+    retriable: ClassVar[bool] = True
+
+
+class News(NamedTuple):
+    """One alert event, as far as it is told to anybody."""
+
+    event_id: str
+    notice: Notice
+
+
+class AlertEntries:
+    """Reads entries. One that cannot be read is an alert itself: nobody knows what it would have said."""
+
+    def __init__(self, protocol: Protocol, source: str) -> None:
+        self._protocol = protocol
+        self._source = source
+        self._codec = Codec(protocol.contract)
+
+    def read(self, entries: Sequence[Entry], connection: Connection, now: Instant) -> list[News]:
+        """What the entries tell, in order."""
+        return list(self._readable(entries, connection, now))
+
+    def _readable(self, entries: Sequence[Entry], connection: Connection, now: Instant) -> Iterator[News]:
+        for entry in entries:
+            try:
+                event = self._codec.decode(entry.body).event
+            except EventRefused as refused:
+                self._tell_of(entry, refused.reason, connection, now)
+                continue
+            if isinstance(event, AlertEvent):
+                yield News(event.id, notice_of(event))
+            else:
+                self._tell_of(entry, "not-an-alert", connection, now)
+
+    def _tell_of(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:
+        position = str(entry.position)
+        structlog.get_logger().error("alert_event_unreadable", position=position, reason=why)
+        case = f"{UNDELIVERED}{position}"
+        told = told_of(connection, [derived_id(self._protocol.trial, case)])
+        cause = EventRef(self._source, readable_id(entry.body) or position)
+        reasons = [f"the entry at {position} of the alert log cannot be read ({why}): what it tells reaches nobody"]
+        transition = system_transition(self._protocol, case, next(iter(told.values()), None), reasons, cause, now)
+        if transition is not None:
+            tell(connection, self._protocol, self._source, [transition])
+
+
+def position_of(connection: Connection, partition: int) -> int:
+    """The offset of the first entry that is not planned yet."""
+    wanted = select(positions.c.next_offset).where(positions.c.consumer == CONSUMER, positions.c.partition == partition)
+    return connection.scalar(wanted) or 0
+
+
+def move(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Move the position from the first entry past the last. Raises :class:`Fenced` where it is not at the first."""
+    partition, first = entries[0].position
+    insert_new(connection, positions, [{"consumer": CONSUMER, "partition": partition, "next_offset": 0}])
+    moved = connection.execute(
+        update(positions)
+        .where(
+            positions.c.consumer == CONSUMER,
+            positions.c.partition == partition,
+            positions.c.next_offset == first,
+        )
+        .values(next_offset=entries[-1].position.offset + 1)
+    )
+    if moved.rowcount != 1:
+        raise Fenced(f"the dispatcher's position is not {entries[0].position} any more")

@@ -1,0 +1,54 @@
+"""Follows the alert log: reads on from the position, and has planned what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from projections.store.database import Database
+from services.clock.time_source import Clock
+from services.dispatcher.alert_entries import Fenced, position_of
+from services.dispatcher.planner import Planner
+from services.log.port import EventLog
+
+READ_AT_ONCE_MAX: Final = 500
+
+
+class AlertReader:
+    """Knows the position of each partition, and loads it again where somebody else has moved it."""
+
+    def __init__(
+        self, database: Database, log: EventLog, planner: Planner, clock: Clock, passing: Callable[[str], None]
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._planner = planner
+        self._clock = clock
+        self._passing = passing
+        self._next: dict[int, int] = {}
+
+    def catch_up(self) -> bool:
+        """Plan the next entries of each partition, and say whether there may be more. Raises ``StoreUnavailable``."""
+        may_be_more = False
+        for partition in range(self._log.partitions):
+            may_be_more |= self._read_on(partition)
+        return may_be_more
+
+    def _read_on(self, partition: int) -> bool:
+        if partition not in self._next:
+            with self._database.reading() as connection:
+                self._next[partition] = position_of(connection, partition)
+        entries = self._log.read(partition, self._next[partition], READ_AT_ONCE_MAX)
+        if not entries:
+            return False
+        self._passing("plan.read")
+        try:
+            with self._database.writing() as connection:
+                self._planner.plan(entries, connection, self._clock.now())
+                self._passing("plan.written")
+        except Fenced:
+            del self._next[partition]
+            return True
+        self._next[partition] = entries[-1].position.offset + 1
+        self._passing("plan.committed")
+        return len(entries) == READ_AT_ONCE_MAX

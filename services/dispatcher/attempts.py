@@ -1,0 +1,92 @@
+"""The ledger's side of sending: an attempt is written down before it is made, and what came of it after."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, insert, literal_column, select, update
+
+from events.dates import Instant
+from projections.store.database import upsert
+from projections.store.tables import deliveries, delivery_attempts, disabled_channels
+from services.dispatcher.channels.port import Outcome
+from services.dispatcher.delivery import CHANNEL_DISABLED, DELIVERED, WAITING, Delivery
+
+#: What an attempt is before its outcome is known, and stays if we are stopped in it.
+STARTED: Final = "started"
+
+
+class Begun(NamedTuple):
+    """An attempt that is written down. ``thread`` is the delivery that was told of this alert first on this route."""
+
+    number: int
+    thread: str | None
+
+
+def begin(connection: Connection, delivery: Delivery, now: Instant, next_attempt_at: Instant) -> Begun | None:
+    """Write down that it is tried now. None: it is no longer waiting, or somebody else tries it."""
+    number = delivery.attempts + 1
+    counted = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == delivery.id,
+            deliveries.c.state == WAITING,
+            deliveries.c.attempts == delivery.attempts,
+        )
+        .values(attempts=number, next_attempt_at=next_attempt_at)
+    )
+    if counted.rowcount != 1:
+        return None
+    connection.execute(
+        insert(delivery_attempts).values(delivery_id=delivery.id, attempt=number, at=now, outcome=STARTED, error=None)
+    )
+    first = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.alert_id == delivery.alert_id,
+            deliveries.c.recipient == delivery.recipient,
+            deliveries.c.channel == delivery.channel,
+            deliveries.c.revision < delivery.revision,
+            deliveries.c.attempts > literal_column("0"),
+        )
+        .order_by(deliveries.c.revision)
+        .limit(1)
+    )
+    return Begun(number, connection.scalar(first))
+
+
+def record(
+    connection: Connection, delivery: Delivery, number: int, outcome: Outcome, now: Instant, next_attempt_at: Instant
+) -> None:
+    """Write down what came of an attempt. What was superseded in the meantime is not tried again, but may be delivered."""
+    connection.execute(
+        update(delivery_attempts)
+        .where(delivery_attempts.c.delivery_id == delivery.id, delivery_attempts.c.attempt == number)
+        .values(outcome=outcome.kind, error=outcome.error)
+    )
+    row = update(deliveries).where(deliveries.c.id == delivery.id)
+    if outcome.kind == "delivered":
+        connection.execute(row.values(state=DELIVERED, delivered_at=now, error=None))
+    else:
+        connection.execute(row.values(error=outcome.error, next_attempt_at=next_attempt_at))
+
+
+def disable(connection: Connection, channel: str, fingerprint: str, now: Instant, reason: str) -> None:
+    """A receiver wants nothing any more: what waits for it waits until the channel is configured otherwise."""
+    row = {"channel": channel, "fingerprint": fingerprint, "disabled_at": now, "reason": reason}
+    upsert(connection, disabled_channels, [row])
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.channel == channel, deliveries.c.state == WAITING)
+        .values(state=CHANNEL_DISABLED)
+    )
+
+
+def enable(connection: Connection, channel: str, now: Instant) -> None:
+    """The channel may be tried again, with everything that waited for it."""
+    connection.execute(disabled_channels.delete().where(disabled_channels.c.channel == channel))
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.channel == channel, deliveries.c.state == CHANNEL_DISABLED)
+        .values(state=WAITING, next_attempt_at=now)
+    )

@@ -1,0 +1,1 @@
+"""The ways to reach people: console, e-mail, signed webhook."""

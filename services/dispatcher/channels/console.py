@@ -1,0 +1,45 @@
+"""The console: one line a message, for a person who watches the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TextIO
+
+from services.dispatcher.channels.port import Message, Outcome, what_failed
+from services.dispatcher.notice import plain
+from services.dispatcher.recipients import ConsoleChannelConfig
+
+
+class ConsoleChannel:
+    """Writes to a stream, from a thread of its own: a terminal that is held up must hold up nothing else."""
+
+    def __init__(self, config: ConsoleChannelConfig, stream: TextIO) -> None:
+        self._timeout_seconds = config.timeout
+        self._stream = stream
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="console")
+
+    async def send(self, message: Message) -> Outcome:
+        """Write the line."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await loop.run_in_executor(self._writer, self._write, line_of(message))
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+            return Outcome("failed", what_failed(error))
+        return Outcome("delivered")
+
+    async def close(self) -> None:
+        """The stream is not ours to close."""
+        self._writer.shutdown(wait=False, cancel_futures=True)
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def line_of(message: Message) -> str:
+    """The message on one line."""
+    notice = message.notice
+    said = f" {notice.sentence}" if notice.sentence else ""
+    return plain(f"{notice.detected_at} {notice.headline} (revision {notice.revision}){said} {message.link}")

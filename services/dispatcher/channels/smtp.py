@@ -1,0 +1,118 @@
+"""E-mail: plain text, one message a recipient and revision; the revisions of an alert make one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Final
+
+import aiosmtplib
+from pydantic import SecretStr
+
+from events.dates import SECOND, Instant
+from services.dispatcher.channels.port import ERROR_CHARS_MAX, Message, Outcome, what_failed
+from services.dispatcher.channels.wall import to_datetime
+from services.dispatcher.notice import plain
+from services.dispatcher.recipients import SmtpChannelConfig
+
+PERMANENT: Final = range(500, 600)
+#: How long we wait for a server's good-bye, once it has taken the message.
+QUIT_SECONDS_MAX: Final = 2.0
+
+
+class SmtpChannel:
+    """A mail server. ``wall`` is the machine's clock: a mail is dated by when it is sent, also in a demonstration."""
+
+    def __init__(self, config: SmtpChannelConfig, password: SecretStr | None, wall: Callable[[], Instant]) -> None:
+        self._config = config
+        self._password = password
+        self._wall = wall
+
+    async def send(self, message: Message) -> Outcome:
+        """Hand the mail to the server. A repeat has the same Message-ID, by which it can be told."""
+        mail = mail_of(message, self._config.from_, self._wall())
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                await client.connect()
+                await client.send_message(mail)
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            return _refusal(refused.recipients[0])
+        except aiosmtplib.SMTPResponseException as refused:
+            return _refusal(refused)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return Outcome("failed", what_failed(error))
+        else:
+            # It has taken the message: whatever happens to the good-bye, it is delivered.
+            with suppress(aiosmtplib.SMTPException, OSError):
+                async with asyncio.timeout(QUIT_SECONDS_MAX):
+                    await client.quit()
+            return Outcome("delivered")
+        finally:
+            client.close()
+
+    async def close(self) -> None:
+        """Connections last one message."""
+
+    def _client(self) -> aiosmtplib.SMTP:
+        config = self._config
+        return aiosmtplib.SMTP(
+            hostname=config.host,
+            port=config.port,
+            # Without it the library looks the name up, and may wait for that.
+            local_hostname=socket.gethostname(),
+            username=config.username,
+            password=self._password.get_secret_value() if self._password is not None else None,
+            timeout=config.timeout,
+            use_tls=config.tls == "implicit",
+            start_tls=config.tls == "starttls",
+            cert_bundle=str(config.ca_file) if config.ca_file is not None else None,
+        )
+
+
+def mail_of(message: Message, sender: str, sent_at: Instant) -> EmailMessage:
+    """The mail. Its headers refuse line breaks by themselves; none gets that far."""
+    notice = message.notice
+    mail = EmailMessage()
+    mail["From"] = f"Toxwatch <{sender}>"
+    mail["To"] = message.recipient.address
+    mail["Subject"] = f"[Toxwatch] {notice.headline}"
+    mail["Date"] = format_datetime(to_datetime(sent_at // SECOND * SECOND))
+    mail["Message-ID"] = _message_id(message.delivery_id, sender)
+    if message.thread is not None:
+        mail["In-Reply-To"] = mail["References"] = _message_id(message.thread, sender)
+    mail["Auto-Submitted"] = "auto-generated"
+    if notice.urgency == "urgent" and not notice.is_withdrawn:
+        mail["Importance"] = "high"
+    mail.set_content(_text(message))
+    return mail
+
+
+def _text(message: Message) -> str:
+    notice = message.notice
+    lines = [notice.headline, ""]
+    if notice.sentence is not None:
+        lines += [notice.sentence, ""]
+    lines += [
+        f"Trial:     {notice.trial}",
+        *([f"Subject:   {notice.subject}"] if notice.subject is not None else [f"Case:      {notice.case}"]),
+        *(f"Clause:    {clause} {verdict}" for clause, verdict in notice.told_clauses.items()),
+        f"Urgency:   {notice.urgency}",
+        f"Revision:  {notice.revision} ({notice.kind} {notice.detected_at})",
+        "",
+        f"Details:   {message.link}",
+    ]
+    return "\n".join(plain(line) for line in lines) + "\n"
+
+
+def _message_id(delivery_id: str, sender: str) -> str:
+    return f"<{delivery_id}@{sender.rpartition('@')[2]}>"
+
+
+def _refusal(refused: aiosmtplib.SMTPResponseException) -> Outcome:
+    said = plain(f"the server answered {refused.code} {refused.message}")[:ERROR_CHARS_MAX]
+    return Outcome("rejected" if refused.code in PERMANENT else "failed", said)

@@ -1,0 +1,183 @@
+"""The dispatcher: follows the alert log, and does not rest until everybody who has to be told has been."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, TextIO
+
+import structlog
+
+from projections.rules.protocol import Protocol
+from projections.store.database import Database, StoreUnavailable
+from services.clock import time_source
+from services.clock.time_source import Clock
+from services.dispatcher import ledger
+from services.dispatcher.alert_reader import AlertReader
+from services.dispatcher.channels.opening import open_channels
+from services.dispatcher.channels.port import where_failed
+from services.dispatcher.delivery import Delivery
+from services.dispatcher.observer import Observer, Unobserved
+from services.dispatcher.planner import Planner
+from services.dispatcher.recipients import Recipients
+from services.dispatcher.reconciling import reconcile
+from services.dispatcher.sending import Sender
+from services.dispatcher.undelivered import UndeliveredWatch
+from services.log.port import EventLog
+from services.steps import nothing
+
+#: How often we look, if nobody wakes us (real seconds).
+POLL_SECONDS: Final = 0.5
+#: The pause after a failure of our own; doubled up to the last.
+TROUBLE_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)
+#: How long attempts under way may take to end once we are to stop.
+STOPPING_SECONDS_MAX: Final = 10.0
+
+
+class Dispatcher:
+    """One task of the process; its database work is done in threads. Tries again whatever fails, and never gives up.
+
+    ``problem`` says what keeps it from working now, for those who ask whether it is ready.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        alert_log: EventLog,
+        protocol: Protocol,
+        clock: Clock,
+        source: str,
+        recipients: Recipients,
+        public_url: str,
+        observer: Observer | None = None,
+        passing: Callable[[str], None] = nothing,
+        *,
+        console: TextIO | None = None,
+    ) -> None:
+        observer = observer or Unobserved()
+        self._database = database
+        self._clock = clock
+        self._recipients = recipients
+        self._passing = passing
+        self._link = public_url.rstrip("/") + "/alerts/"
+        planner = Planner(protocol, source, recipients)
+        self._reader = AlertReader(database, alert_log, planner, clock, passing)
+        self._watch = UndeliveredWatch(database, protocol, clock, source, observer, passing)
+        self._channels = open_channels(recipients, console or sys.stderr, time_source.now)
+        self._sender = Sender(
+            database, clock, recipients, self._channels, lambda alert_id: self._link + alert_id, observer, passing
+        )
+        self._under_way: dict[asyncio.Task[None], Delivery] = {}
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reconciled = False
+        self._died: BaseException | None = None
+        self.problem: str | None = None
+
+    def wake(self) -> None:
+        """There is news in the alert log. From any thread; without it, we look twice a second."""
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until ``stop``, and then let what is under way come to its end."""
+        self._loop = asyncio.get_running_loop()
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._woken.set())
+        failures = 0
+        try:
+            while not stop.is_set():
+                try:
+                    pause = await self._turn()
+                    failures, self.problem = 0, None
+                except Exception as error:  # noqa: BLE001 - nothing is lost by trying again, and everything by giving up
+                    pause = TROUBLE_SECONDS[min(failures, len(TROUBLE_SECONDS) - 1)]
+                    failures, self.problem = failures + 1, _problem(error)
+                    self._complain(error)
+                await self._rest(pause)
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=STOPPING_SECONDS_MAX)
+        finally:
+            self._loop = None
+            stopping.cancel()
+            await self._close()
+
+    async def _turn(self) -> float:
+        """Everything that can be done now; gives the seconds until there may be more to do."""
+        if self._died is not None:
+            raise self._died
+        if not self._reconciled:
+            await asyncio.to_thread(self._reconcile)
+            self._reconciled = True
+        more = await asyncio.to_thread(self._reader.catch_up)
+        await asyncio.to_thread(self._watch.look)
+        due, pause = await asyncio.to_thread(self._due, list(self._under_way.values()))
+        for delivery in due:
+            self._start(delivery)
+        return 0.0 if more else pause
+
+    def _reconcile(self) -> None:
+        with self._database.writing() as connection:
+            reconcile(connection, self._recipients, self._clock.now())
+            self._passing("reconciled")
+
+    def _due(self, under_way: Sequence[Delivery]) -> tuple[list[Delivery], float]:
+        """What can be started now, and the seconds until something comes due."""
+        now = self._clock.now()
+        busy_lines = {delivery.line for delivery in under_way}
+        found: list[Delivery] = []
+        with self._database.reading() as connection:
+            disabled = ledger.disabled(connection)
+            for channel, config in self._recipients.channels.items():
+                busy = [delivery.id for delivery in under_way if delivery.channel == channel]
+                free = config.concurrency - len(busy)
+                if free > 0 and channel not in disabled:
+                    # Each one under way holds back at most one newer revision of the same alert.
+                    rows = ledger.due(connection, channel, now, free + len(busy), busy)
+                    found += [row for row in rows if row.line not in busy_lines][:free]
+            upcoming = ledger.next_due(connection, now)
+        pause = POLL_SECONDS if upcoming is None else min(POLL_SECONDS, self._clock.seconds_until(upcoming))
+        return found, pause
+
+    def _start(self, delivery: Delivery) -> None:
+        task = asyncio.create_task(self._sender.attempt(delivery), name=f"delivery {delivery.id}")
+        self._under_way[task] = delivery
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._under_way[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, Exception):
+                self._complain(error)
+            else:
+                self._died = error
+        self._woken.set()
+
+    def _complain(self, error: Exception) -> None:
+        log = structlog.get_logger()
+        if isinstance(error, StoreUnavailable):
+            log.warning("dispatcher_waits_for_the_database", error=str(error))
+        else:
+            log.error("dispatcher_failed", error=type(error).__name__, where=where_failed(error))
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+        self._woken.clear()
+
+    async def _close(self) -> None:
+        for task in list(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        for channel in self._channels.values():
+            await channel.close()
+
+
+def _problem(error: Exception) -> str:
+    """For people: what an unforeseen error says may quote what we were working on."""
+    return str(error) if isinstance(error, StoreUnavailable) else type(error).__name__

@@ -1,0 +1,158 @@
+"""The ledger in the database: who is to be told what, and what came of it. Statements only; the rules are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from events.dates import Instant
+from projections.folds.system_alerts import UNDELIVERED
+from projections.store.database import insert_new
+from projections.store.tables import alert_events, alerts, deliveries, disabled_channels
+from projections.store.told import OPEN
+from services.dispatcher.delivery import CHANNEL_DISABLED, Delivery, State
+from services.dispatcher.notice import Notice
+
+ASKED_MAX: Final = 500
+
+# As a literal: an index over the waiting rows serves only a statement that says "waiting" itself.
+_IS_WAITING: Final = deliveries.c.state == literal_column("'waiting'")
+_RANK: Final = case({"urgent": 0, "prompt": 1}, value=deliveries.c.urgency, else_=2)
+
+
+class Step(NamedTuple):
+    """One step in an alert's history."""
+
+    revision: int
+    kind: str
+    urgency: str
+    detected_at: Instant
+
+
+def known_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, list[Delivery]]:
+    """Every row about these alerts, locked until the transaction ends: a sender may be about to write."""
+    found: dict[str, list[Delivery]] = {alert_id: [] for alert_id in alert_ids}
+    for chunk in _chunks(list(found)):
+        wanted = select(deliveries).where(deliveries.c.alert_id.in_(chunk)).order_by(deliveries.c.revision)
+        for row in connection.execute(wanted.with_for_update()):
+            found[row.alert_id].append(_delivery(row))
+    return found
+
+
+def history_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, list[Step]]:
+    """The history of these alerts, in order."""
+    found: dict[str, list[Step]] = {alert_id: [] for alert_id in alert_ids}
+    columns = (alert_events.c.revision, alert_events.c.kind, alert_events.c.urgency, alert_events.c.detected_at)
+    for chunk in _chunks(list(found)):
+        wanted = select(alert_events.c.alert_id, *columns).where(alert_events.c.alert_id.in_(chunk))
+        for alert_id, *step in connection.execute(wanted.order_by(alert_events.c.revision)):
+            found[alert_id].append(Step(*step))
+    return found
+
+
+def add(connection: Connection, rows: Iterable[Delivery]) -> None:
+    """Write new rows; those that are there stay."""
+    written = [
+        {**row._asdict(), "delivered_at": None, "error": None, "notice": row.notice.model_dump_json()} for row in rows
+    ]
+    insert_new(connection, deliveries, written)
+
+
+def close(connection: Connection, ended: Mapping[str, State]) -> None:
+    """End rows that are not to be sent any more, by their ids."""
+    for state in sorted(set(ended.values())):
+        for chunk in _chunks([row for row, end in ended.items() if end == state]):
+            connection.execute(update(deliveries).where(deliveries.c.id.in_(chunk)).values(state=state))
+
+
+def unfinished(connection: Connection) -> list[Delivery]:
+    """Every row that waits or whose channel is disabled."""
+    wanted = select(deliveries).where(or_(_IS_WAITING, deliveries.c.state == CHANNEL_DISABLED))
+    return [_delivery(row) for row in connection.execute(wanted.with_for_update())]
+
+
+def due(connection: Connection, channel: str, now: Instant, limit: int, busy: Sequence[str]) -> list[Delivery]:
+    """What is to be sent over a channel now, the urgent first, save the rows that are ``busy`` already."""
+    wanted = (
+        select(deliveries)
+        .where(_IS_WAITING, deliveries.c.next_attempt_at <= now, deliveries.c.channel == channel)
+        .order_by(_RANK, deliveries.c.next_attempt_at, deliveries.c.id)
+        .limit(limit)
+    )
+    if busy:
+        wanted = wanted.where(deliveries.c.id.not_in(busy))
+    return [_delivery(row) for row in connection.execute(wanted)]
+
+
+def next_due(connection: Connection, now: Instant) -> Instant | None:
+    """When the next row that waits comes due."""
+    wanted = select(func.min(deliveries.c.next_attempt_at)).where(_IS_WAITING, deliveries.c.next_attempt_at > now)
+    found: Instant | None = connection.scalar(wanted)
+    return found
+
+
+def late(connection: Connection, since: Instant) -> set[str]:
+    """The alerts of which something should have been delivered by ``since`` and still is not; what tells of that itself aside."""
+    joined = select(deliveries.c.alert_id).distinct().join(alerts, alerts.c.alert_id == deliveries.c.alert_id)
+    wanted = joined.where(deliveries.c.not_before <= since, alerts.c.case_name.not_like(f"{UNDELIVERED}%"))
+    return set(connection.scalars(_unfinished(connection, wanted)))
+
+
+def told_late(connection: Connection) -> set[str]:
+    """The alerts of which somebody was told that they are not delivered.
+
+    One that has no row is not an alert but an entry of the log that cannot be read, which people have to put right.
+    """
+    about = func.substr(alerts.c.case_name, len(UNDELIVERED) + 1)
+    wanted = select(about).where(
+        alerts.c.case_name.like(f"{UNDELIVERED}%"),
+        alerts.c.state == OPEN,
+        exists().where(deliveries.c.alert_id == about),
+    )
+    return set(connection.scalars(wanted))
+
+
+def oldest_undelivered(connection: Connection, now: Instant) -> Instant | None:
+    """Since when the oldest row that should have been delivered waits."""
+    wanted = _unfinished(connection, select(func.min(deliveries.c.not_before))).where(deliveries.c.not_before <= now)
+    found: Instant | None = connection.scalar(wanted)
+    return found
+
+
+def disabled(connection: Connection) -> dict[str, str]:
+    """The channels that are disabled, each with the fingerprint of the configuration under which it was."""
+    columns = (disabled_channels.c.channel, disabled_channels.c.fingerprint)
+    return {row.channel: row.fingerprint for row in connection.execute(select(*columns))}
+
+
+def _unfinished(connection: Connection, wanted: Select[Any]) -> Select[Any]:
+    """With no channel disabled, as nearly always, only the rows of the index are looked at."""
+    names = list(disabled(connection))
+    unfinished: ColumnElement[bool] = _IS_WAITING
+    if names:
+        unfinished = or_(unfinished, and_(deliveries.c.state == CHANNEL_DISABLED, deliveries.c.channel.in_(names)))
+    return wanted.where(unfinished)
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    values = {name: getattr(row, name) for name in Delivery._fields}
+    return Delivery(**{**values, "notice": Notice.model_validate_json(row.notice)})
+
+
+def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + ASKED_MAX] for start in range(0, len(ids), ASKED_MAX))

@@ -1,0 +1,119 @@
+"""How one alert event becomes rows of the ledger: a line of small stages, each from draft to draft, all of them pure.
+
+``audience`` who has to be told   ->   ``timing`` from when   ->   ``closing`` what need not be sent any more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from events.dates import Instant
+from services.dispatcher.delivery import (
+    CHANNEL_DISABLED,
+    SETTLED,
+    SUPERSEDED,
+    WAITING,
+    Delivery,
+    State,
+    believing,
+    new_delivery,
+)
+from services.dispatcher.ledger import Step
+from services.dispatcher.notice import Notice
+from services.dispatcher.routing import Directory, Route
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An alert event with what the ledger knows of its alert, and what was decided so far.
+
+    ``routine_since``: when the open spell became routine. ``failing``: the routes that an ``undelivered`` alert is about.
+    """
+
+    event_id: str
+    notice: Notice
+    now: Instant
+    known: Sequence[Delivery]
+    routine_since: Instant
+    failing: Collection[Route] = ()
+    routes: Mapping[Route, Instant] = field(default_factory=dict)
+    ended: Mapping[str, State] = field(default_factory=dict)
+
+    @property
+    def unfinished(self) -> list[Delivery]:
+        """The rows of earlier revisions that are still to be sent."""
+        return [delivery for delivery in self.known if delivery.is_unfinished]
+
+    def rows(self, disabled: Collection[str]) -> list[Delivery]:
+        """The new rows."""
+        return [
+            new_delivery(
+                self.event_id,
+                self.notice,
+                route,
+                CHANNEL_DISABLED if route.channel in disabled else WAITING,
+                self.now,
+                not_before,
+            )
+            for route, not_before in self.routes.items()
+        ]
+
+
+Stage = Callable[[Draft], Draft]
+
+
+def planning_line(directory: Directory, routine_delay: int) -> tuple[Stage, ...]:
+    """The stages, in order. ``routine_delay`` is how long a routine alert waits, in microseconds."""
+    return audience(directory), timing(routine_delay), closing
+
+
+def audience(directory: Directory) -> Stage:
+    """Whoever the filters choose, and whoever believes that the alert stands; of a withdrawal only these."""
+
+    def stage(draft: Draft) -> Draft:
+        chosen = [] if draft.notice.is_withdrawn else directory.takers(draft.notice, draft.failing)
+        told = [route for before in believing(draft.known) for route in directory.current(before)]
+        return replace(draft, routes=dict.fromkeys([*chosen, *told], draft.now))
+
+    return stage
+
+
+def timing(routine_delay: int) -> Stage:
+    """At once; only what is routine waits, and not for somebody who was told more than that before.
+
+    Who still waits for an earlier revision has waited since then: by news, no undelivered alert becomes young again.
+    """
+
+    def stage(draft: Draft) -> Draft:
+        told = set(believing(draft.known))
+        since = {delivery.route: delivery.not_before for delivery in draft.unfinished}
+        wait_until = max(draft.now, draft.routine_since + routine_delay)
+
+        def not_before(route: Route) -> Instant:
+            if draft.notice.waits and route not in told:
+                return since.get(route, wait_until)
+            return min(draft.now, since.get(route, draft.now))
+
+        return replace(draft, routes={route: not_before(route) for route in draft.routes})
+
+    return stage
+
+
+def closing(draft: Draft) -> Draft:
+    """Earlier revisions that were not delivered: nobody wants five stale messages after an outage."""
+    ended: dict[str, State] = {
+        delivery.id: SUPERSEDED if delivery.route in draft.routes else SETTLED for delivery in draft.unfinished
+    }
+    return replace(draft, ended=ended)
+
+
+def routine_since(notice: Notice, history: Sequence[Step], detected_at: Instant) -> Instant:
+    """When the alert first was routine since it was raised last; ``detected_at`` is the event's own instant."""
+    since = detected_at
+    for step in reversed([step for step in history if step.revision <= notice.revision]):
+        if step.urgency == "routine":
+            since = step.detected_at
+        if step.kind == "raised":
+            break
+    return since
