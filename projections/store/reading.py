@@ -144,7 +144,7 @@ def deliveries_of(connection: Connection, alert_id: str) -> list[Delivery]:
 def counts_of_alerts(connection: Connection) -> dict[State, int]:
     """How many alerts are open, and how many were withdrawn."""
     by_state = select(alerts.c.state, func.count()).group_by(alerts.c.state)
-    found: dict[str, int] = dict(connection.execute(by_state).tuples().all())
+    found: dict[str, int] = dict(connection.execute(by_state).all())
     return {OPEN: found.get(OPEN, 0), WITHDRAWN: found.get(WITHDRAWN, 0)}
 
 

@@ -50,7 +50,7 @@ def counts(connection: Connection) -> Counts:
         [ConsumerPosition(*row) for row in rows],
         counts_of_alerts(connection),
         connection.scalar(unsent) or 0,
-        dict(connection.execute(by_state).tuples().all()),
+        dict(connection.execute(by_state).all()),
         letter_counts(connection),
         ParkedSubjects(*parked),
     )

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from projections.store.database import Database
 from projections.store.reading import ToldEvent, events_after, newest_seq
 from services.clock.time_source import elapsed_seconds
 from services.gateway.problems import Problem
@@ -22,11 +23,11 @@ FOLLOWERS_MAX: Final = 200
 class AlertFeed:
     """Alert events for those who follow. However many they are, the database is asked for news once in a while, for all.
 
-    Ends for everybody when ``stopping`` is set: a server cannot stop while somebody is still being served.
+    Ends for everybody when ``stopping`` is set: do that before the server is told to stop, since it waits for whom it serves.
     """
 
-    def __init__(self, reader: Reader, stopping: asyncio.Event) -> None:
-        self._reader = reader
+    def __init__(self, database: Database, stopping: asyncio.Event) -> None:
+        self._reader = Reader(database, at_once=1)
         self._stopping = stopping
         self._asking = asyncio.Lock()
         self._asked_at = float("-inf")

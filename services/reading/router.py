@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -53,14 +52,14 @@ def reading_router(
     clinical: EventLog,
     alerts: EventLog,
     authenticate: Authenticate,
-    stopping: asyncio.Event,
+    feed: AlertFeed,
     public_url: str,
 ) -> APIRouter:
-    """The routes that read. ``stopping`` ends the streams: set it before the server is told to stop."""
+    """The routes that read, and the document that describes the events."""
     router = APIRouter(route_class=PlainSpokenRoute, tags=["reading"], dependencies=[Depends(BEARER)])
     access = Access(authenticate)
     reader = Reader(database, PAGES_AT_ONCE)
-    told = AlertRoutes(reader, AlertFeed(reader, stopping), access)
+    told = AlertRoutes(reader, feed, access)
     letters = LetterRoutes(reader)
     standing = StandingRoutes(database, protocol, clock, {"clinical": clinical, "alerts": alerts})
     readers = Depends(access.of(*READERS))

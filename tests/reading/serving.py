@@ -1,0 +1,169 @@
+"""The reading routes as they are served: in this process, and by a real server on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.testclient import TestClient
+
+from projections.rules.isi_jx import PROTOCOL
+from projections.store.database import Database
+from services.clock.time_source import elapsed_seconds
+from services.gateway.caller import Caller
+from services.gateway.problems import Problem
+from services.log.embedded import EmbeddedLog
+from services.reading.alert_feed import AlertFeed
+from services.reading.router import reading_router
+from tests.reading.telling import START
+
+PUBLIC_URL = "https://toxwatch.example"
+ROLES = ("medical-monitor", "data-manager", "inspector", "operator", "sponsor", "site")
+READERS = ROLES[:3]
+
+
+class FixedClock:
+    """A clock that stands."""
+
+    def now(self) -> int:
+        return START
+
+    def seconds_until(self, instant: int) -> float:
+        return max(0, instant - START) / 1_000_000
+
+    def leap(self) -> float:
+        return 0.0
+
+
+class Keys:
+    """Keys that are named after their role, those of sites `site-<site>`; one that is ``revoked`` is none."""
+
+    def __init__(self) -> None:
+        self.revoked: set[str] = set()
+
+    def __call__(self, request: Request) -> Caller:
+        key = request.headers.get("authorization", "").removeprefix("Bearer ")
+        role, _, site = ("site", "", key.removeprefix("site-")) if key.startswith("site-") else (key, "", None)
+        if role not in ROLES or key in self.revoked:
+            raise Problem(401, "No valid key", "send a key", {"WWW-Authenticate": "Bearer"})
+        return Caller(key, role, site)
+
+
+def app_on(database: Database, keys: Keys, feed: AlertFeed) -> FastAPI:
+    """An application of nothing but the reading routes."""
+    logs = (EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts"))
+    app = FastAPI()
+    app.include_router(reading_router(database, PROTOCOL, FixedClock(), *logs, keys, feed, PUBLIC_URL))
+    app.add_exception_handler(Problem, _as_document)
+    app.openapi_version = "3.2.0"
+    return app
+
+
+async def _as_document(_request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    body = {"title": problem.title, "status": problem.status, "detail": problem.detail}
+    return JSONResponse(body, problem.status, problem.headers, "application/problem+json")
+
+
+class Reading:
+    """Asks for documents with the key of a role."""
+
+    def __init__(self, client: TestClient) -> None:
+        self._client = client
+
+    def get(self, path: str, key: str | None = "medical-monitor", **parameters: Any) -> httpx2.Response:
+        """The answer, whatever it is."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return self._client.get(path, params=parameters or None, headers=headers)
+
+    def read(self, path: str, key: str = "medical-monitor", **parameters: Any) -> Any:
+        """The document, which must be there."""
+        answer = self.get(path, key, **parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@contextmanager
+def reading(database: Database) -> Iterator[Reading]:
+    """The routes, asked in this process."""
+    with TestClient(app_on(database, Keys(), AlertFeed(database, asyncio.Event()))) as client:
+        yield Reading(client)
+
+
+class Server:
+    """uvicorn with the routes, on a free port."""
+
+    def __init__(self, database: Database) -> None:
+        self.keys = Keys()
+        self._stopping = asyncio.Event()
+        self.feed = AlertFeed(database, self._stopping)
+        app = app_on(database, self.keys, self.feed)
+        config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2)
+        self._server = uvicorn.Server(config)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._run)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        await self._server.serve([self._socket])
+        # Whoever does not read is left connected when the grace is over; elsewhere the process ends now.
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
+    def start(self) -> None:
+        """Serve, from now on."""
+        self._thread.start()
+        until(lambda: self._server.started)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was not stopped yet."""
+        return self._thread.is_alive()
+
+    def stop(self) -> float:
+        """End the streams, stop, and say how many seconds it took."""
+        began = elapsed_seconds()
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        self._socket.close()
+        return elapsed_seconds() - began
+
+
+@contextmanager
+def served(database: Database) -> Iterator[Server]:
+    """A server, stopped in the end unless the test has stopped it."""
+    server = Server(database)
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.runs:
+            server.stop()
+
+
+def until(holds: Any, seconds: float = 10) -> None:
+    """Wait until something holds."""
+    deadline = elapsed_seconds() + seconds
+    pause = threading.Event()
+    while not holds():
+        assert elapsed_seconds() < deadline, "it never came to hold"
+        pause.wait(0.01)
