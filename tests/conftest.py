@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from projections.store.database import Database
+from projections.store.schema import migrate
+from tests.databases import new_postgresql_database, postgresql_directory, postgresql_server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,6 +46,34 @@ def reference_data() -> Path:
     directory = _reference_data()
     assert directory is not None, "a test that uses reference_data must carry the marker of that name"
     return directory
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL server, started once for the session and worker."""
+    if postgresql_directory() is None:
+        pytest.skip("PostgreSQL is not installed here (Debian: postgresql; elsewhere set PGBIN)")
+    with postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, of either kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'toxwatch.db'}"
+    else:
+        with new_postgresql_database(request.getfixturevalue("postgresql")) as url:
+            yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of either kind, with the tables."""
+    opened = Database(database_url)
+    migrate(opened)
+    yield opened
+    opened.close()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -27,6 +27,10 @@ from projections.store.told import tell, told_of
 PARKED: Final = "parked"
 SETTLED: Final = "settled"
 DELETED: Final = "deleted"
+REPLAYED: Final = "replayed"
+
+#: The reason under which events of a subject that is not watched are parked.
+NOT_WATCHED: Final = "not-watched"
 
 GATEWAY: Final = "gateway"
 MONITOR: Final = "monitor"
@@ -62,8 +66,9 @@ class NewLetter(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same bytes from the same sender (or at the same position), and for nothing else."""
-        where = json.dumps([self.origin, self.sender, self.partition, self.offset, self.headers])
+        """The same for the same bytes from the same sender (or at the same position for one reason), and for nothing else."""
+        why = self.reason if self.offset is not None else None
+        where = json.dumps([self.origin, self.sender, self.partition, self.offset, why, self.headers])
         return hashlib.sha256(where.encode() + b"\0" + self.raw).hexdigest()
 
 
@@ -161,6 +166,18 @@ def delete(
     connection.execute(update(dead_letters).where(dead_letters.c.id == letter_id).values(**erased))
     if letter.is_severe:
         _withdraw(connection, protocol, source, {letter_id: _reference(source, letter_id)}, now)
+
+
+def close_replayed(
+    connection: Connection, protocol: Protocol, source: str, letter_ids: Sequence[int], by: str, now: Instant
+) -> None:
+    """Close letters that were taken after all, and withdraw their alerts."""
+    why = "replayed, and taken"
+    rows = [
+        {"letter_id": number, "state": REPLAYED, "at": now, "by": _storable(by), "why": why} for number in letter_ids
+    ]
+    _close(connection, rows)
+    _withdraw(connection, protocol, source, {number: _reference(source, number) for number in letter_ids}, now)
 
 
 def list_parked(

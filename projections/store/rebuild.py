@@ -18,7 +18,7 @@ from projections.folds.cohort_board import CohortKey, CohortRow
 from projections.folds.system_alerts import UNWATCHED, hold_transition, system_transition
 from projections.rules.cohort_designs import DESIGNS
 from projections.rules.protocol import Protocol
-from projections.store import charts
+from projections.store import charts, parking
 from projections.store.apply import EventFailed, LogEntry, Step, parked_now, rules_in_force
 from projections.store.database import Database
 from projections.store.generation import current_generation, move_position, next_offset
@@ -27,6 +27,7 @@ from projections.store.tables import (
     alerts,
     chart_events,
     cohorts,
+    dead_letters,
     deadlines,
     findings,
     generations,
@@ -111,7 +112,7 @@ class Rebuild:
                     connection.execute(
                         update(generations).values(is_current=generations.c.generation == self.generation)
                     )
-                    self._unpark(connection)
+                    self._unpark(connection, now())
                     break
         drop_generation(self._database, old)
         return transitions
@@ -181,9 +182,13 @@ class Rebuild:
                 transitions.append(transition)
         return transitions
 
-    def _unpark(self, connection: Connection) -> None:
-        """Subjects of whom every event was judged now are watched again."""
+    def _unpark(self, connection: Connection, now: Instant) -> None:
+        """Subjects of whom every event was judged now are watched again, and what they had waiting is taken."""
         watched = parked_now(connection) - self._parked
+        c = dead_letters.c
+        waiting = select(c.id).where(c.subject.in_(watched), c.state == parking.PARKED, c.reason == parking.NOT_WATCHED)
+        letters = connection.scalars(waiting).all()
+        parking.close_replayed(connection, self._protocol, self._source, letters, "rebuild", now)
         connection.execute(delete(parked_subjects).where(parked_subjects.c.subject.in_(watched)))
 
 

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 
@@ -185,7 +184,7 @@ subjects: Final = Table(
     Column("part", Text, nullable=True),
     Column("dose_level", Integer, nullable=True),
     Column("status", Text, nullable=True),
-    Column("has_dlt", Boolean, nullable=False, server_default=false()),
+    Column("has_dlt", Boolean, nullable=False),
     Column("pending_reason", Text, nullable=True),
     PrimaryKeyConstraint("generation", "subject"),
 )
@@ -212,7 +211,7 @@ deadlines: Final = Table(
     Column("subject", Text, nullable=False),
     Column("case_name", Text, nullable=False),
     Column("due", Micros, nullable=False),
-    Column("is_fired", Boolean, nullable=False, server_default=false()),
+    Column("is_fired", Boolean, nullable=False),
     PrimaryKeyConstraint("generation", "subject", "case_name"),
     Index(
         "ix_deadlines_unfired",

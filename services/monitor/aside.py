@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import Connection
 
 from events.adverse_event import AdverseEventReported, AdverseEventRetracted
@@ -15,23 +13,21 @@ from events.triage import readable_id, readable_record, readable_source
 from projections.rules.protocol import Protocol
 from projections.store import parking
 from projections.store.apply import LogEntry, Outcome
-from projections.store.parking import Arrival, NewLetter
-
-#: The reason under which events of a subject that is not watched are parked.
-NOT_WATCHED: Final = "not-watched"
+from projections.store.parking import NOT_WATCHED, Arrival, NewLetter
 
 
 def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: Outcome, now: Instant) -> None:
     """Park what was not folded, with its bytes and position; close what valid events have settled."""
-    letters = [_refused(entry, refusal) for entry, refusal in outcome.refused]
-    letters += [_behind(entry, subject) for entry, subject in outcome.behind]
-    parking.park(connection, protocol, source, letters, now)
     arrived = [
         Arrival(event.subject, event.record_kind, event.record_id, event.source, event.id, received)
         for event, _, received in outcome.taken
         if isinstance(event, AdverseEventReported | AdverseEventRetracted | LabResulted | LabRetracted)
     ]
+    # First: what is parked by this batch may contradict what it brought, and is not settled by it.
     parking.settle(connection, protocol, source, arrived, now)
+    letters = [_refused(entry, refusal) for entry, refusal in outcome.refused]
+    letters += [_behind(entry, subject) for entry, subject in outcome.behind]
+    parking.park(connection, protocol, source, letters, now)
 
 
 def _refused(entry: LogEntry, refusal: EventRefused) -> NewLetter:

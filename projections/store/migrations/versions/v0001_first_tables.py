@@ -183,7 +183,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("case_name", sa.Text(), nullable=False),
         sa.Column("due", sa.BigInteger(), nullable=False),
-        sa.Column("is_fired", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("is_fired", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("generation", "subject", "case_name", name=op.f("pk_deadlines")),
     )
     with op.batch_alter_table("deadlines", schema=None) as batch_op:
@@ -322,7 +322,7 @@ def upgrade() -> None:
         sa.Column("part", sa.Text(), nullable=True),
         sa.Column("dose_level", sa.Integer(), nullable=True),
         sa.Column("status", sa.Text(), nullable=True),
-        sa.Column("has_dlt", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("has_dlt", sa.Boolean(), nullable=False),
         sa.Column("pending_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("generation", "subject", name=op.f("pk_subjects")),
     )

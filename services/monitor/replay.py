@@ -1,0 +1,96 @@
+"""Taking up again what the monitor has put aside, once its cause is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from events.codec import Codec
+from events.dates import Instant
+from events.errors import EventRefused, ToxwatchError
+from events.identity import derived_id
+from projections.folds.system_alerts import UNWATCHED, system_transition
+from projections.rules.protocol import Protocol
+from projections.rules.truth import EventRef
+from projections.store import parking
+from projections.store.apply import EventFailed, LogEntry, Outcome, Step, expected_key, parked_now
+from projections.store.database import Database
+from projections.store.generation import current_generation
+from projections.store.tables import dead_letters, parked_subjects
+from projections.store.told import tell, told_of
+from services.monitor.aside import put_aside
+
+
+class ReplayFailed(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """It cannot be taken yet; nothing was changed."""
+
+
+class Replay:
+    """Replays letters that the monitor has parked. A monitor that runs meanwhile sees each replay as a whole, or not at all."""
+
+    def __init__(self, database: Database, protocol: Protocol, source: str) -> None:
+        self._database = database
+        self._protocol = protocol
+        self._source = source
+        self._decode = Codec(protocol.contract).decode
+
+    def replay(self, letter_id: int, by: str, now: Instant) -> Outcome:
+        """Take one refused entry; or, where it is of a subject that is not watched, all that subject's, in their order.
+
+        Raises :class:`ReplayFailed`, with why.
+        """
+        with self._database.writing() as connection:
+            letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
+            if letter is None or letter.state != parking.PARKED or letter.origin != parking.MONITOR:
+                raise ReplayFailed(f"dead letter {letter_id} is none that the monitor has parked")
+            if letter.reason == parking.NOT_WATCHED:
+                return self._subject(connection, letter.subject, by, now)
+            outcome = self._apply(connection, [letter], now)
+            if outcome.refused:
+                raise ReplayFailed(f"it is refused again: {outcome.refused[0][1].error}")
+            if outcome.behind:
+                raise ReplayFailed(f"{letter.subject} is not being watched: replay what this subject has waiting first")
+            parking.close_replayed(connection, self._protocol, self._source, [letter.id], by, now)
+            return outcome
+
+    def _subject(self, connection: Connection, subject: str, by: str, now: Instant) -> Outcome:
+        c = dead_letters.c
+        wanted = select(dead_letters).where(
+            c.subject == subject,
+            c.state == parking.PARKED,
+            c.origin == parking.MONITOR,
+            c.reason == parking.NOT_WATCHED,
+        )
+        letters = connection.execute(wanted.order_by(c.partition, c.offset)).all()
+        connection.execute(delete(parked_subjects).where(parked_subjects.c.subject == subject))
+        outcome = self._apply(connection, letters, now)
+        parking.close_replayed(connection, self._protocol, self._source, [letter.id for letter in letters], by, now)
+        case = UNWATCHED + subject
+        alert_id = derived_id(self._protocol.trial, case)
+        told = told_of(connection, [alert_id]).get(alert_id)
+        cause = EventRef(self._source, f"dead-letter:{letters[-1].id}")
+        withdrawn = system_transition(self._protocol, case, told, None, cause, now)
+        tell(connection, self._protocol, self._source, [withdrawn] if withdrawn is not None else [])
+        return outcome
+
+    def _apply(self, connection: Connection, letters: Sequence[Row[Any]], now: Instant) -> Outcome:
+        step = Step(connection, self._protocol, current_generation(connection), {}, now, parked_now(connection))
+        try:
+            step.apply([self._entry(letter) for letter in letters])
+        except EventFailed as failed:
+            raise ReplayFailed(f"{failed.subject}: {failed} again ({failed.__cause__!r})") from failed
+        step.write()
+        tell(connection, self._protocol, self._source, step.outcome.transitions)
+        put_aside(connection, self._protocol, self._source, step.outcome, now)
+        return step.outcome
+
+    def _entry(self, letter: Row[Any]) -> LogEntry:
+        try:
+            decoded = self._decode(letter.raw)
+        except EventRefused as refusal:
+            return LogEntry(letter.partition, letter.offset, "", letter.raw, refusal)
+        return LogEntry(
+            letter.partition, letter.offset, expected_key(self._protocol, decoded.event), letter.raw, decoded
+        )
