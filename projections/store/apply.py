@@ -243,6 +243,7 @@ class Step:
                 f"key: the entry has the key {entry.key[:60]!r}, which is not its event's",
                 field="key",
                 event_id=event.id,
+                subject=subject or None,
             )
         owner = self._foreign_owner(event, subject)
         if owner is not None:
