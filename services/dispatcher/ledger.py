@@ -108,7 +108,7 @@ def next_due(connection: Connection, now: Instant) -> Instant | None:
 
 def late(connection: Connection, since: Instant) -> set[str]:
     """The alerts of which something should have been delivered by ``since`` and still is not; what tells of that itself aside."""
-    joined = select(deliveries.c.alert_id).distinct().join(alerts, alerts.c.alert_id == deliveries.c.alert_id)
+    joined = select(deliveries.c.alert_id).join(alerts, alerts.c.alert_id == deliveries.c.alert_id)
     wanted = joined.where(deliveries.c.not_before <= since, alerts.c.case_name.not_like(f"{UNDELIVERED}%"))
     return set(connection.scalars(_unfinished(connection, wanted)))
 

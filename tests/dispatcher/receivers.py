@@ -45,6 +45,7 @@ class HttpReceiver:
         self.answers: list[Answer | Fault] = []
         self.always: Answer | Fault = Answer()
         self.at_once_max = 0
+        self.answers_after_seconds = 0.0
         self.port = 0
         self._at_once = 0
 
@@ -72,6 +73,7 @@ class HttpReceiver:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers["content-length"]))
         self.posts.append(Post(head[0].split(" ")[1], headers, body))
+        await asyncio.sleep(self.answers_after_seconds)
         answer = self.answers.pop(0) if self.answers else self.always
         if answer == "silent":
             await reader.read()
@@ -111,6 +113,7 @@ class Mailbox:
         self.refusals: list[str] = []
         self.was_encrypted: list[bool] = []
         self.down = False
+        self.breaks_off_at_the_end = False
         self.port = 0
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name

@@ -158,6 +158,17 @@ def test_a_refusal_for_good_is_tried_again_more_slowly(tmp_path: Path, refusal: 
     assert refusal in (found.error or "")
 
 
+def test_what_the_server_has_taken_is_delivered_whatever_comes_after(tmp_path: Path) -> None:
+    """A connection that breaks off at the good-bye makes no second mail."""
+
+    def prepare(box: Mailbox) -> None:
+        box.breaks_off_at_the_end = True
+
+    outcome, box = sent(tmp_path, 'tls = "none"', prepare=prepare)
+    assert outcome == Outcome("delivered")
+    assert len(box.mails) == 1
+
+
 def test_a_server_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     """Not longer than the timeout, its good-bye included."""
 

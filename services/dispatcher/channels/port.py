@@ -55,6 +55,8 @@ def where_failed(error: BaseException) -> str:
 
 def what_failed(error: BaseException) -> str:
     """An error in a few words: its kind, and what the system or the other side said."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
     said = " ".join(str(error).split())
     name = type(error).__name__
     return f"{name}: {said}"[:ERROR_CHARS_MAX] if said else name

@@ -1,0 +1,164 @@
+"""Planning in the database: rows and position are one transaction, and reading twice plans once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from events.dates import HOUR
+from projections.rules.isi_jx import PROTOCOL
+from projections.store.tables import positions
+from services.dispatcher import ledger
+from services.dispatcher.alert_entries import Fenced, position_of
+from services.dispatcher.planner import Planner
+from services.log.port import Entry, NewEntry
+from tests.dispatcher.alerts import SOURCE, Trial
+from tests.dispatcher.desk import trial_in
+from tests.dispatcher.files import hook, person, recipients
+
+HOOKS = hook("https://a.example") + hook("https://b.example", "other") + person("ann", "hook other")
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Iterator[Trial]:
+    with trial_in(tmp_path) as trial:
+        yield trial
+
+
+@pytest.fixture
+def planner(tmp_path: Path) -> Planner:
+    return Planner(PROTOCOL, SOURCE, recipients(tmp_path, HOOKS))
+
+
+def plan(trial: Trial, planner: Planner, entries: list[Entry] | None = None) -> int:
+    with trial.database.reading() as connection:
+        start = position_of(connection, 0)
+    entries = trial.log.read(0, start, 1000) if entries is None else entries
+    with trial.database.writing() as connection:
+        return planner.plan(entries, connection, trial.clock.now())
+
+
+def test_one_batch_or_many_make_the_same_ledger(trial: Trial, planner: Planner, tmp_path: Path) -> None:
+    """A revision that supersedes another in its own batch leaves its row all the same."""
+    (tmp_path / "b").mkdir()
+    with trial_in(tmp_path / "b") as other:
+        for each in (trial, other):
+            for step in ("raises", "revises", "withdraws", "raises"):
+                getattr(each, step)()
+                if each is other:
+                    plan(other, planner)
+        assert plan(trial, planner) == 6
+        assert trial.states() == other.states()
+        assert trial.states() == [
+            (1, "ann", "hook", "superseded"),
+            (1, "ann", "other", "superseded"),
+            (2, "ann", "hook", "settled"),
+            (2, "ann", "other", "settled"),
+            (4, "ann", "hook", "waiting"),
+            (4, "ann", "other", "waiting"),
+        ]
+
+
+def test_an_entry_that_stands_twice_in_the_log_is_planned_once(trial: Trial, planner: Planner) -> None:
+    """A log may hold a relayed event twice; an older one that comes again supersedes nothing."""
+    trial.raises()
+    trial.revises()
+    first, second = trial.log.read(0, 0, 10)
+    again = [
+        entry._replace(position=entry.position._replace(offset=2 + n)) for n, entry in enumerate([first, second, first])
+    ]
+    assert plan(trial, planner, [first, second, *again]) == 4
+    assert {(revision, state) for revision, _, _, state in trial.states()} == {(1, "superseded"), (2, "waiting")}
+
+
+def test_somebody_else_who_planned_it_fences_us(trial: Trial, planner: Planner) -> None:
+    """Nothing is written twice, and nothing of a batch that begins elsewhere."""
+    trial.raises()
+    entries = trial.log.read(0, 0, 10)
+    assert plan(trial, planner, entries) == 2
+    before = trial.rows()
+    with pytest.raises(Fenced):
+        plan(trial, planner, entries)
+    assert trial.rows() == before
+
+
+def test_position_and_rows_are_one_transaction(trial: Trial, planner: Planner) -> None:
+    """Where the transaction fails at its end, neither stays."""
+    trial.raises()
+
+    def fail_at_the_end() -> None:
+        with trial.database.writing() as connection:
+            planner.plan(trial.log.read(0, 0, 10), connection, 0)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_at_the_end()
+    with trial.database.reading() as connection:
+        assert connection.execute(positions.select()).all() == []
+    assert trial.rows() == []
+    assert plan(trial, planner) == 2
+
+
+def test_the_wait_of_a_routine_alert_is_read_from_its_history(trial: Trial, planner: Planner) -> None:
+    """Also when every revision is read in one batch, late: the day counts from when it was raised."""
+    trial.raises("routine")
+    raised_at = trial.clock.now()
+    trial.clock.turn(3 * HOUR)
+    trial.revises("routine")
+    plan(trial, planner)
+    assert {(row.revision, row.not_before - raised_at) for row in trial.rows() if row.state == "waiting"} == {
+        (2, 24 * HOUR)
+    }
+
+
+def test_who_filters_for_urgent_joins_a_routine_alert_with_its_wait(trial: Trial, tmp_path: Path) -> None:
+    """A recipient who was not told before waits for the same hour as the others."""
+    people = HOOKS + person("ben", "hook", 'populations = ["part-b"]')
+    planner = Planner(PROTOCOL, SOURCE, recipients(tmp_path, people))
+    trial.raises("routine")
+    raised_at = trial.clock.now()
+    plan(trial, planner)
+    trial.clock.turn(3 * HOUR)
+    trial.revises("routine", population="part-b")
+    plan(trial, planner)
+    assert [row.not_before - raised_at for row in trial.rows() if row.recipient == "ben"] == [24 * HOUR]
+
+
+def test_what_cannot_be_read_is_an_alert_itself(trial: Trial, planner: Planner) -> None:
+    """Nobody knows what it would have said; what stands behind it is planned."""
+    with trial.database.writing() as connection:
+        trial.log.append([NewEntry("k", "", SOURCE, "broken", b'{"type": "toxwatch.alert.raised.v9"}')], connection)
+    trial.raises()
+    plan(trial, planner)
+    trial.relay()
+    assert ("undelivered:0/0", "raised") in trial.told()
+    plan(trial, planner)
+    assert len(trial.rows()) == 4
+
+
+def test_what_is_asked_twice_a_second_is_found_by_an_index(trial: Trial) -> None:
+    """The ledger is kept for ever, and its length must not matter."""
+    asked: list[str] = []
+    with trial.database.reading() as connection:
+
+        @event.listens_for(connection, "before_cursor_execute")
+        def _keep(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+            if "FROM deliveries" in sql:
+                asked.append(sql)
+
+        ledger.due(connection, "hook", 0, 5, [])
+        ledger.next_due(connection, 0)
+        ledger.late(connection, 0)
+        ledger.oldest_undelivered(connection, 0)
+        event.remove(connection, "before_cursor_execute", _keep)
+        steps = [
+            " ".join(
+                step.detail for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (0,) * sql.count("?"))
+            )
+            for sql in asked
+        ]
+    assert len(steps) == 4
+    assert [step for step in steps if "ix_deliveries_due" not in step] == []
