@@ -53,8 +53,8 @@ def entries(log: EventLog, first: Position, last: Position | None) -> Iterator[E
             continue
         offset = first.offset if partition == first.partition else 0
         stop = min(end, last.offset + 1) if last is not None and partition == last.partition else end
-        while offset < stop and (page := log.read(partition, offset, min(PAGE, stop - offset))):
-            yield from page
+        while offset < stop and (page := log.read(partition, offset, PAGE)):
+            yield from (entry for entry in page if entry.position.offset < stop)
             offset = page[-1].position.offset + 1
 
 
