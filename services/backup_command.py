@@ -1,0 +1,64 @@
+"""``toxwatch backup`` and ``restore``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from sqlalchemy.engine import make_url
+
+from services.backup import Manifest, back_up
+from services.backup import restore as put_back
+from services.clock.time_source import now
+from services.live_options import Config, Data, settings_of
+from services.settings import DATABASE_FILE, Settings, SettingsError
+
+PG_DUMP: Final = (
+    "this deployment's database is PostgreSQL, whose own tools do this: `pg_dump --format=custom` makes one consistent file"
+    " while Toxwatch runs, and `pg_restore` puts it back"
+)
+
+
+def backup(
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The file to make. Never overwritten.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Copy the whole embedded deployment into one consistent file, while it runs.
+
+    Logs, projections, keys, parked input and the delivery ledger; the configuration and its secrets are not in it.
+    """
+    manifest = back_up(_embedded(settings_of(data, config)), to, now())
+    typer.echo(f"{to}: {_described(manifest)}, checked", err=True)
+
+
+def restore(
+    backup: Annotated[Path, typer.Option("--from", metavar="FILE", help="What `toxwatch backup` has made.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="The directory of the deployment's data.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the database that is in the directory.")] = False,
+) -> None:
+    """Put a backup into a data directory. Toxwatch must not be running on it.
+
+    What was taken after the backup was made is not in it: let the senders publish it again, which is safe.
+    """
+    manifest = put_back(backup, data, force=force)
+    typer.echo(f"{data / DATABASE_FILE}: restored, {_described(manifest)}", err=True)
+
+
+def _embedded(settings: Settings) -> Path:
+    """The file of an SQLite database; anything else is wrong usage."""
+    try:
+        url = make_url(settings.database_url)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        raise typer.BadParameter(PG_DUMP)
+    return Path(url.database)
+
+
+def _described(manifest: Manifest) -> str:
+    return (
+        f"made {manifest.made_at}, tables {manifest.schema_version or 'without a version'},"
+        f" {manifest.log_end} entries of the clinical log, {manifest.alert_log_end} of the alert log"
+    )
