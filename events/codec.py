@@ -66,6 +66,13 @@ class Codec:
                 raise self._refused(faults, raw, getattr(event, "subject", None))
         return Logged(event, time, received)
 
+    def read(self, raw: bytes) -> Logged | EventRefused:
+        """The event, or why it is refused: for those who put aside what they cannot take, and go on."""
+        try:
+            return self.decode(raw)
+        except EventRefused as refusal:
+            return refusal
+
     def encode(self, event: AnyEvent) -> bytes:
         """The event as one line without its end. What was absent stays absent, and what was null stays null."""
         return EVENT_ADAPTER.dump_json(event, by_alias=True, exclude_unset=True)

@@ -72,7 +72,7 @@ class Loop:
                 idle = 0.0 if busy else self._idle_seconds()
             except LoopEnded as end:
                 self._trouble = f"halted: {end}"
-                log.critical("loop_halted", loop=self.name, error=str(end))
+                log.critical("loop_halted", loop=self.name, trouble=str(end))
                 return
             except StoreUnavailable as error:
                 self._report(f"waiting for the database ({error})")

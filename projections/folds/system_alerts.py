@@ -75,8 +75,8 @@ def hold_transition(
     reasons = None
     if row.hold:
         reasons = [
-            f"{row.dlts} of {row.treated} treated subjects {level} have a dose-limiting toxicity",
-            f"they are {', '.join(sorted(with_dlt))}",
+            # Not of how many: that one more was treated is no news about the hold.
+            f"{row.dlts} subjects {level} have a dose-limiting toxicity: {', '.join(sorted(with_dlt))}",
         ]
     return system_transition(
         protocol,

@@ -7,6 +7,7 @@ again: only where a verdict is another now is its alert revised, caused by the r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -101,28 +102,36 @@ class Rebuild:
 
     def change_over(self, now: Callable[[], Instant]) -> list[AlertTransition]:
         """Make this the generation in use, and tell what is another verdict than was told last."""
-        while True:
-            for _ in self.catch_up(now):
-                pass
-            with self._database.writing() as connection:
-                if self._is_level(connection):
-                    old = current_generation(connection)
-                    transitions = self._news(connection, now())
-                    tell(connection, self._protocol, self._source, transitions)
-                    connection.execute(
-                        update(generations).values(is_current=generations.c.generation == self.generation)
-                    )
-                    self._unpark(connection, now())
-                    break
+        with self.level(now) as connection:
+            old = current_generation(connection)
+            transitions = self._news(connection, now())
+            tell(connection, self._protocol, self._source, transitions)
+            connection.execute(update(generations).values(is_current=generations.c.generation == self.generation))
+            self._unpark(connection, now())
         drop_generation(self._database, old)
         return transitions
+
+    @contextmanager
+    def level(
+        self, now: Callable[[], Instant], advance: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> Iterator[Connection]:
+        """A transaction in which this has come as far as the monitor, which cannot move on until it ends."""
+        while True:
+            for reached in self.catch_up(now):
+                advance(reached.done, reached.total)
+            with self._database.writing() as connection:
+                if self._is_level(connection):
+                    yield connection
+                    return
 
     def discard(self) -> None:
         """Drop what was made."""
         drop_generation(self._database, self.generation)
 
     def _is_level(self, connection: Connection) -> bool:
-        """Whether this has come as far as the monitor, which cannot move on while this transaction writes."""
+        """Whether this has come as far as the monitor; its positions are locked, so that it stays so."""
+        locked = select(positions).where(positions.c.consumer == self._consumer)
+        connection.execute(locked.order_by(positions.c.partition).with_for_update()).all()
         return all(
             next_offset(connection, self._consumer, partition) == next_offset(connection, self._name, partition)
             for partition in self._partitions

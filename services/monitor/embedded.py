@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from services.clock.time_source import Clock
+from services.clock.time_source import Clock, elapsed_seconds
 from services.log.port import EventLog
 from services.loops import LoopEnded
 from services.monitor.monitor import Fenced, Halted, Monitor
@@ -17,11 +17,19 @@ PARTITION: Final = 0
 class EmbeddedRunner:
     """``work`` for a :class:`services.loops.Loop`: one batch, or, where nothing waits, some subjects under new rules."""
 
-    def __init__(self, monitor: Monitor, log: EventLog, clock: Clock, on_processed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        monitor: Monitor,
+        log: EventLog,
+        clock: Clock,
+        on_processed: Callable[[], None],
+        took_seconds: Callable[[float], None],
+    ) -> None:
         self._monitor = monitor
         self._log = log
         self._clock = clock
         self._on_processed = on_processed
+        self._took_seconds = took_seconds
         self._next: int | None = None
 
     def work(self) -> bool:
@@ -31,7 +39,9 @@ class EmbeddedRunner:
         entries = self._log.read(PARTITION, self._next, BATCH_MAX)
         try:
             if entries:
+                began = elapsed_seconds()
                 self._monitor.process(entries, self._clock.now())
+                self._took_seconds(elapsed_seconds() - began)
                 self._next = entries[-1].position.offset + 1
             elif not self._monitor.judge_again(self._clock.now()):
                 return False

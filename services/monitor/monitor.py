@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from events.codec import Codec, Logged
+from events.codec import Codec
 from events.dates import Instant
-from events.errors import EventRefused, ToxwatchError
+from events.errors import ToxwatchError
 from projections.rules.protocol import Protocol
 from projections.store.apply import EventFailed, LogEntry, Outcome, Step, parked_now, rules_in_force
 from projections.store.database import Database
@@ -56,7 +56,7 @@ class Monitor:
         self._source = source
         self._observer = observer or Unobserved()
         self._passing = passing
-        self._decode = Codec(protocol.contract).decode
+        self._codec = Codec(protocol.contract)
         self._watches: OrderedDict[str, SubjectWatch] = OrderedDict()
         self._counted: dict[str, int] = {}
         self._kept_events = 0
@@ -73,7 +73,7 @@ class Monitor:
 
         Raises :class:`Fenced`, :class:`Halted` or ``StoreUnavailable``; then nothing of the batch was taken.
         """
-        decoded = [self._decoded(entry) for entry in entries]
+        decoded = [LogEntry(*entry.position, entry.key, entry.body, self._codec.read(entry.body)) for entry in entries]
         failing: dict[int, EventFailed] = {}
         while True:
             try:
@@ -167,11 +167,3 @@ class Monitor:
         while self._kept_events > KEPT_EVENTS_MAX and len(self._watches) > 1:
             subject, _ = self._watches.popitem(last=False)
             self._kept_events -= self._counted.pop(subject, 0)
-
-    def _decoded(self, entry: Entry) -> LogEntry:
-        decoded: Logged | EventRefused
-        try:
-            decoded = self._decode(entry.body)
-        except EventRefused as refusal:
-            decoded = refusal
-        return LogEntry(entry.position.partition, entry.position.offset, entry.key, entry.body, decoded)

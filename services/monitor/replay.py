@@ -34,7 +34,7 @@ class Replay:
         self._database = database
         self._protocol = protocol
         self._source = source
-        self._decode = Codec(protocol.contract).decode
+        self._codec = Codec(protocol.contract)
 
     def replay(self, letter_id: int, by: str, now: Instant) -> Outcome:
         """Take one refused entry; or, where it is of a subject that is not watched, all that subject's, in their order.
@@ -87,10 +87,6 @@ class Replay:
         return step.outcome
 
     def _entry(self, letter: Row[Any]) -> LogEntry:
-        try:
-            decoded = self._decode(letter.raw)
-        except EventRefused as refusal:
-            return LogEntry(letter.partition, letter.offset, "", letter.raw, refusal)
-        return LogEntry(
-            letter.partition, letter.offset, expected_key(self._protocol, decoded.event), letter.raw, decoded
-        )
+        decoded = self._codec.read(letter.raw)
+        key = "" if isinstance(decoded, EventRefused) else expected_key(self._protocol, decoded.event)
+        return LogEntry(letter.partition, letter.offset, key, letter.raw, decoded)

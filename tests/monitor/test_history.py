@@ -12,6 +12,7 @@ from projections.store.database import Database
 from projections.store.generation import current_generation
 from projections.store.tables import alert_events
 from services.monitor.monitor import Monitor
+from services.operations import reading_of
 from tests.monitor.deployment import SOURCE, Deployment, without_instants
 from tests.monitor.events import LASTING, event, sepsis, treated
 from tests.properties.draws import Draw
@@ -57,10 +58,9 @@ def test_a_batch_that_is_read_again_tells_nothing_again(database: Database, seed
     deployment.receive(random_timeline(seed))
     deployment.run(7)
     told = without_instants(deployment.told())
-    entries = deployment.log.read(0, 0, 1000)
     with database.writing() as connection:
         step = Step(connection, deployment.protocol, current_generation(connection), {}, 0, set())
-        step.apply([deployment.monitor._decoded(entry) for entry in entries])
+        step.apply(reading_of(deployment.log, deployment.protocol)(0, 0, 1000))
         step.write()
     assert step.outcome.transitions == []
     assert step.outcome.taken == []

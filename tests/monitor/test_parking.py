@@ -18,10 +18,10 @@ from projections.store.tables import dead_letters, parked_subjects
 from services.log.port import NewEntry
 from services.monitor.monitor import CONSUMER, Halted
 from services.monitor.replay import Replay, ReplayFailed
+from services.operations import reading_of
 from tests.monitor.deployment import SOURCE, Deployment
 from tests.monitor.events import event, sepsis, treated
 from tests.monitor.test_history import told_of
-from tests.monitor.test_rebuild import reader
 from tests.properties.stories import on
 
 BAD = "Sepsis that no rule foresaw"
@@ -99,7 +99,9 @@ def test_after_the_fix_a_rebuild_watches_the_subject_again(database: Database, b
     deployment.receive(_story())
     deployment.run()
     bug.undo()
-    rebuild = Rebuild(database, deployment.protocol, SOURCE, reader(deployment), 1, CONSUMER)
+    rebuild = Rebuild(
+        database, deployment.protocol, SOURCE, reading_of(deployment.log, deployment.protocol), 1, CONSUMER
+    )
     rebuild.begin(0)
     rebuild.change_over(deployment.clock.now)
     assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, Table, delete, select, update
 
 from projections.rules.protocol import Protocol
-from projections.store.apply import LogEntry
 from projections.store.database import Database
 from projections.store.generation import current_generation
 from projections.store.rebuild import PROJECTED, Rebuild
@@ -26,32 +25,24 @@ from projections.store.tables import (
 from projections.store.verify import Difference, differences
 from services.monitor.activation import activate
 from services.monitor.monitor import CONSUMER, Fenced, Monitor
+from services.operations import reading_of
 from tests.monitor.deployment import SOURCE, Deployment, without_instants
 from tests.monitor.events import LASTING, sepsis, treated
 from tests.properties.stories import on
 from tests.properties.timelines import random_timeline
 
 
-def reader(deployment: Deployment) -> Callable[[int, int, int], Sequence[LogEntry]]:
-    """The clinical log as a rebuild reads it."""
-
-    def read(partition: int, offset: int, limit: int) -> list[LogEntry]:
-        return [deployment.monitor._decoded(entry) for entry in deployment.log.read(partition, offset, limit)]
-
-    return read
-
-
 def _rebuild(deployment: Deployment) -> Rebuild:
-    rebuild = Rebuild(deployment.database, deployment.protocol, SOURCE, reader(deployment), 1, CONSUMER)
+    rebuild = Rebuild(
+        deployment.database, deployment.protocol, SOURCE, reading_of(deployment.log, deployment.protocol), 1, CONSUMER
+    )
     rebuild.begin(0)
     return rebuild
 
 
 def _verified(deployment: Deployment) -> list[Difference]:
     rebuild = _rebuild(deployment)
-    for _ in rebuild.catch_up(deployment.clock.now):
-        pass
-    with deployment.database.reading() as connection:
+    with rebuild.level(deployment.clock.now) as connection:
         found = list(differences(connection, rebuild.generation))
     rebuild.discard()
     return found

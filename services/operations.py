@@ -1,0 +1,122 @@
+"""``toxwatch migrate``, ``rebuild`` and ``verify``: operations on the projections, beside a running system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from events.codec import Codec
+from events.errors import ToxwatchError
+from projections.rules.protocol import Protocol
+from projections.store.apply import LogEntry
+from projections.store.database import Database
+from projections.store.rebuild import Rebuild
+from projections.store.schema import SchemaState, latest_revision
+from projections.store.schema import migrate as migrate_tables
+from projections.store.verify import differences
+from services.assessment.options import protocol_of
+from services.assessment.writing import printable, write_json
+from services.clock.time_source import SystemClock
+from services.live_options import Config, Data, ListFormat, OutputFormat, settings_of
+from services.log.embedded import EmbeddedLog
+from services.log.port import EventLog
+from services.monitor.monitor import CONSUMER
+from services.reading.opening import store_of
+from services.settings import Settings, SettingsError
+
+DIFFERENT: Final = 1
+
+
+def migrate(data: Data = None, config: Config = None) -> None:
+    """Make the tables, or bring them to this version. Stop Toxwatch and make a backup first."""
+    settings = settings_of(data, config)
+    try:
+        url = settings.database_url
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
+    database = Database(url)
+    try:
+        before = migrate_tables(database)
+    finally:
+        database.close()
+    done = "already of" if before is SchemaState.CURRENT else "now of"
+    typer.echo(f"toxwatch: the tables are {done} version {latest_revision()}", err=True)
+
+
+def rebuild(data: Data = None, config: Config = None) -> None:
+    """Make the projections again from the first event, while traffic goes on, and change over to them.
+
+    Nothing is told again. Where a verdict is another under the rules in force, its alert is revised.
+    """
+    with store_of(data, config) as (settings, database):
+        clock = SystemClock()
+        made = begun(settings, database)
+        made.begin(clock.now())
+        with _progress() as advance:
+            for reached in made.catch_up(clock.now):
+                advance(reached.done, reached.total)
+        revised = made.change_over(clock.now)
+    typer.echo(f"toxwatch: rebuilt; {len(revised)} alerts were revised", err=True)
+
+
+def verify(
+    data: Data = None,
+    config: Config = None,
+    format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
+) -> None:
+    """Rebuild aside and compare, row by row. Exits with 1 and names every row that differs."""
+    with store_of(data, config) as (settings, database):
+        clock = SystemClock()
+        made = begun(settings, database)
+        made.begin(clock.now())
+        try:
+            with _progress() as advance, made.level(clock.now, advance) as connection:
+                found = list(differences(connection, made.generation))
+        finally:
+            made.discard()
+    if format is ListFormat.JSON:
+        write_json([one._asdict() for one in found])
+    else:
+        for one in found:
+            typer.echo(printable(f"{one.table}: {one.where}: {one.row}"))
+    typer.echo(f"toxwatch: verified; {len(found) or 'no'} rows differ", err=True)
+    raise typer.Exit(DIFFERENT if found else 0)
+
+
+def begun(settings: Settings, database: Database) -> Rebuild:
+    """A rebuild of this deployment, not yet begun."""
+    if settings.log != "embedded":
+        raise ToxwatchError(f"log: {settings.log!r} is not read by this version")
+    protocol = protocol_of(settings.protocol)
+    log = EmbeddedLog(database, "clinical")
+    return Rebuild(database, protocol, settings.source, reading_of(log, protocol), log.partitions, CONSUMER)
+
+
+def reading_of(log: EventLog, protocol: Protocol) -> Callable[[int, int, int], Sequence[LogEntry]]:
+    """The clinical log as a rebuild reads it: decoded."""
+    codec = Codec(protocol.contract)
+
+    def read(partition: int, offset: int, limit: int) -> list[LogEntry]:
+        return [
+            LogEntry(*entry.position, entry.key, entry.body, codec.read(entry.body))
+            for entry in log.read(partition, offset, limit)
+        ]
+
+    return read
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar over events: on a terminal's standard error, and nowhere else."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("reading the log", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
