@@ -77,7 +77,7 @@ class Sender:
         try:
             begun = await asyncio.to_thread(self._write_beginning, attempt.delivery)
         except StoreUnavailable as error:
-            structlog.get_logger().warning("delivery_not_begun", delivery=attempt.delivery.id, error=str(error))
+            structlog.get_logger().warning("delivery_not_begun", delivery=attempt.delivery.id, error=error)
             await asyncio.sleep(WRITE_AGAIN_SECONDS)
             return None
         self._passing("delivery.begun")
@@ -108,7 +108,7 @@ class Sender:
         if outcome.kind == "delivered":
             structlog.get_logger().info("alert_delivered", **said)
         else:
-            structlog.get_logger().warning("alert_not_delivered", **said, outcome=outcome.kind, error=outcome.error)
+            structlog.get_logger().warning("alert_not_delivered", **said, outcome=outcome.kind, trouble=outcome.error)
         self._observer.attempted(attempt.delivery.channel, outcome.kind)
         # Unwritten, a success would be sent again: it stays in hand until the database takes it.
         while True:
@@ -116,7 +116,7 @@ class Sender:
                 await asyncio.to_thread(self._write_outcome, attempt, outcome)
                 break
             except StoreUnavailable as error:
-                structlog.get_logger().warning("outcome_not_recorded", **said, error=str(error))
+                structlog.get_logger().warning("outcome_not_recorded", **said, error=error)
                 await asyncio.sleep(WRITE_AGAIN_SECONDS)
         self._passing("delivery.recorded")
         return attempt
