@@ -99,6 +99,7 @@ class Dispatcher:
                 await self._rest(pause)
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=STOPPING_SECONDS_MAX)
+            self._raise_what_ended_an_attempt()
         finally:
             self._loop = None
             stopping.cancel()
@@ -106,8 +107,7 @@ class Dispatcher:
 
     async def _turn(self) -> float:
         """Everything that can be done now; gives the seconds until there may be more to do."""
-        if self._died is not None:
-            raise self._died
+        self._raise_what_ended_an_attempt()
         if not self._reconciled:
             await asyncio.to_thread(self._reconcile)
             self._reconciled = True
@@ -155,10 +155,15 @@ class Dispatcher:
                 self._died = error
         self._woken.set()
 
+    def _raise_what_ended_an_attempt(self) -> None:
+        """What is no ordinary exception, such as an exit, ends the whole, not one task that nobody looks at."""
+        if self._died is not None:
+            raise self._died
+
     def _complain(self, error: Exception) -> None:
         log = structlog.get_logger()
         if isinstance(error, StoreUnavailable):
-            log.warning("dispatcher_waits_for_the_database", error=str(error))
+            log.warning("dispatcher_waits_for_the_database", error=error)
         else:
             log.error("dispatcher_failed", error=type(error).__name__, where=where_failed(error))
 

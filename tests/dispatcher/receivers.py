@@ -38,10 +38,11 @@ class Post(NamedTuple):
 
 
 class HttpReceiver:
-    """Answers each post with the next of ``answers``, then with ``always``."""
+    """Answers each post with the next of ``answers``, then with ``always``. ``taken`` are the ids it answered with success."""
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
+        self.taken: list[str] = []
         self.answers: list[Answer | Fault] = []
         self.always: Answer | Fault = Answer()
         self.at_once_max = 0
@@ -88,6 +89,8 @@ class HttpReceiver:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
             given = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+            if answer.status < 300:
+                self.taken.append(headers["webhook-id"])
             writer.write(f"HTTP/1.1 {answer.status} X\r\ncontent-length: 0\r\n{given}\r\n".encode())
             await writer.drain()
 
