@@ -15,13 +15,14 @@ from projections.store.database import Database
 from projections.store.reading_status import Counts, counts
 from services.assessment.options import Axis
 from services.clock.time_source import Clock
+from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.log.port import EventLog
 from services.reading.alert_shapes import Shape
 from services.reading.parameters import AssessmentParameters, NoParameters
 from services.reading.reader import Reader
 
 #: Which log each consumer reads. Whoever is not named here reads the clinical log.
-READ_BY: Final = {"dispatcher": "alerts"}
+READ_BY: Final = {DISPATCHER: "alerts"}
 
 
 class Consumer(Shape):
