@@ -26,17 +26,17 @@ from services.log_exceptions import frames_of, told
 FIELDS: Final = frozenset(
     {
         # which
-        *("alert_id", "delivery", "event_id", "key_id", "letter_id", "request_id", "revision", "type"),
+        *("alert_id", "delivery", "event_id", "key_id", "keys", "letter_id", "request_id", "revision", "type"),
         # where in a log
-        *("consumer", "generation", "offset", "partition", "position", "topic"),
+        *("consumer", "generation", "last", "offset", "partition", "position", "topic"),
         # what of the deployment
         *("address", "channel", "component", "deployment", "file", "host", "loop", "name", "path", "port", "protocol"),
         *("recipient", "role", "rules_version", "schema_version", "signal", "site", "source", "step", "version"),
         # how it went
-        *("action", "attempt", "error", "method", "outcome", "reason", "state", "status", "trouble"),
+        *("action", "attempt", "error", "method", "outcome", "reason", "reasons", "state", "status", "trouble"),
         *("urgency", "verdict", "where"),
         # how many, how long, when
-        *("accepted", "attempts", "bytes", "count", "duplicates", "events", "lag", "refused", "speed", "total"),
+        *("accepted", "attempts", "bytes", "count", "duplicate", "events", "lag", "refused", "requests", "speed", "total"),
         *("delay_seconds", "due", "leap_seconds", "not_before", "retry_seconds", "seconds"),
     }
 )
@@ -114,8 +114,14 @@ def _may_be_logged(name: str, value: object) -> bool:
         return isinstance(value, str) and value in CLASS_BY_TYPE
     if name in NO_TEXT:
         return value is None or isinstance(value, BaseException) or ID.fullmatch(str(value)) is not None
-    # What a mapping holds has names of its own, that nobody has looked at.
-    return (name in FIELDS and not isinstance(value, Mapping)) or name in OWN_FIELDS
+    if isinstance(value, Mapping) and not all(_is_count(*item) for item in value.items()):
+        # What it holds has names of its own, that nobody has looked at.
+        return False
+    return name in FIELDS or name in OWN_FIELDS
+
+
+def _is_count(what: object, count: object) -> bool:
+    return isinstance(what, str) and ID.fullmatch(what) is not None and isinstance(count, int)
 
 
 def _exception_without_words(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -143,6 +149,8 @@ def _bounded(value: Any) -> Any:
     """The value as it can be written: not endless, and without a secret that its name does not give away."""
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, Mapping):
+        return {str(name): _bounded(each) for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_bounded(each) for each in value]
     text = SECRETS.sub(MASK, told(value) if isinstance(value, BaseException) else str(value))

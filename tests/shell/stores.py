@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, Table
@@ -13,7 +14,7 @@ from projections.folds.system_alerts import system_transition
 from projections.rules.truth import EventRef
 from projections.store.database import Database
 from projections.store.generation import begin_first_generation
-from projections.store.tables import metadata
+from projections.store.schema import migrate
 from projections.store.told import tell
 from services.protocols import find_protocol
 
@@ -39,13 +40,15 @@ class SetClock:
         return self.leapt
 
 
-def new_store(directory: Path) -> Database:
+@contextmanager
+def store_at(url: str) -> Iterator[Database]:
     """A database with every table and nothing in them but the first generation."""
-    database = Database(f"sqlite:///{directory / 'toxwatch.db'}")
-    metadata.create_all(database.engine)
+    database = Database(url)
+    migrate(database)
     with database.writing() as connection:
         begin_first_generation(connection, NOW)
-    return database
+    yield database
+    database.close()
 
 
 def put(connection: Connection, table: Table, **values: Any) -> None:

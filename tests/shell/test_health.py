@@ -17,15 +17,14 @@ from projections.store.database import Database, StoreUnavailable
 from services.health import Check, clock_is_believed, create_metrics_app, database_answers
 from services.metrics import Metrics
 from services.metrics_store import StoreCollector
-from tests.shell.stores import SetClock, new_store
+from tests.shell.stores import SetClock, store_at
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty store."""
-    store = new_store(tmp_path)
-    yield store
-    store.close()
+def database(database_url: str) -> Iterator[Database]:
+    """An empty store, of either kind."""
+    with store_at(database_url) as store:
+        yield store
 
 
 def _get(path: str, *checks: Check, metrics: Metrics | None = None) -> httpx2.Response:

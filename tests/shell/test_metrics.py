@@ -31,7 +31,7 @@ from services.log.port import NewEntry
 from services.metrics import FROM_STORE, IN_PROCESS, Metrics
 from services.metrics_store import KEPT_SECONDS, READERS, StoreCollector
 from services.monitor.relay import Relay
-from tests.shell.stores import NOW, SetClock, new_store, put, tell_system_alert
+from tests.shell.stores import NOW, SetClock, put, store_at, tell_system_alert
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -54,11 +54,10 @@ SUBJECT = "FR01-001"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty store."""
-    store = new_store(tmp_path)
-    yield store
-    store.close()
+def database(database_url: str) -> Iterator[Database]:
+    """An empty store, of either kind."""
+    with store_at(database_url) as store:
+        yield store
 
 
 def _registry(database: Database, clock: SetClock | None = None) -> tuple[Metrics, CollectorRegistry]:
@@ -274,7 +273,7 @@ def test_an_alert_that_was_not_delivered_cannot_hide(database: Database) -> None
     assert _value(_read(database, clock), "oldest_undelivered_seconds") == 3600
 
 
-def test_a_restart_loses_no_count_of_alerts_and_letters(tmp_path: Path, database: Database) -> None:
+def test_a_restart_loses_no_count_of_alerts_and_letters(database: Database) -> None:
     """They are what the database says, not what a process remembers."""
     _fill(database)
     before = _read(database)
