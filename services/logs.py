@@ -36,8 +36,8 @@ FIELDS: Final = frozenset(
         *("action", "attempt", "error", "method", "outcome", "reason", "reasons", "state", "status", "trouble"),
         *("urgency", "verdict", "where"),
         # how many, how long, when
-        *("accepted", "attempts", "bytes", "count", "duplicate", "events", "lag", "refused", "requests", "speed", "total"),
-        *("delay_seconds", "due", "leap_seconds", "not_before", "retry_seconds", "seconds"),
+        *("accepted", "attempts", "bytes", "count", "duplicate", "events", "lag", "refused", "requests", "total"),
+        *("delay_seconds", "due", "leap_seconds", "not_before", "retry_seconds", "seconds", "speed"),
     }
 )
 #: What the logging itself adds.
