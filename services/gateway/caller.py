@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
+
+
+class Role(StrEnum):
+    """What a key is for."""
+
+    SITE = "site"
+    SPONSOR = "sponsor"
+    MEDICAL_MONITOR = "medical-monitor"
+    DATA_MANAGER = "data-manager"
+    INSPECTOR = "inspector"
+    OPERATOR = "operator"
 
 
 class Caller(NamedTuple):

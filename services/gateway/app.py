@@ -1,0 +1,127 @@
+"""The gateway as one application: events in, and whatever is read over HTTP beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from projections.rules.protocol import Protocol
+from projections.store.database import Database
+from services.clock.time_source import Clock
+from services.gateway.documents import SECURITY_SCHEME, component_schemas
+from services.gateway.intake import Intake
+from services.gateway.keys import KeyRing
+from services.gateway.observing import GatewayObserver
+from services.gateway.problems import answer_with_problems
+from services.gateway.rate import RateLimit
+from services.gateway.routes import events_router
+from services.gateway.writer import EventWriter, nobody
+from services.log.port import EventLog
+from services.settings import Settings
+from services.steps import nothing
+
+#: Server-sent events are described in OpenAPI 3.2 and not before.
+OPENAPI_VERSION: Final = "3.2.0"
+
+#: For answers that are data; a page sets its own.
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class SecurityHeaders:
+    """Puts the headers on every answer that has not set them itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def create_app(
+    *,
+    database: Database,
+    log: EventLog,
+    protocol: Protocol,
+    clock: Clock,
+    settings: Settings,
+    keys: KeyRing,
+    metrics: GatewayObserver,
+    reading: APIRouter | None = None,
+    on_appended: Callable[[], None] = nobody,
+    on_told: Callable[[], None] = nobody,
+    passing: Callable[[str], None] = nothing,
+) -> FastAPI:
+    """The application. ``reading`` are the routes that read; they check their callers by themselves.
+
+    ``on_appended`` is called when something new is in the log, ``on_told`` when something new is in the outbox.
+    """
+    intake = Intake(database, log, protocol, clock, settings.source, metrics, passing)
+    writer = EventWriter(intake, on_appended, on_told)
+
+    @asynccontextmanager
+    async def writing(_app: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(writer.run(), name="event-writer")
+        yield
+        writer.stop()
+        await task
+
+    app = FastAPI(
+        title="Toxwatch",
+        version=version("toxwatch"),
+        description="Clinical events of a dose-finding trial in, alerts and assessments out.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=writing,
+    )
+    app.add_middleware(SecurityHeaders)
+    answer_with_problems(app)
+    app.include_router(events_router(keys.authenticate, writer, RateLimit(settings.events_per_minute)))
+    if reading is not None:
+        app.include_router(reading)
+    app.openapi = _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _document(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """Makes the OpenAPI document of everything that is included, once."""
+    made: dict[str, Any] = {}
+
+    def document() -> dict[str, Any]:
+        if not made:
+            made.update(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    openapi_version=OPENAPI_VERSION,
+                    description=app.description,
+                    routes=app.routes,
+                )
+            )
+            components = made.setdefault("components", {})
+            components.setdefault("schemas", {}).update(component_schemas())
+            components.setdefault("securitySchemes", {}).setdefault(
+                SECURITY_SCHEME, {"type": "http", "scheme": "bearer"}
+            )
+        return made
+
+    return document

@@ -1,0 +1,51 @@
+"""Reading the body of a request, within bounds: of each, of how long it may take, and of all that are read at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from services.gateway.problems import Problem, unavailable
+
+BODY_BYTES_MAX: Final = 10 * 1024 * 1024
+BODY_SECONDS_MAX: Final = 60
+ALL_BYTES_MAX: Final = 128 * 1024 * 1024
+
+
+class Bodies:
+    """Reads bodies, whether or not their length was announced."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    async def read(self, request: Request) -> bytes:
+        """The whole body. Raises a :class:`Problem`."""
+        announced = request.headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > BODY_BYTES_MAX:
+            raise _too_large()
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                async for piece in request.stream():
+                    size += len(piece)
+                    self._held += len(piece)
+                    if size > BODY_BYTES_MAX:
+                        raise _too_large()
+                    if self._held > ALL_BYTES_MAX:
+                        raise unavailable("too much is being sent at once; send the same again")
+                    pieces.append(piece)
+        except TimeoutError:
+            raise Problem(408, "Request timeout", f"the body did not come within {BODY_SECONDS_MAX} s") from None
+        except ClientDisconnect:
+            raise Problem(400, "Bad request", "the body broke off") from None
+        finally:
+            self._held -= size
+        return b"".join(pieces)
+
+
+def _too_large() -> Problem:
+    return Problem(413, "Too large", f"at most {BODY_BYTES_MAX} bytes are taken in one request; send less at once")

@@ -1,0 +1,240 @@
+"""Taking events into the log: everything about one batch in one transaction, so that nothing is ever taken by half.
+
+What was accepted stands in the log with its identity, its record's owner and its source's site; what was refused is parked, and
+is an alert where it is severe. Once :meth:`Intake.take` returns, all of it is durable; where it raises, none of it has happened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+from sqlalchemy import Connection
+
+from events.catalog import subject_of
+from events.codec import Codec, Logged
+from events.dates import Instant
+from events.errors import EventRefused
+from events.stamp import stamped
+from projections.rules.protocol import Protocol
+from projections.store import parking
+from projections.store.database import Database
+from projections.store.parking import Arrival, NewLetter
+from services.clock.time_source import Clock
+from services.gateway.authority import Authority, OutsideAuthority
+from services.gateway.caller import Caller
+from services.gateway.ledger import IntakeLedger, Taken
+from services.gateway.letters import LetterWriter
+from services.gateway.messages import Message
+from services.gateway.observing import GatewayObserver, NobodyWatches, Outcome
+from services.log.port import EventLog, NewEntry, Position
+from services.steps import nothing
+
+ACCEPTED: Final[Outcome] = "accepted"
+DUPLICATE: Final[Outcome] = "duplicate"
+REFUSED: Final[Outcome] = "refused"
+UNKNOWN: Final = "unknown"
+
+
+class Submission(NamedTuple):
+    """The events of one request, and who sent them."""
+
+    caller: Caller
+    messages: Sequence[Message]
+
+
+class Result(NamedTuple):
+    """What became of one event. ``is_outside``: refused because the key may not write it."""
+
+    id: str | None
+    status: Outcome
+    position: Position | None = None
+    error: str | None = None
+    is_outside: bool = False
+
+
+class Taking(NamedTuple):
+    """What a batch came to: the results of each submission in order, and whether there is something new in either log."""
+
+    results: list[list[Result]]
+    appended: int
+    told: int
+
+
+class _Candidate(NamedTuple):
+    """One event on its way: read as far as it could be."""
+
+    caller: Caller
+    message: Message
+    read: Logged | EventRefused
+
+
+class _Verdicts(NamedTuple):
+    """What was decided of each candidate."""
+
+    taken: list[tuple[bool, Taken] | EventRefused]
+    new: list[_Candidate]
+
+
+class Intake:
+    """Reads, checks, stamps and appends events, and parks those that are refused. One thread at a time.
+
+    ``source`` is the deployment's, under which it tells of alerts.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        log: EventLog,
+        protocol: Protocol,
+        clock: Clock,
+        source: str,
+        observer: GatewayObserver | None = None,
+        passing: Callable[[str], None] = nothing,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._protocol = protocol
+        self._clock = clock
+        self._source = source
+        self._observer = observer or NobodyWatches()
+        self._passing = passing
+        self._codec = Codec(protocol.contract)
+        self._authority = Authority(protocol)
+        self._letters = LetterWriter(protocol)
+
+    def take(self, batch: Sequence[Submission]) -> Taking:
+        """Take the events of several requests, in order. Raises ``StoreUnavailable`` where none of it could be done."""
+        now = self._clock.now()
+        candidates = [
+            _Candidate(submission.caller, message, self._read(submission.caller, message, now))
+            for submission in batch
+            for message in submission.messages
+        ]
+        # What is refused already is made a letter of before the transaction, which nobody else can write beside.
+        letters = {
+            number: self._letters.letter(one.caller, one.message, one.read)
+            for number, one in enumerate(candidates)
+            if isinstance(one.read, EventRefused)
+        }
+        with self._database.writing() as connection:
+            self._passing("intake.begun")
+            received = self._log.stamp(self._clock.now(), connection)
+            ledger = IntakeLedger(connection, self._log, self._protocol, self._authority.subject_names_site)
+            verdicts = self._decide(ledger, candidates)
+            for number, verdict in enumerate(verdicts.taken):
+                if isinstance(verdict, EventRefused) and number not in letters:
+                    letters[number] = self._letters.letter(*candidates[number][:2], verdict)
+            positions = self._log.append([_entry(self._protocol, one, received) for one in verdicts.new], connection)
+            self._passing("intake.appended")
+            ledger.write(positions, received)
+            told = self._park(connection, candidates, verdicts, letters, received)
+            self._passing("intake.parked")
+        self._passing("intake.committed")
+        results = [_result(verdict, one, positions) for verdict, one in zip(verdicts.taken, candidates, strict=True)]
+        self._report(candidates, verdicts, results)
+        rest = iter(results)
+        return Taking([[next(rest) for _ in one.messages] for one in batch], len(verdicts.new), told)
+
+    def _read(self, caller: Caller, message: Message, now: Instant) -> Logged | EventRefused:
+        try:
+            self._authority.check_role(caller)
+            if message.fault is not None:
+                return message.fault
+            logged = self._codec.decode(message.event)
+            self._authority.check(caller, logged, now)
+        except EventRefused as refusal:
+            return refusal
+        return logged
+
+    def _decide(self, ledger: IntakeLedger, candidates: Sequence[_Candidate]) -> _Verdicts:
+        ledger.load([one.read.event for one in candidates if isinstance(one.read, Logged)])
+        verdicts = _Verdicts([], [])
+        for one in candidates:
+            if isinstance(one.read, EventRefused):
+                verdicts.taken.append(one.read)
+                continue
+            try:
+                is_new, taken = ledger.take(one.caller, one.read.event, one.message.event)
+            except EventRefused as refusal:
+                verdicts.taken.append(refusal)
+                continue
+            verdicts.taken.append((is_new, taken))
+            if is_new:
+                verdicts.new.append(one)
+        return verdicts
+
+    def _park(
+        self,
+        connection: Connection,
+        candidates: Sequence[_Candidate],
+        verdicts: _Verdicts,
+        letters: dict[int, NewLetter],
+        received: Instant,
+    ) -> int:
+        """Settle what the new events settle, and park what was refused: how many alert events that came to.
+
+        An event settles what was parked before it: in earlier batches, and earlier in this one.
+        """
+        at = (connection, self._protocol, self._source)
+        # Whatever is parked in the table by now came earlier, though the clock may not have moved since.
+        after = received + 1
+        arrivals = {
+            number: _arrival(one.read, after)
+            for number, (one, verdict) in enumerate(zip(candidates, verdicts.taken, strict=True))
+            if isinstance(one.read, Logged) and not isinstance(verdict, EventRefused) and verdict[0]
+        }
+        told = parking.settle(*at, list(arrivals.values()), received)
+        if letters:
+            told += parking.park(*at, [letters[number] for number in sorted(letters)], received)
+            told += parking.settle(*at, list(_behind_letters(arrivals, letters)), received)
+        return told
+
+    def _report(self, candidates: Sequence[_Candidate], verdicts: _Verdicts, results: Sequence[Result]) -> None:
+        kinds = (one.read.event.type if isinstance(one.read, Logged) else UNKNOWN for one in candidates)
+        for (kind, outcome), count in Counter(zip(kinds, (result.status for result in results), strict=True)).items():
+            self._observer.events_total(kind, outcome, count)
+        outcomes = Counter(result.status for result in results)
+        reasons = Counter(verdict.reason for verdict in verdicts.taken if isinstance(verdict, EventRefused))
+        log = structlog.get_logger()
+        log.info("events_taken", **dict(outcomes), last=str(results[-1].position) if results else None)
+        if reasons:
+            log.warning("events_refused", reasons=dict(reasons), keys=sorted({one.caller.key_id for one in candidates}))
+
+
+def _entry(protocol: Protocol, one: _Candidate, received: Instant) -> NewEntry:
+    assert isinstance(one.read, Logged)
+    event = one.read.event
+    subject = subject_of(event) or ""
+    key = f"{protocol.trial}/{subject}"
+    return NewEntry(key, subject, event.source, event.id, stamped(one.message.event, received))
+
+
+def _result(verdict: tuple[bool, Taken] | EventRefused, one: _Candidate, positions: Sequence[Position]) -> Result:
+    if isinstance(verdict, EventRefused):
+        return Result(verdict.event_id, REFUSED, error=verdict.error, is_outside=isinstance(verdict, OutsideAuthority))
+    assert isinstance(one.read, Logged)
+    is_new, taken = verdict
+    position = taken.position if taken.position is not None else positions[taken.new]
+    return Result(one.read.event.id, ACCEPTED if is_new else DUPLICATE, position)
+
+
+def _arrival(logged: Logged, received: Instant) -> Arrival:
+    event = logged.event
+    return Arrival(subject_of(event) or "", event.record_kind, event.record_id, event.source, event.id, received)
+
+
+def _behind_letters(arrivals: dict[int, Arrival], letters: dict[int, NewLetter]) -> Iterator[Arrival]:
+    """The arrivals that came behind a severe letter which they settle, in the same batch."""
+    first: dict[tuple[str | None, ...], int] = {}
+    for number, letter in sorted(letters.items()):
+        if letter.is_severe:
+            first.setdefault((letter.subject, letter.record_kind, letter.record_id), number)
+            first.setdefault((letter.source, letter.event_id), number)
+    for number, one in arrivals.items():
+        for key in ((one.subject, one.kind, one.record_id), (one.source, one.event_id)):
+            if first.get(key, number) < number:
+                yield one
+                break

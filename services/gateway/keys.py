@@ -1,0 +1,148 @@
+"""API keys: made, verified, listed, revoked. The key itself is shown once and kept nowhere; its hash is slow to guess.
+
+A key is written ``txw_<id>_<secret>``. The id is public; the secret is 256 bits of chance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+from fastapi import Request
+from sqlalchemy import Connection, Row, select, update
+
+from events.dates import Instant
+from events.errors import ToxwatchError
+from projections.store.database import Database
+from projections.store.tables import api_keys
+from services.clock.time_source import Clock
+from services.gateway.caller import Caller, Role
+from services.gateway.problems import Problem, unavailable
+
+SITE: Final = Role.SITE.value
+NAME_CHARS_MAX: Final = 200
+SITE_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
+_KEY: Final = re.compile(r"txw_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+_SECRET_BYTES: Final = 32
+_ID_BYTES: Final = 6
+#: The secret is drawn at random, so that guessing is hopeless whatever this costs; it must not cost a sender much.
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+#: Verified and refused keys that are remembered, so that each is hashed once.
+REMEMBERED_MAX: Final = 4096
+#: Guesses at keys are hashed two at a time, and one that waits longer than this is turned away: others go on.
+HASHING_MAX: Final = 2
+HASHING_SECONDS_MAX: Final = 2.0
+
+
+class ApiKeyError(ToxwatchError):
+    """A key cannot be made or revoked as asked."""
+
+
+class NewKey(NamedTuple):
+    """A key that was made. ``text`` is the key itself, and is not to be had again."""
+
+    id: str
+    text: str
+
+
+def add_key(
+    connection: Connection, role: str, site: str | None, name: str, now: Instant, expires: Instant | None = None
+) -> NewKey:
+    """Make a key. Raises :class:`ApiKeyError` where role and site do not go together."""
+    if role not in set(Role):
+        raise ApiKeyError(f"role: {role!r} is none of {', '.join(Role)}")
+    if (role == SITE) != (site is not None):
+        raise ApiKeyError("site: a site's key names its site" if role == SITE else f"site: a {role} key has none")
+    if site is not None and not SITE_PATTERN.fullmatch(site):
+        raise ApiKeyError(f"site: {site!r} is not the id of a site, such as FR01")
+    if not name.isprintable() or len(name) > NAME_CHARS_MAX:
+        raise ApiKeyError(f"name: one line of at most {NAME_CHARS_MAX} characters")
+    if expires is not None and expires <= now:
+        raise ApiKeyError("expires: that instant has passed")
+    key_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
+    row = {"id": key_id, "role": role, "site": site, "name": name, "hash": _HASHER.hash(secret)}
+    connection.execute(api_keys.insert().values(**row, created_at=now, expires_at=expires))
+    return NewKey(key_id, f"txw_{key_id}_{secret}")
+
+
+def list_keys(connection: Connection) -> Sequence[Row[Any]]:
+    """Every key there ever was, without its hash."""
+    columns = [column for column in api_keys.c if column.name != "hash"]
+    return connection.execute(select(*columns).order_by(api_keys.c.created_at, api_keys.c.id)).all()
+
+
+def revoke_key(connection: Connection, key_id: str, now: Instant) -> bool:
+    """Revoke a key for good; False where it was revoked before. Raises :class:`ApiKeyError` where there is none."""
+    if connection.scalar(select(api_keys.c.id).where(api_keys.c.id == key_id)) is None:
+        raise ApiKeyError(f"there is no key {key_id!r}")
+    unrevoked = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+    return connection.execute(update(api_keys).where(unrevoked).values(revoked_at=now)).rowcount > 0
+
+
+class KeyRing:
+    """Says who is calling. A key's row is read for each request, so that revocation and expiry take effect at once."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._remembered: OrderedDict[tuple[bytes, str], bool] = OrderedDict()
+        self._lock = threading.Lock()
+        self._hashing = threading.BoundedSemaphore(HASHING_MAX)
+
+    def authenticate(self, request: Request) -> Caller:
+        """Who sent a request. Raises a :class:`Problem`: one and the same whatever is wrong with the key."""
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        caller = self.caller_of(text.strip()) if scheme.lower() == "bearer" else None
+        if caller is None:
+            detail = "send a valid API key as 'Authorization: Bearer …'"
+            raise Problem(401, "No valid key", detail, {"WWW-Authenticate": 'Bearer realm="toxwatch"'})
+        return caller
+
+    def caller_of(self, text: str) -> Caller | None:
+        """Whose key it is; None where it is nobody's, expired or revoked."""
+        found = _KEY.fullmatch(text)
+        if found is None:
+            return None
+        with self._database.reading() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.id == found[1])).one_or_none()
+        if row is None or row.revoked_at is not None:
+            return None
+        if row.expires_at is not None and row.expires_at <= self._clock.now():
+            return None
+        return Caller(row.id, row.role, row.site) if self._is_right(found[2], row.hash) else None
+
+    def _is_right(self, secret: str, kept: str) -> bool:
+        digest = (hashlib.sha256(secret.encode()).digest(), kept)
+        with self._lock:
+            known = self._remembered.get(digest)
+        if known is not None:
+            return known
+        if not self._hashing.acquire(timeout=HASHING_SECONDS_MAX):
+            raise unavailable("too many new keys are being verified; send the same again")
+        try:
+            right = _matches(secret, kept)
+        finally:
+            self._hashing.release()
+        with self._lock:
+            self._remembered[digest] = right
+            # Guesses must not push out the keys that are in use.
+            if not right:
+                self._remembered.move_to_end(digest, last=False)
+            if len(self._remembered) > REMEMBERED_MAX:
+                self._remembered.popitem(last=False)
+        return right
+
+
+def _matches(secret: str, kept: str) -> bool:
+    try:
+        return _HASHER.verify(kept, secret)
+    except VerifyMismatchError:
+        return False

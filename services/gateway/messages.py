@@ -1,0 +1,140 @@
+"""The events of a request, in every mode of the CloudEvents HTTP binding, each with the bytes that its sender wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from events.errors import BadField, EventRefused, NotJson
+from services.gateway.problems import Problem
+from services.gateway.splitting import TooManyError, elements, lines
+
+STRUCTURED: Final = "application/cloudevents+json"
+BATCHED: Final = "application/cloudevents-batch+json"
+BINARY: Final = "application/json"
+LINES: Final = "application/x-ndjson"
+MODES: Final = (STRUCTURED, BATCHED, BINARY, LINES)
+
+EVENTS_MAX: Final = 10_000
+
+_ATTRIBUTE: Final = "ce-"
+_WHITE: Final = b" \t\r\n"
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Message(NamedTuple):
+    """What a sender means as one event: ``raw`` as it came, ``event`` as structured JSON, on one line.
+
+    ``headers`` are those that are part of it (binary mode); ``fault`` says why it cannot be an event at all.
+    """
+
+    raw: bytes
+    event: bytes
+    headers: str | None = None
+    fault: EventRefused | None = None
+
+
+class MediaType(NamedTuple):
+    """A content type, in lower case."""
+
+    name: str
+    parameters: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its parameters say no more than that JSON is UTF-8."""
+        return self.parameters.replace('"', "").replace(" ", "") in ("", "charset=utf-8")
+
+
+def media_type_of(content_type: str | None, encoding: str | None) -> MediaType:
+    """What the body is. Raises a :class:`Problem` where it is nothing that is read here."""
+    name, _, parameters = (content_type or "").partition(";")
+    media = MediaType(name.strip().lower(), parameters.strip().rstrip(";").lower())
+    if media.name not in MODES:
+        raise _unsupported(f"{media.name[:60]!r} is not read here; send one of {', '.join(MODES)}")
+    if "charset" in media.parameters and "charset=utf-8" not in media.parameters.replace('"', ""):
+        raise _unsupported("JSON travels in UTF-8 only")
+    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        raise _unsupported("a compressed body is not read here; send it as it is")
+    return media
+
+
+def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message]:
+    """The events of a body, in order. Raises a :class:`Problem` where there are too many."""
+    if media.name == STRUCTURED:
+        return [Message(body, _on_one_line(body))]
+    if media.name == BINARY:
+        return [_binary(media, headers, body)]
+    try:
+        if media.name == LINES:
+            return [Message(line, _on_one_line(line)) for line in lines(body, EVENTS_MAX)]
+        pieces, complaint = elements(body, EVENTS_MAX)
+    except TooManyError:
+        raise Problem(413, "Too many events", f"at most {EVENTS_MAX} events are taken in one request") from None
+    messages = [Message(piece, _on_one_line(piece)) for piece in pieces]
+    if complaint is not None:
+        fault = NotJson(complaint.sentence)
+        messages.append(Message(complaint.rest, complaint.rest, fault=fault))
+    return messages
+
+
+def _unsupported(detail: str) -> Problem:
+    return Problem(415, "Unsupported media type", detail, {"Accept-Post": ", ".join(MODES)})
+
+
+def _on_one_line(raw: bytes) -> bytes:
+    """The event without what surrounds it. A line break in JSON only parts tokens, and the log has one event a line."""
+    event = raw.strip(_WHITE)
+    return event.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in event or b"\r" in event else event
+
+
+def _binary(media: MediaType, headers: Headers, body: bytes) -> Message:
+    """The attributes are headers, the data is the body. Each becomes a member; the data must be one JSON value by itself."""
+    attributes = [
+        (name.decode("latin-1").lower().removeprefix(_ATTRIBUTE), _value(value))
+        for name, value in headers
+        if name.lower().startswith(_ATTRIBUTE.encode())
+    ]
+    kept = json.dumps([[name, value] for name, value in attributes])
+    if not media.is_plain:
+        attributes.append(("datacontenttype", f"{media.name}; {media.parameters}"))
+    members = [f"{_text(name)}: {_text(value)}" for name, value in attributes]
+    data = _on_one_line(body)
+    whole = ", ".join((*members, '"data": ')).encode("utf-8", "surrogateescape")
+    event = b"{" + whole + data + b"}"
+    fault: EventRefused | None = None
+    if not attributes or attributes[0][0] == "datacontenttype":
+        fault = BadField(
+            f"specversion: is missing, and so is every other attribute; in binary mode they are headers (ce-specversion, "
+            f"ce-id, …), and a whole event travels as {STRUCTURED}",
+            field="specversion",
+        )
+    elif not _is_one_value(data):
+        fault = NotJson("data: the body is not one JSON value", field="data")
+    return Message(body, event, kept, fault)
+
+
+def _value(header: bytes) -> str:
+    """A header's value: unquoted, then percent-decoded once (CloudEvents, HTTP binding, 3.1.3.2)."""
+    if len(header) > 1 and header.startswith(b'"') and header.endswith(b'"'):
+        header = header[1:-1].replace(b'\\"', b'"').replace(b"\\\\", b"\\")
+    return unquote_to_bytes(header).decode("utf-8", "surrogateescape")
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_one_value(data: bytes) -> bool:
+    """Or ``{}, "subject": "x"`` would add an attribute."""
+    try:
+        json.loads(data.decode("utf-8", "surrogateescape"))
+    except RecursionError:
+        return False
+    except ValueError as error:
+        # A number with too many digits is one value all the same, and is refused with its own sentence.
+        return not isinstance(error, json.JSONDecodeError)
+    return True
