@@ -50,9 +50,9 @@ ID: Final = re.compile(r"[^\s\x00-\x1f]{1,200}")
 TEXT_CHARS_MAX: Final = 300
 
 #: Libraries whose messages hold addresses and numbers; of others' the pattern is shown, without what was put into it.
-WORDED: Final = frozenset({"uvicorn", "alembic"})
-#: Loggers that say too much when they are asked to say more: statements with values, requests with their query.
-KEPT_QUIET: Final = ("sqlalchemy", "httpx2", "httpcore2", "asyncio", "uvicorn.access")
+WORDED: Final = frozenset({"uvicorn"})
+#: Loggers that say too much when they are asked to say more: statements with values, requests with their query, each step.
+KEPT_QUIET: Final = ("alembic", "sqlalchemy", "httpx2", "httpcore2", "asyncio", "uvicorn.access")
 
 SECRETS: Final = re.compile(
     r"txw_\S+|whsec_\S+|(?<=://)[^/@\s]+(?=@)|(?<=\bBearer )\S+|(?<=\bBasic )\S+", re.IGNORECASE
