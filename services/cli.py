@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 import typer
@@ -14,7 +15,18 @@ import typer
 from events.errors import ToxwatchError
 from services.assessment.assess_command import assess
 from services.assessment.explain_command import explain
+from services.backup_command import backup, restore
+from services.config_command import config_app
+from services.demo.command import demo
+from services.gateway.keys_command import keys_app
 from services.importers.command import import_app
+from services.operations import migrate, rebuild, verify
+from services.publish_command import publish
+from services.reading.alerts_command import alerts
+from services.reading.assessment_command import assessment
+from services.reading.dead_letters_command import dead_letters_app
+from services.reading.export_command import export
+from services.run_command import run
 from services.schemas import schema
 from services.simulator.command import simulate
 
@@ -32,9 +44,14 @@ def create_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (assess, explain, schema, simulate):
+    pure: tuple[Callable[..., object], ...] = (assess, explain, schema, simulate)
+    live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export)
+    operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, backup, restore)
+    for command in (*pure, *live, *operations):
         app.command()(command)
     app.add_typer(import_app, name="import")
+    for name, group in (("keys", keys_app), ("dead-letters", dead_letters_app), ("config", config_app)):
+        app.add_typer(group, name=name)
     return app
 
 

@@ -50,7 +50,6 @@ def server_of(app: Any) -> Server:
     """A server for an ASGI application, with logs of ours."""
     config = uvicorn.Config(
         app,
-        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
