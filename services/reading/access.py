@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import Request
 
+from projections.store.database import StoreUnavailable
 from services.gateway.caller import Caller
 from services.gateway.problems import Problem
 
@@ -40,7 +41,7 @@ class Access:
         """Whether the caller of an open stream may go on: a key may be revoked, or expire, meanwhile."""
         try:
             return self._authenticate(request) == caller_of(request)
-        except Problem:
+        except (Problem, StoreUnavailable):
             return False
 
 

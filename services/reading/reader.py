@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from projections.store.database import Database, StoreUnavailable
 from projections.store.generation import NoGenerationError
-from services.gateway.problems import Problem
+from services.gateway.problems import unavailable
 
 Answer = TypeVar("Answer")
-
-RETRY_AFTER_SECONDS: Final = 2
 
 
 class Reader:
@@ -26,7 +24,7 @@ class Reader:
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="reading")
 
     async def ask(self, question: Callable[[Connection], Answer]) -> Answer:
-        """The answer, from one consistent view. Raises :class:`Problem` where the database cannot be read now."""
+        """The answer, from one consistent view. Raises ``Problem`` where the database cannot be read now."""
 
         def asked() -> Answer:
             with self._database.reading() as connection:
@@ -39,9 +37,4 @@ class Reader:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except (StoreUnavailable, NoGenerationError) as error:
-            raise Problem(
-                503,
-                "The store cannot be read now",
-                "ask again after a while",
-                {"Retry-After": str(RETRY_AFTER_SECONDS)},
-            ) from error
+            raise unavailable("the store cannot be read now; ask again") from error

@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
 from services.clock.time_source import Clock
+from services.gateway.documents import SECURITY_SCHEME, problem_response
 from services.log.port import EventLog
 from services.reading.access import OPERATOR, READERS, SITE, Access, Authenticate
 from services.reading.alert_feed import AlertFeed
@@ -25,16 +26,6 @@ from services.reading.standing_routes import StandingRoutes
 #: How many pages are read from the database at a time.
 PAGES_AT_ONCE: Final = 3
 
-PROBLEM: Final = {
-    "type": "object",
-    "required": ["title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-}
 MEANINGS: Final = {
     401: "No key, or none that is valid.",
     403: "The key may not read this.",
@@ -42,7 +33,9 @@ MEANINGS: Final = {
     422: "A parameter that cannot be taken.",
     503: "The store cannot be read now; `Retry-After` says when to ask again.",
 }
-BEARER: Final = HTTPBearer(auto_error=False, description="An API key, as `toxwatch keys add` prints it.")
+RETRY_AFTER: Final = {503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}}
+#: Only describes: who is calling is found out by each route's own check.
+BEARER: Final = HTTPBearer(auto_error=False, scheme_name=SECURITY_SCHEME)
 
 
 def reading_router(
@@ -89,5 +82,6 @@ def reading_router(
 
 
 def _problems(*more: int) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": PROBLEM}}
-    return {status: {"description": MEANINGS[status], "content": content} for status in (401, 403, *more, 422, 503)}
+    return {
+        status: problem_response(MEANINGS[status], RETRY_AFTER.get(status)) for status in (401, 403, *more, 422, 503)
+    }

@@ -11,23 +11,23 @@ from typing import Any
 
 import httpx2
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from projections.rules.isi_jx import PROTOCOL
 from projections.store.database import Database
 from services.clock.time_source import elapsed_seconds
-from services.gateway.caller import Caller
-from services.gateway.problems import Problem
+from services.gateway.app import create_app
+from services.gateway.keys import ROLES, KeyRing, NewKey, add_key, revoke_key
+from services.gateway.observing import NobodyWatches
 from services.log.embedded import EmbeddedLog
 from services.reading.alert_feed import AlertFeed
 from services.reading.router import reading_router
+from services.settings import read_settings
 from tests.reading.telling import START
 
 PUBLIC_URL = "https://toxwatch.example"
-ROLES = ("medical-monitor", "data-manager", "inspector", "operator", "sponsor", "site")
-READERS = ROLES[:3]
+READERS = ("medical-monitor", "data-manager", "inspector")
 
 
 class FixedClock:
@@ -44,45 +44,56 @@ class FixedClock:
 
 
 class Keys:
-    """Keys that are named after their role, those of sites `site-<site>`; one that is ``revoked`` is none."""
+    """Real keys, made when one is first asked for: named after their role, those of sites `site-<site>`."""
 
-    def __init__(self) -> None:
-        self.revoked: set[str] = set()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._made: dict[str, NewKey] = {}
 
-    def __call__(self, request: Request) -> Caller:
-        key = request.headers.get("authorization", "").removeprefix("Bearer ")
-        role, _, site = ("site", "", key.removeprefix("site-")) if key.startswith("site-") else (key, "", None)
-        if role not in ROLES or key in self.revoked:
-            raise Problem(401, "No valid key", "send a key", {"WWW-Authenticate": "Bearer"})
-        return Caller(key, role, site)
+    def headers(self, name: str | None) -> dict[str, str]:
+        """What a request says about who sent it. A name that is no role's is sent as it is."""
+        if name is None:
+            return {}
+        role, _, site = name.partition("-") if name.startswith("site-") else (name, "", "")
+        if name not in self._made and role in ROLES:
+            with self._database.writing() as connection:
+                self._made[name] = add_key(connection, role, site or None, name, START)
+        return {"Authorization": f"Bearer {self._made[name].text if name in self._made else name}"}
+
+    def revoke(self, name: str) -> None:
+        """From now on it is nobody's."""
+        with self._database.writing() as connection:
+            revoke_key(connection, self._made[name].id, START)
 
 
-def app_on(database: Database, keys: Keys, feed: AlertFeed) -> FastAPI:
-    """An application of nothing but the reading routes."""
-    logs = (EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts"))
-    app = FastAPI()
-    app.include_router(reading_router(database, PROTOCOL, FixedClock(), *logs, keys, feed, PUBLIC_URL))
-    app.add_exception_handler(Problem, _as_document)
-    app.openapi_version = "3.2.0"
-    return app
-
-
-async def _as_document(_request: Request, problem: Exception) -> Response:
-    assert isinstance(problem, Problem)
-    body = {"title": problem.title, "status": problem.status, "detail": problem.detail}
-    return JSONResponse(body, problem.status, problem.headers, "application/problem+json")
+def app_on(database: Database, feed: AlertFeed) -> FastAPI:
+    """The gateway's application with the reading routes."""
+    clock = FixedClock()
+    ring = KeyRing(database, clock)
+    clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
+    router = reading_router(database, PROTOCOL, clock, clinical, alerts, ring.authenticate, feed, PUBLIC_URL)
+    return create_app(
+        database=database,
+        log=clinical,
+        protocol=PROTOCOL,
+        clock=clock,
+        settings=read_settings(),
+        keys=ring,
+        metrics=NobodyWatches(),
+        reading=router,
+    )
 
 
 class Reading:
     """Asks for documents with the key of a role."""
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: TestClient, keys: Keys) -> None:
         self._client = client
+        self._keys = keys
 
     def get(self, path: str, key: str | None = "medical-monitor", **parameters: Any) -> httpx2.Response:
         """The answer, whatever it is."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return self._client.get(path, params=parameters or None, headers=headers)
+        return self._client.get(path, params=parameters or None, headers=self._keys.headers(key))
 
     def read(self, path: str, key: str = "medical-monitor", **parameters: Any) -> Any:
         """The document, which must be there."""
@@ -94,19 +105,19 @@ class Reading:
 @contextmanager
 def reading(database: Database) -> Iterator[Reading]:
     """The routes, asked in this process."""
-    with TestClient(app_on(database, Keys(), AlertFeed(database, asyncio.Event()))) as client:
-        yield Reading(client)
+    with TestClient(app_on(database, AlertFeed(database, asyncio.Event()))) as client:
+        yield Reading(client, Keys(database))
 
 
 class Server:
     """uvicorn with the routes, on a free port."""
 
     def __init__(self, database: Database) -> None:
-        self.keys = Keys()
+        self.keys = Keys(database)
         self._stopping = asyncio.Event()
         self.feed = AlertFeed(database, self._stopping)
-        app = app_on(database, self.keys, self.feed)
-        config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2)
+        app = app_on(database, self.feed)
+        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2)
         self._server = uvicorn.Server(config)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]

@@ -29,7 +29,7 @@ def server(database: Database) -> Iterator[Server]:
 @contextmanager
 def following(server: Server, key: str = "medical-monitor", **more: str) -> Iterator[Iterator[Event]]:
     """The stream of alert events. ``last`` is the Last-Event-ID, anything else a parameter."""
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = server.keys.headers(key)
     if "last" in more:
         headers["Last-Event-ID"] = more.pop("last")
     with httpx2.stream("GET", f"{server.url}/v1/alerts/stream", params=more, headers=headers, timeout=20) as answer:
@@ -137,9 +137,9 @@ def test_a_follower_who_does_not_read_keeps_nobody_waiting(server: Server, datab
             told(connection, "FR01-002", f"ae:AE-{number}", reasons=["x" * 1900] * 20)
         newest = newest_seq(connection)
     with socket.create_connection(("127.0.0.1", server.port)) as stuck:
-        stuck.sendall(
-            b"GET /v1/alerts/stream?after=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer inspector\r\n\r\n"
-        )
+        key = server.keys.headers("inspector")["Authorization"]
+        request = f"GET /v1/alerts/stream?after=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key}\r\n\r\n"
+        stuck.sendall(request.encode())
         until(lambda: server.feed.followers == 1)
         with following(server, after="0") as events:
             assert _next(events, newest)[-1].id == str(newest)
@@ -151,7 +151,7 @@ def test_a_revoked_key_hears_nothing_more(server: Server, database: Database) ->
     """Its stream ends before the next event."""
     with following(server) as events:
         next(events)
-        server.keys.revoked.add("medical-monitor")
+        server.keys.revoke("medical-monitor")
         _tell(database)
         assert list(events) == []
 
@@ -159,7 +159,7 @@ def test_a_revoked_key_hears_nothing_more(server: Server, database: Database) ->
 def test_a_silent_stream_gives_signs_of_life(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a connection that is dead is seen, by us and by whatever stands between."""
     monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.05)
-    headers = {"Authorization": "Bearer inspector"}
+    headers = server.keys.headers("inspector")
     with httpx2.stream("GET", f"{server.url}/v1/alerts/stream", headers=headers, timeout=20) as answer:
         lines = (line for line in answer.iter_lines() if line.startswith(": ping"))
         assert [next(lines) for _ in range(3)] == [": ping"] * 3
@@ -168,7 +168,7 @@ def test_a_silent_stream_gives_signs_of_life(server: Server, monkeypatch: pytest
 def test_what_cannot_be_a_place_is_refused(server: Server) -> None:
     """As a problem, before there is a stream."""
     for last in ("x", "-1", "9" * 30):
-        headers = {"Authorization": "Bearer inspector", "Last-Event-ID": last}
+        headers = {**server.keys.headers("inspector"), "Last-Event-ID": last}
         answer = httpx2.get(f"{server.url}/v1/alerts/stream", headers=headers)
         assert answer.status_code == 422
         assert "last-event-id" in answer.json()["detail"]
