@@ -27,6 +27,7 @@ from services.gateway.caller import Caller, Role
 from services.gateway.problems import Problem, unavailable
 
 SITE: Final = Role.SITE.value
+ROLES: Final = tuple(Role)
 NAME_CHARS_MAX: Final = 200
 SITE_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
@@ -57,8 +58,8 @@ def add_key(
     connection: Connection, role: str, site: str | None, name: str, now: Instant, expires: Instant | None = None
 ) -> NewKey:
     """Make a key. Raises :class:`ApiKeyError` where role and site do not go together."""
-    if role not in set(Role):
-        raise ApiKeyError(f"role: {role!r} is none of {', '.join(Role)}")
+    if role not in ROLES:
+        raise ApiKeyError(f"role: {role!r} is none of {', '.join(ROLES)}")
     if (role == SITE) != (site is not None):
         raise ApiKeyError("site: a site's key names its site" if role == SITE else f"site: a {role} key has none")
     if site is not None and not SITE_PATTERN.fullmatch(site):
