@@ -122,13 +122,11 @@ class _Sender:
     def send(self, chunk: list[SourceLine], *, may_be_forbidden: bool) -> list[Result]:
         """The results of some lines.
 
-        403 says that the key may write none of them. Unless it may write others, ``may_be_forbidden``, it is the wrong key.
+        403 says that the key may write none of them. Unless it has written others, ``may_be_forbidden``, it is the wrong key.
         """
         response = self._answer(b"\n".join(line.raw for line in chunk))
-        if response.status_code == HTTPStatus.FORBIDDEN and may_be_forbidden:
-            error = _said(response)
-            return [Result(line.where, "refused", None, error) for line in chunk]
-        if response.status_code not in ANSWERED:
+        is_forbidden = response.status_code == HTTPStatus.FORBIDDEN
+        if response.status_code not in ANSWERED and not (is_forbidden and may_be_forbidden):
             raise PublishError(f"{self._client.base_url}: {_said(response)}")
         try:
             answers = _Answers.model_validate_json(response.content).results

@@ -206,15 +206,17 @@ def test_what_sending_again_would_not_mend_stops_it(reply: Reply, said: str, tmp
 def test_lines_that_the_key_may_not_write_are_refused_among_others() -> None:
     """A request of which it may write nothing, between two of which it may: those arrive."""
     memory = Memory()
-    forbidden = Reply(403, {"detail": "not events of this site"})
 
     def behaviour(request: Received) -> Reply:
-        return forbidden if b"e-500" in request.lines[0] else memory(request)
+        if b"e-500" not in request.lines[0]:
+            return memory(request)
+        results = [{"id": None, "status": "refused", "error": "site: not this key's"} for _ in request.lines]
+        return Reply(403, {"title": "Not for this key", "results": results})
 
     with gateway(behaviour) as server:
         results = _sent(server, [event(n) for n in range(1200)])
     assert [result.status for result in results] == ["accepted"] * 500 + ["refused"] * 500 + ["accepted"] * 200
-    assert results[500].error == "403 Forbidden: not events of this site"
+    assert results[500].error == "site: not this key's"
 
 
 def test_the_key_comes_from_a_file_before_the_environment(tmp_path: Path) -> None:
