@@ -24,8 +24,8 @@ from services.operations import migrate, rebuild, verify
 from services.publish_command import publish
 from services.reading.alerts_command import alerts
 from services.reading.assessment_command import assessment
-from services.reading.dead_letters_command import dead_letters_app
 from services.reading.export_command import export
+from services.replay_command import dead_letters_app
 from services.run_command import run
 from services.schemas import schema
 from services.simulator.command import simulate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from events.errors import BadField, EventRefused, NotJson
 from services.gateway.problems import Problem
@@ -79,6 +79,14 @@ def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message
         fault = NotJson(complaint.sentence)
         messages.append(Message(complaint.rest, complaint.rest, fault=fault))
     return messages
+
+
+def message_again(raw: bytes, kept: list[list[str]] | None) -> Message:
+    """A message that was parked: ``raw`` as it came, and the headers that were kept of one in binary mode."""
+    if kept is None:
+        return Message(raw, _on_one_line(raw))
+    headers = [(f"{_ATTRIBUTE}{name}".encode(), quote(value).encode()) for name, value in kept]
+    return _binary(MediaType(BINARY, ""), headers, raw)
 
 
 def _unsupported(detail: str) -> Problem:

@@ -1,0 +1,54 @@
+"""Taking up again what the gateway refused, once its cause is mended: with the authority of whoever sent it, and no more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from events.dates import Instant
+from events.errors import ToxwatchError
+from projections.rules.protocol import Protocol
+from projections.store import parking
+from projections.store.database import Database
+from projections.store.tables import api_keys, dead_letters
+from services.gateway.caller import Caller
+from services.gateway.intake import REFUSED, Intake, Result, Submission
+from services.gateway.messages import Message, message_again
+
+
+class ResubmissionRefused(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """It cannot be taken yet; it stays parked."""
+
+
+class Resubmission:
+    """Sends parked input through the intake again."""
+
+    def __init__(self, database: Database, intake: Intake, protocol: Protocol, source: str) -> None:
+        self._database = database
+        self._intake = intake
+        self._protocol = protocol
+        self._source = source
+
+    def replay(self, letter_id: int, by: str, now: Instant) -> Result:
+        """Take a letter's event, or find that it was taken since. Raises :class:`ResubmissionRefused`, with why."""
+        with self._database.reading() as connection:
+            letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
+            if letter is None or letter.state == parking.DELETED or letter.origin != parking.GATEWAY:
+                raise ResubmissionRefused(f"dead letter {letter_id} is none that the gateway has parked")
+            key = connection.execute(select(api_keys).where(api_keys.c.id == letter.sender)).one_or_none()
+        if key is None:
+            raise ResubmissionRefused(f"the key {letter.sender!r} that it came with is not known here")
+        caller = Caller(key.id, key.role, key.site)
+        result = self._intake.take([Submission(caller, [_message(letter)])]).results[0][0]
+        if result.status == REFUSED:
+            raise ResubmissionRefused(f"it is refused again: {result.error}")
+        with self._database.writing() as connection:
+            parking.close_replayed(connection, self._protocol, self._source, [letter_id], by, now)
+        return result
+
+
+def _message(letter: Row[Any]) -> Message:
+    headers = json.loads(letter.headers) if letter.headers is not None else None
+    return message_again(letter.raw, headers)
