@@ -5,10 +5,10 @@ VENV       ?= .venv
 UV_VERSION := 0.13.9
 WORKERS    ?= 2
 BUILD      ?= build
-DEMO_SEED  ?= 7
-DEMO_AS_OF ?= 2018-03-20T00:00:00Z
+DEMO_ARGS  ?=
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
+SOAK_ARGS   ?=
 
 BIN      := $(VENV)/bin
 PY       := $(BIN)/python
@@ -16,10 +16,11 @@ UV       := $(BIN)/uv
 TOXWATCH := $(BIN)/toxwatch
 PINS     := requirements-dev-hashes.txt
 STAMP    := $(VENV)/.set-up
+FOREIGN  := tests/foreign/node_modules/.set-up
 COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench schema requirements clean
+.PHONY: help setup demo assess foreign test lint format bench soak schema requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,17 +37,25 @@ $(STAMP): $(PINS) pyproject.toml
 	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP)  ## simulate a trial, assess it, and explain one case
-	@mkdir -p $(BUILD)
-	$(TOXWATCH) simulate --seed $(DEMO_SEED) --out $(BUILD)/trial.ndjson --truth $(BUILD)/truth.json
-	@echo
-	$(TOXWATCH) assess $(BUILD)/trial.ndjson --as-of $(DEMO_AS_OF) || test $$? -eq 2  # 2: some line was refused
-	@echo
-	@set -- $$($(TOXWATCH) assess $(BUILD)/trial.ndjson --as-of $(DEMO_AS_OF) --format json 2>/dev/null | $(PY) -c \
-	    'import json, sys; c = max(json.load(sys.stdin)["cases"], key=lambda c: c["verdict"] == "met"); print(c["subject"], c["case"])') \
-	    && set -x && $(TOXWATCH) explain $(BUILD)/trial.ndjson --as-of $(DEMO_AS_OF) --subject "$$1" --case "$$2"
+demo: $(STAMP)  ## run everything, play a simulated trial into it over HTTP, and deliver its alerts (DEMO_ARGS="--days 60")
+	@$(TOXWATCH) demo $(DEMO_ARGS)
 
-test: $(STAMP) lint  ## everything that CI runs: lint, then every test
+assess: $(STAMP)  ## simulate a trial, assess it as a file, and explain one case
+	@mkdir -p $(BUILD)
+	$(TOXWATCH) simulate --seed 7 --out $(BUILD)/trial.ndjson --truth $(BUILD)/truth.json
+	@echo
+	$(TOXWATCH) assess $(BUILD)/trial.ndjson --as-of 2018-03-20T00:00:00Z || test $$? -eq 2  # 2: some line was refused
+	@echo
+	$(TOXWATCH) explain $(BUILD)/trial.ndjson --as-of 2018-03-20T00:00:00Z --subject FR03-004 --case ae:AE-1 || test $$? -eq 2
+
+# Other people's programs that the tests hold ours against; needs Node.js 20 with npm.
+foreign: $(FOREIGN)  ## install the JavaScript that the tests of the interfaces use
+
+$(FOREIGN): tests/foreign/package-lock.json
+	@cd tests/foreign && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+test: $(STAMP) $(if $(shell command -v npm),$(FOREIGN)) lint  ## everything that CI runs: lint, then every test
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## style, types, and the import contracts
@@ -61,6 +70,9 @@ format: $(STAMP)  ## let ruff format and mend what it can
 
 bench: $(STAMP)  ## measure, as ratios against named peers
 	@$(PY) -m tests.bench $(BENCH_ARGS)
+
+soak: $(STAMP)  ## kill the running system at random, at least 200 times, and check that nothing is lost (half an hour)
+	@$(PY) -m tests.crash.soak $(SOAK_ARGS)
 
 schema: $(STAMP)  ## write events/schema again from the models
 	@$(PY) -m events.schema_files
