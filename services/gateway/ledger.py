@@ -62,11 +62,13 @@ class IntakeLedger:
         self._load_owners({_record(event) for event in events})
         wanted = select(source_sites.c.source, source_sites.c.site)
         for asked in _pieces({event.source for event in events}):
-            self._sites.update(self._connection.execute(wanted.where(source_sites.c.source.in_(asked))).tuples().all())
+            for row in self._connection.execute(wanted.where(source_sites.c.source.in_(asked))):
+                self._sites[row.source] = row.site
         if not self._subject_names_site:
             of = select(subject_sites.c.subject, subject_sites.c.site)
             for asked in _pieces({subject_of(event) or NOBODY for event in events}):
-                self._subjects.update(self._connection.execute(of.where(subject_sites.c.subject.in_(asked))).tuples().all())
+                for row in self._connection.execute(of.where(subject_sites.c.subject.in_(asked))):
+                    self._subjects[row.subject] = row.site
 
     def take(self, caller: Caller, event: AnyEvent, raw: bytes) -> tuple[bool, Taken]:
         """Take an event, or find that it was taken: whether it is new, and the one that stands.
