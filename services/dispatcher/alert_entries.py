@@ -24,6 +24,8 @@ from services.log.port import Entry
 
 CONSUMER: Final = "dispatcher"
 
+log = structlog.get_logger()
+
 
 class Fenced(ToxwatchError):  # noqa: N818 - reads better where it is caught
     """Another dispatcher has moved the position: what was read is planned already."""
@@ -64,7 +66,7 @@ class AlertEntries:
 
     def _tell_of(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:
         position = str(entry.position)
-        structlog.get_logger().error("alert_event_unreadable", position=position, reason=why)
+        log.error("alert_event_unreadable", position=position, reason=why)
         case = f"{UNDELIVERED}{position}"
         told = told_of(connection, [derived_id(self._protocol.trial, case)])
         cause = EventRef(self._source, readable_id(entry.body) or position)

@@ -16,7 +16,6 @@ from services.clock.time_source import Clock
 from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.channels.opening import open_channels
-from services.dispatcher.channels.port import where_failed
 from services.dispatcher.delivery import Delivery
 from services.dispatcher.observer import Observer, Unobserved
 from services.dispatcher.planner import Planner
@@ -33,6 +32,8 @@ POLL_SECONDS: Final = 0.5
 TROUBLE_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)
 #: How long attempts under way may take to end once we are to stop.
 STOPPING_SECONDS_MAX: Final = 10.0
+
+log = structlog.get_logger()
 
 
 class Dispatcher:
@@ -161,11 +162,10 @@ class Dispatcher:
             raise self._died
 
     def _complain(self, error: Exception) -> None:
-        log = structlog.get_logger()
         if isinstance(error, StoreUnavailable):
             log.warning("dispatcher_waits_for_the_database", error=error)
         else:
-            log.error("dispatcher_failed", error=type(error).__name__, where=where_failed(error))
+            log.error("dispatcher_failed", exc_info=error)
 
     async def _rest(self, seconds: float) -> None:
         try:
@@ -184,5 +184,7 @@ class Dispatcher:
 
 
 def _problem(error: Exception) -> str:
-    """For people: what an unforeseen error says may quote what we were working on."""
-    return str(error) if isinstance(error, StoreUnavailable) else type(error).__name__
+    """For people; what an unforeseen error says may quote what we were working on."""
+    if isinstance(error, StoreUnavailable):
+        return f"dispatcher: waiting for the database ({error})"
+    return f"dispatcher: failed with {type(error).__name__}, and tries again"

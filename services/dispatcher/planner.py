@@ -19,6 +19,8 @@ from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory, Route
 from services.log.port import Entry
 
+log = structlog.get_logger()
+
 
 class Planner:
     """Writes down who has to be told of each alert event."""
@@ -49,7 +51,7 @@ class Planner:
             draft = self._draft(each, known, steps, _failing(connection, each, now), now)
             rows = draft.rows(disabled)
             if not rows and not each.notice.is_withdrawn:
-                structlog.get_logger().warning("alert_is_taken_by_nobody", event_id=each.event_id)
+                log.warning("alert_is_taken_by_nobody", event_id=each.event_id)
             after[each.notice.alert_id] = [
                 row._replace(state=draft.ended.get(row.id, row.state)) for row in known
             ] + rows

@@ -11,6 +11,8 @@ from services.dispatcher.delivery import UNROUTABLE, WAITING, Delivery, State, n
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory, Route
 
+log = structlog.get_logger()
+
 
 def reconcile(connection: Connection, recipients: Recipients, now: Instant) -> None:
     """Try again what was disabled and is configured otherwise; what waits for a recipient or channel that is gone goes on.
@@ -20,14 +22,14 @@ def reconcile(connection: Connection, recipients: Recipients, now: Instant) -> N
     for channel, fingerprint in ledger.disabled(connection).items():
         if channel not in recipients.channels or recipients.fingerprint(channel) != fingerprint:
             attempts.enable(connection, channel, now)
-            structlog.get_logger().info("channel_enabled", channel=channel)
+            log.info("channel_enabled", channel=channel)
     directory = Directory(recipients)
     gone = [row for row in ledger.unfinished(connection) if row.route not in directory.current(row.route)]
     ended: dict[str, State] = {row.id: UNROUTABLE for row in gone}
     ledger.close(connection, ended)
     ledger.add(connection, [other for row in gone for other in _instead(row, directory, now)])
     for row in gone:
-        structlog.get_logger().warning("recipient_or_channel_is_gone", delivery=row.id, channel=row.channel)
+        log.warning("recipient_or_channel_is_gone", delivery=row.id, channel=row.channel)
 
 
 def _instead(row: Delivery, directory: Directory, now: Instant) -> list[Delivery]:

@@ -18,7 +18,7 @@ from events.dates import Instant
 from projections.store.database import Database, StoreUnavailable
 from services.clock.time_source import Clock
 from services.dispatcher import attempts
-from services.dispatcher.channels.port import Channel, Message, Outcome, what_failed, where_failed
+from services.dispatcher.channels.port import Channel, Message, Outcome
 from services.dispatcher.delivery import Delivery
 from services.dispatcher.observer import Observer
 from services.dispatcher.pace import back_off_seconds, clock_span
@@ -27,6 +27,9 @@ from services.dispatcher.routing import Directory
 
 #: How long we wait before we try to write again what could not be written (real seconds).
 WRITE_AGAIN_SECONDS: Final = 1.0
+
+
+log = structlog.get_logger()
 
 
 class Attempt(NamedTuple):
@@ -77,7 +80,7 @@ class Sender:
         try:
             begun = await asyncio.to_thread(self._write_beginning, attempt.delivery)
         except StoreUnavailable as error:
-            structlog.get_logger().warning("delivery_not_begun", delivery=attempt.delivery.id, error=error)
+            log.warning("delivery_not_begun", delivery=attempt.delivery.id, error=error)
             await asyncio.sleep(WRITE_AGAIN_SECONDS)
             return None
         self._passing("delivery.begun")
@@ -94,10 +97,9 @@ class Sender:
         )
         try:
             outcome = await self._channels[delivery.channel].send(message)
-        except Exception as error:  # noqa: BLE001 - whatever a channel raises, the alert has to be tried again
-            # Without its locals, among which a password may be.
-            outcome = Outcome("failed", what_failed(error))
-            structlog.get_logger().error("channel_broke", channel=delivery.channel, where=where_failed(error))
+        except Exception as error:  # whatever a channel raises, the alert has to be tried again
+            log.error("channel_broke", delivery=delivery.id, channel=delivery.channel, exc_info=error)
+            outcome = Outcome("failed", f"it failed with {type(error).__name__}")
         self._passing("delivery.sent")
         return attempt._replace(outcome=outcome)
 
@@ -106,9 +108,9 @@ class Sender:
         assert outcome is not None, "it was sent"
         said = {"delivery": attempt.delivery.id, "channel": attempt.delivery.channel, "attempt": attempt.number}
         if outcome.kind == "delivered":
-            structlog.get_logger().info("alert_delivered", **said)
+            log.info("alert_delivered", **said)
         else:
-            structlog.get_logger().warning("alert_not_delivered", **said, outcome=outcome.kind, trouble=outcome.error)
+            log.warning("alert_not_delivered", **said, outcome=outcome.kind, trouble=outcome.error)
         self._observer.attempted(attempt.delivery.channel, outcome.kind)
         # Unwritten, a success would be sent again: it stays in hand until the database takes it.
         while True:
@@ -116,7 +118,7 @@ class Sender:
                 await asyncio.to_thread(self._write_outcome, attempt, outcome)
                 break
             except StoreUnavailable as error:
-                structlog.get_logger().warning("outcome_not_recorded", **said, error=error)
+                log.warning("outcome_not_recorded", **said, error=error)
                 await asyncio.sleep(WRITE_AGAIN_SECONDS)
         self._passing("delivery.recorded")
         return attempt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Row, select
@@ -16,7 +15,7 @@ from projections.folds.system_alerts import system_transition
 from projections.rules.isi_jx import PROTOCOL
 from projections.rules.truth import EventRef
 from projections.store.database import Database
-from projections.store.tables import alert_events, deliveries, delivery_attempts, metadata
+from projections.store.tables import alert_events, deliveries, delivery_attempts
 from projections.store.told import tell, told_of
 from services.log.embedded import EmbeddedLog
 from services.monitor.relay import Relay
@@ -34,14 +33,10 @@ VERDICTS: dict[Urgency, Verdict] = {"urgent": "met", "prompt": "possible", "rout
 class Trial:
     """A database with both logs, a clock turned by hand, and the steps of the monitor that concern alerts."""
 
-    def __init__(self, directory: Path) -> None:
-        self.database = Database(f"sqlite:///{directory / 'toxwatch.db'}")
-        metadata.create_all(self.database.engine)
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self.clock = HandClock()
         self.log = EmbeddedLog(self.database, "alerts")
-
-    def close(self) -> None:
-        self.database.close()
 
     def raises(self, urgency: Urgency = "urgent", case: str = "ae:AE-1", **changes: Any) -> str:
         return self._tell("raised", urgency, case, changes)

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from projections.rules.isi_jx import PROTOCOL
+from projections.store.database import Database
+from projections.store.tables import metadata
 from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients
 from services.steps import nothing
@@ -61,11 +63,13 @@ class Desk:
             console=self.console,
         )
 
-    async def comes_to(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Work until the condition holds, alerts about deliveries relayed on the way."""
+    async def comes_to(self, condition: Callable[[], bool], seconds: float = 10.0, tick: int = 0) -> None:
+        """Work until the condition holds, alerts about deliveries relayed and the clock turned by ``tick`` on the way."""
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.to_thread(self.trial.relay)
+                if tick:
+                    self.trial.clock.turn(tick)
                 self.dispatcher.wake()
                 await asyncio.sleep(0.01)
 
@@ -106,8 +110,9 @@ async def at_work(
 @contextmanager
 def trial_in(directory: Path) -> Iterator[Trial]:
     """A trial whose database is closed afterwards."""
-    trial = Trial(directory)
+    database = Database(f"sqlite:///{directory / 'toxwatch.db'}")
+    metadata.create_all(database.engine)
     try:
-        yield trial
+        yield Trial(database)
     finally:
-        trial.close()
+        database.close()

@@ -67,7 +67,7 @@ class Survivor:
             desk = Desk(self.trial, self.people, self.passing)
             stop = asyncio.Event()
             running = asyncio.create_task(desk.dispatcher.run(stop))
-            coming = asyncio.create_task(desk.comes_to(condition))
+            coming = asyncio.create_task(desk.comes_to(condition, tick=SECOND // 5))
             await asyncio.wait([running, coming], return_when=asyncio.FIRST_COMPLETED)
             stop.set()
             try:
@@ -79,8 +79,6 @@ class Survivor:
             finally:
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
-            # As after a failure: what was under way when it was killed is tried again after its back-off.
-            self.trial.clock.turn(2 * SECOND)
 
 
 async def story(

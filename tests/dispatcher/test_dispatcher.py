@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from events.dates import DAY, HOUR, MINUTE, SECOND
+from projections.store.database import Database
 from services.clock.time_source import ScaledClock
 from services.dispatcher.recipients import TERMINAL
 from tests.dispatcher.alerts import CLINICAL, Trial
@@ -45,6 +46,35 @@ def test_an_alert_reaches_console_mailbox_and_webhook(trial: Trial, tmp_path: Pa
                 assert not any(CLINICAL in text or "ae:AE-1" in text for text in said)
                 assert desk.measured.attempts.count(("hook", "delivered")) == 1
                 assert {row.outcome for row in trial.attempts()} == {"delivered"}
+
+    asyncio.run(story())
+
+
+def test_either_kind_of_database_serves(database: Database, tmp_path: Path) -> None:
+    """Raised, tried in vain, found undelivered, gone for good, revised and withdrawn: every statement there is."""
+
+    async def story() -> None:
+        trial = Trial(database)
+        async with http_receiver() as receiver, http_receiver() as gone:
+            gone.answers = [Answer(500), Answer(500)]
+            gone.always = Answer(410)
+            text = hook(receiver.url) + hook(gone.url, "gone") + person("ann", "hook gone")
+            async with at_work(trial, recipients(tmp_path, text)) as desk:
+                alert_id = trial.raises()
+                await desk.comes_to(lambda: len(_attempts(trial, alert_id)) == 2)
+                await desk.after(6 * MINUTE, lambda: (f"undelivered:{alert_id}", "raised") in trial.told())
+                await desk.comes_to(lambda: len(_attempts(trial, alert_id)) == 3)
+                await desk.after(6 * MINUTE, lambda: (1, "ann", "gone", "channel-disabled") in trial.states(alert_id))
+                trial.revises()
+                await desk.comes_to(lambda: (2, "ann", "hook", "delivered") in trial.states(alert_id))
+            changed = hook(receiver.url) + hook(receiver.url, "gone") + person("ann", "hook gone")
+            async with at_work(trial, recipients(tmp_path, changed)) as desk:
+                await desk.comes_to(lambda: (2, "ann", "gone", "delivered") in trial.states(alert_id))
+                await desk.comes_to(lambda: (f"undelivered:{alert_id}", "withdrawn") in trial.told())
+                trial.withdraws()
+                await desk.comes_to(
+                    lambda: trial.states(alert_id)[-2:] == [(3, "ann", c, "delivered") for c in ("gone", "hook")]
+                )
 
     asyncio.run(story())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from sqlalchemy import event
 
 from events.dates import HOUR
 from projections.rules.isi_jx import PROTOCOL
+from projections.store.database import Database
 from projections.store.tables import positions
 from services.dispatcher import ledger
 from services.dispatcher.alert_entries import Fenced, position_of
@@ -23,9 +23,8 @@ HOOKS = hook("https://a.example") + hook("https://b.example", "other") + person(
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Trial]:
-    with trial_in(tmp_path) as trial:
-        yield trial
+def trial(database: Database) -> Trial:
+    return Trial(database)
 
 
 @pytest.fixture
@@ -41,25 +40,22 @@ def plan(trial: Trial, planner: Planner, entries: list[Entry] | None = None) -> 
         return planner.plan(entries, connection, trial.clock.now())
 
 
-def test_one_batch_or_many_make_the_same_ledger(trial: Trial, planner: Planner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_one_batch_or_many_make_the_same_ledger(trial: Trial, planner: Planner, at_once: bool) -> None:
     """A revision that supersedes another in its own batch leaves its row all the same."""
-    (tmp_path / "b").mkdir()
-    with trial_in(tmp_path / "b") as other:
-        for each in (trial, other):
-            for step in ("raises", "revises", "withdraws", "raises"):
-                getattr(each, step)()
-                if each is other:
-                    plan(other, planner)
-        assert plan(trial, planner) == 6
-        assert trial.states() == other.states()
-        assert trial.states() == [
-            (1, "ann", "hook", "superseded"),
-            (1, "ann", "other", "superseded"),
-            (2, "ann", "hook", "settled"),
-            (2, "ann", "other", "settled"),
-            (4, "ann", "hook", "waiting"),
-            (4, "ann", "other", "waiting"),
-        ]
+    for step in (trial.raises, trial.revises, trial.withdraws, trial.raises):
+        step()
+        if not at_once:
+            plan(trial, planner)
+    plan(trial, planner)
+    assert trial.states() == [
+        (1, "ann", "hook", "superseded"),
+        (1, "ann", "other", "superseded"),
+        (2, "ann", "hook", "settled"),
+        (2, "ann", "other", "settled"),
+        (4, "ann", "hook", "waiting"),
+        (4, "ann", "other", "waiting"),
+    ]
 
 
 def test_an_entry_that_stands_twice_in_the_log_is_planned_once(trial: Trial, planner: Planner) -> None:
@@ -139,10 +135,10 @@ def test_what_cannot_be_read_is_an_alert_itself(trial: Trial, planner: Planner) 
     assert len(trial.rows()) == 4
 
 
-def test_what_is_asked_twice_a_second_is_found_by_an_index(trial: Trial) -> None:
+def test_what_is_asked_twice_a_second_is_found_by_an_index(tmp_path: Path) -> None:
     """The ledger is kept for ever, and its length must not matter."""
     asked: list[str] = []
-    with trial.database.reading() as connection:
+    with trial_in(tmp_path) as trial, trial.database.reading() as connection:
 
         @event.listens_for(connection, "before_cursor_execute")
         def _keep(_connection: object, _cursor: object, sql: str, *_: object) -> None:

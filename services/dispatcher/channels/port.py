@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import Final, Literal, NamedTuple, Protocol
 
 from services.dispatcher.notice import Notice
@@ -46,11 +45,6 @@ class Channel(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
         ...
-
-
-def where_failed(error: BaseException) -> str:
-    """Where an error that nobody foresaw came from: the lines of the program, without any values."""
-    return "".join(traceback.format_tb(error.__traceback__))
 
 
 def what_failed(error: BaseException) -> str:
