@@ -13,6 +13,7 @@ import pytest
 
 from projections.store.database import Database
 from projections.store.reading import newest_seq
+from services.reading.alert_feed import FOLLOWERS_MAX
 from tests.reading.serving import Server, served, until
 from tests.reading.telling import told
 
@@ -163,6 +164,16 @@ def test_a_silent_stream_gives_signs_of_life(server: Server, monkeypatch: pytest
     with httpx2.stream("GET", f"{server.url}/v1/alerts/stream", headers=headers, timeout=20) as answer:
         lines = (line for line in answer.iter_lines() if line.startswith(": ping"))
         assert [next(lines) for _ in range(3)] == [": ping"] * 3
+
+
+def test_there_is_an_end_to_how_many_may_follow(server: Server) -> None:
+    """One more is told to come back later, and those who follow are served on."""
+    server.feed.followers += FOLLOWERS_MAX
+    answer = httpx2.get(f"{server.url}/v1/alerts/stream", headers=server.keys.headers("inspector"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    server.feed.followers -= 1
+    with following(server) as events:
+        next(events)
 
 
 def test_what_cannot_be_a_place_is_refused(server: Server) -> None:
