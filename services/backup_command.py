@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from services.backup import Manifest, back_up
 from services.backup import restore as put_back
 from services.clock.time_source import now
+from services.data_lock import alone_on
 from services.live_options import Config, Data, settings_of
 from services.settings import DATABASE_FILE, Settings, SettingsError
 
@@ -42,7 +43,8 @@ def restore(
 
     What was taken after the backup was made is not in it: let the senders publish it again, which is safe.
     """
-    manifest = put_back(backup, data, force=force)
+    with alone_on(data):
+        manifest = put_back(backup, data, force=force)
     typer.echo(f"{data / DATABASE_FILE}: restored, {_described(manifest)}", err=True)
 
 

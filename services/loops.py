@@ -28,12 +28,22 @@ class LoopEnded(Exception):  # noqa: N818 - reads better where it is raised
 
 
 class Loop:
-    """Calls ``work`` until it is stopped: at once again while it did something, else when woken, or after ``idle_seconds``."""
+    """Calls ``work`` until it is stopped: at once again while it did something, else when woken, or after ``idle_seconds``.
 
-    def __init__(self, name: str, work: Callable[[], bool], idle_seconds: Callable[[], float]) -> None:
+    ``on_unavailable`` is told the loop's name each time the database could not be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], bool],
+        idle_seconds: Callable[[], float],
+        on_unavailable: Callable[[str], None],
+    ) -> None:
         self.name: Final = name
         self._work = work
         self._idle_seconds = idle_seconds
+        self._on_unavailable = on_unavailable
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -75,6 +85,7 @@ class Loop:
                 log.critical("loop_halted", loop=self.name, trouble=str(end))
                 return
             except StoreUnavailable as error:
+                self._on_unavailable(self.name)
                 self._report(f"waiting for the database ({error})")
             except Exception as error:
                 log.exception("loop_failed", loop=self.name)

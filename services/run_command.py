@@ -38,5 +38,5 @@ def run(
         _ = settings.database_url
     except SettingsError as error:
         raise typer.BadParameter(str(error)) from None
-    configure_logs()
+    configure_logs(settings.log_level)
     asyncio.run(run_system(settings, SystemClock()))

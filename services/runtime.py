@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from events.dates import SECOND, format_instant
-from events.errors import ToxwatchError
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
 from projections.store.generation import begin_first_generation
 from projections.store.schema import SchemaState, migrate, require_current, schema_state
 from services.clock.deadlines import DeadlineClock
 from services.clock.time_source import Clock
+from services.data_lock import alone_on
 from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import load_recipients
 from services.gateway.app import create_app
@@ -43,7 +40,6 @@ from services.servers import address_of, listening, server_of
 from services.settings import Settings
 from services.steps import nothing
 
-LOCK_FILE: Final = "toxwatch.lock"
 IDLE_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
@@ -57,10 +53,6 @@ class Measured:
 
     def oldest_undelivered(self, seconds: float) -> None:
         """Nothing: see ``services.metrics_store``."""
-
-
-class AlreadyRunning(ToxwatchError):  # noqa: N818 - reads better where it is caught
-    """Another process runs on the same data."""
 
 
 class System:
@@ -95,12 +87,13 @@ class System:
             console=console,
         )
         relay = Relay(database, alerts, passing)
-        self._relay = Loop("relay", lambda: self._relayed(relay), lambda: IDLE_SECONDS)
+        lost = metrics.store_unavailable_total
+        self._relay = Loop("relay", lambda: self._relayed(relay), lambda: IDLE_SECONDS, lost)
         monitor = Monitor(database, protocol, source, Observed(metrics, clock), passing)
         runner = EmbeddedRunner(monitor, clinical, clock, self._relay.wake, metrics.monitor_batch_seconds)
-        self._monitor = Loop("monitor", runner.work, lambda: IDLE_SECONDS)
+        self._monitor = Loop("monitor", runner.work, lambda: IDLE_SECONDS, lost)
         deadlines = DeadlineClock(database, clinical, protocol, clock, source, passing)
-        self._clock = Loop("clock", lambda: self._fired(deadlines), deadlines.seconds_to_next)
+        self._clock = Loop("clock", lambda: self._fired(deadlines), deadlines.seconds_to_next, lost)
         self._loops = (self._monitor, self._relay, self._clock)
         checks = [
             database_answers(database),
@@ -185,21 +178,6 @@ def _prepare(
     if latest > clock.now() + SECOND:
         log.warning("clock_is_behind_the_log", due=format_instant(latest))
     activate(database, clinical, protocol, clock, source, passing)
-
-
-@contextmanager
-def alone_on(data: Path | None) -> Iterator[None]:
-    """Hold the data directory for this process. Raises :class:`AlreadyRunning`."""
-    if data is None:
-        yield
-        return
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(f"another toxwatch is running on {data}") from None
-        yield
 
 
 async def run_system(

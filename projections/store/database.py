@@ -20,6 +20,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from events.errors import ToxwatchError
 
 BUSY_MS: Final = 5_000
+CONNECT_SECONDS: Final = 5
+#: What is erased is overwritten, not only forgotten: parked input may hold what must not be kept.
+PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"busy_timeout={BUSY_MS}",
+    "cache_size=-32000",
+    "secure_delete=ON",
+)
 
 #: Primary result codes: busy, locked, read-only, I/O error, full, cannot open, locking protocol.
 _SQLITE_UNAVAILABLE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
@@ -40,7 +49,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url: Final = url
         self.is_sqlite: Final = make_url(url).get_backend_name() == "sqlite"
-        self.engine: Final = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+        self.engine: Final = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
         # Also on PostgreSQL reentrant use would be two transactions where one was meant.
         self._turn = threading.Lock()
 
@@ -98,6 +107,10 @@ def is_transient(error: DBAPIError) -> bool:
     return str(state)[:2] in _SQLSTATE_UNAVAILABLE or state == _READ_ONLY
 
 
+def _postgresql_engine(url: str) -> Engine:
+    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+
+
 def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
@@ -108,7 +121,7 @@ def _sqlite_engine(url: str) -> Engine:
     def _prepare(connection: Any, _record: object) -> None:
         # Python's driver would begin transactions by itself, and too late: see `_begin`.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "cache_size=-32000"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

@@ -47,4 +47,4 @@ class Observed:
 
     def met_a_bug(self, failed: EventFailed) -> None:
         """Judging raised: the subject is parked. What was raised is logged by its type and place."""
-        log.critical("subject_parked", error=failed.__cause__, offset=failed.offset)
+        log.critical("subject_parked", exc_info=failed.__cause__, offset=failed.offset)
