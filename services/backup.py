@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from events.dates import Instant, format_instant
 from events.errors import ToxwatchError
+from services.data_lock import LOCK_FILE
 from services.settings import DATABASE_FILE
 
 #: In the copy alone; a database that is in use has no such table.
@@ -72,7 +73,7 @@ def restore(backup: Path, data: Path, *, force: bool = False) -> Manifest:
     if not backup.is_file():
         raise BackupError(f"{backup}: there is no such file")
     data.mkdir(parents=True, exist_ok=True)
-    if any(data.iterdir()) and not force:
+    if any(path.name != LOCK_FILE for path in data.iterdir()) and not force:
         raise BackupError(f"{data}: is not empty; --force replaces the database in it")
     target = data / DATABASE_FILE
     part = data / (DATABASE_FILE + UNFINISHED)
