@@ -32,7 +32,8 @@ class CohortCounts:
 
     def move(self, subject: str, before: SubjectStanding | None, after: SubjectStanding | None) -> list[CohortRow]:
         """Count a subject as ``after`` instead of ``before``, and give the levels whose counts are others now."""
-        if before == after:
+        if (before and before[:3]) == (after and after[:3]):
+            # Only why the subject is pending may be another.
             return []
         self._moved[subject] = after.cohort if after is not None and after.has_dlt else None
         touched: dict[CohortKey, Counter[str]] = {}

@@ -15,7 +15,7 @@ from tests.monitor.deployment import Deployment
 from tests.properties.draws import Draw
 from tests.properties.timelines import random_timeline
 
-SEEDS = range(40)
+SEEDS = range(24)
 LONG = 60 * DAY
 #: A story with a case that stands, of a subject who counts.
 TELLING = 3
