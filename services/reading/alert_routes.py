@@ -38,9 +38,7 @@ class AlertRoutes:
         Go on with `after` = `next`. An alert that changes meanwhile moves to the end: nothing is missed, and nothing comes
         twice in the same revision.
         """
-        found = await self._reader.ask(partial(alerts_after, **dict(parameters)))
-        following = found[-1].seq if len(found) == parameters.limit else None
-        return AlertPage(alerts=[alert_shape(alert) for alert in found], next=following)
+        return await self._reader.ask(partial(_page, parameters=parameters))
 
     async def whole(self, alert_id: str, parameters: Annotated[NoParameters, Query()]) -> WholeAlert:
         """One alert with its history, the events that it rests on, and what became of its deliveries."""
@@ -75,6 +73,12 @@ class AlertRoutes:
                 return
             for told in page:
                 yield ServerSentEvent(id=str(told.seq), raw_data=told.body.decode())
+
+
+def _page(connection: Connection, parameters: AlertParameters) -> AlertPage:
+    found = alerts_after(connection, **dict(parameters))
+    following = found[-1].seq if len(found) == parameters.limit else None
+    return AlertPage(alerts=[alert_shape(alert) for alert in found], next=following)
 
 
 def _whole(connection: Connection, alert_id: str) -> WholeAlert | None:

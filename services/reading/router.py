@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends
@@ -23,6 +24,9 @@ from services.reading.parameters import PlainSpokenRoute
 from services.reading.reader import Reader
 from services.reading.standing_routes import StandingRoutes
 
+#: Responses by status, as OpenAPI describes them.
+Responses = Mapping[int | str, dict[str, Any]]
+
 #: How many pages are read from the database at a time.
 PAGES_AT_ONCE: Final = 3
 
@@ -34,6 +38,12 @@ MEANINGS: Final = {
     503: "The store cannot be read now; `Retry-After` says when to ask again.",
 }
 RETRY_AFTER: Final = {503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}}
+ASSESSMENT: Final[Responses] = {
+    200: {
+        "description": "The JSON of `toxwatch assess`.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
 #: Only describes: who is calling is found out by each route's own check.
 BEARER: Final = HTTPBearer(auto_error=False, scheme_name=SECURITY_SCHEME)
 
@@ -57,14 +67,22 @@ def reading_router(
     standing = StandingRoutes(database, protocol, clock, {"clinical": clinical, "alerts": alerts})
     readers = Depends(access.of(*READERS))
 
-    def get(path: str, endpoint: Callable[..., Any], *may: Any, problems: tuple[int, ...] = (), **more: Any) -> None:
-        router.add_api_route(path, endpoint, dependencies=list(may), responses=_problems(*problems), **more)
+    def get(
+        path: str,
+        endpoint: Callable[..., Any],
+        *may: Any,
+        problems: tuple[int, ...] = (),
+        answer: Responses = MappingProxyType({}),
+        **more: Any,
+    ) -> None:
+        responses = {**answer, **_problems(*problems)}
+        router.add_api_route(path, endpoint, dependencies=list(may), responses=responses, **more)
 
     get("/v1/alerts", told.page, readers)
     # Before the route of one alert, which would take its name for an id.
     get("/v1/alerts/stream", told.stream, readers, Depends(told.start), response_class=EventSourceResponse)
     get("/v1/alerts/{alert_id}", told.whole, readers, problems=(404,))
-    get("/v1/assessment", standing.assessment, readers)
+    get("/v1/assessment", standing.assessment, readers, answer=ASSESSMENT)
     get("/v1/dead-letters", letters.page, Depends(access.of(*READERS, OPERATOR, SITE)))
     get("/v1/dead-letters/{letter_id}", letters.whole, Depends(access.of(*READERS, OPERATOR, SITE)), problems=(404,))
     get("/v1/status", standing.status, Depends(access.of(*READERS, OPERATOR)))
@@ -81,7 +99,7 @@ def reading_router(
     return documents
 
 
-def _problems(*more: int) -> dict[int | str, dict[str, Any]]:
+def _problems(*more: int) -> Responses:
     return {
         status: problem_response(MEANINGS[status], RETRY_AFTER.get(status)) for status in (401, 403, *more, 422, 503)
     }

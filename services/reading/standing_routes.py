@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from events.dates import Instant, format_instant
 from events.envelope import InstantText
@@ -75,14 +76,16 @@ class StandingRoutes:
         # It may take seconds, for every subject of the trial: one at a time.
         self._assessor = Reader(database, at_once=1)
 
-    async def assessment(self, parameters: Annotated[AssessmentParameters, Query()]) -> dict[str, Any]:
+    async def assessment(self, parameters: Annotated[AssessmentParameters, Query()]) -> Response:
         """What `toxwatch assess` says, from the stored charts: at an instant, by what was recorded or received by then."""
         as_of = self._clock.now() if parameters.as_of is None else parameters.as_of
+        axis, subject = parameters.as_of_axis, parameters.subject
 
-        def judged() -> dict[str, Any]:
-            return assessment_document(self._database, self._protocol, as_of, parameters.as_of_axis, parameters.subject)
+        def judged() -> bytes:
+            # Written here too: of a whole trial it is much, and the event loop has others to serve.
+            return json.dumps(assessment_document(self._database, self._protocol, as_of, axis, subject)).encode()
 
-        return await self._assessor.run(judged)
+        return Response(await self._assessor.run(judged), media_type="application/json")
 
     async def status(self, parameters: Annotated[NoParameters, Query()]) -> Status:
         """Positions, lag and counts; nothing clinical."""
