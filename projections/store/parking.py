@@ -226,6 +226,7 @@ def _ids_of(connection: Connection, fingerprints: Iterable[str]) -> dict[str, in
 
 def _row(fingerprint: str, letter: NewLetter, times: int, now: Instant) -> dict[str, object]:
     values = {name: _storable(value) if isinstance(value, str) else value for name, value in letter._asdict().items()}
+    values["headers"] = letter.headers
     seen = {"received_at": now, "last_seen_at": now, "times": times, "state": PARKED}
     return {"fingerprint": fingerprint, **values, **seen}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from events.errors import BadField, EventRefused, NotJson
+from events.triage import readable_id
 from services.gateway.problems import Problem
 from services.gateway.splitting import TooManyError, elements, lines
 
@@ -21,6 +22,7 @@ EVENTS_MAX: Final = 10_000
 
 _ATTRIBUTE: Final = "ce-"
 _WHITE: Final = b" \t\r\n"
+_UNDECODED: Final = "surrogateescape"
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -82,11 +84,8 @@ def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message
 
 
 def message_again(raw: bytes, kept: list[list[str]] | None) -> Message:
-    """A message that was parked: ``raw`` as it came, and the headers that were kept of one in binary mode."""
-    if kept is None:
-        return Message(raw, _on_one_line(raw))
-    headers = [(f"{_ATTRIBUTE}{name}".encode(), quote(value).encode()) for name, value in kept]
-    return _binary(MediaType(BINARY, ""), headers, raw)
+    """A message that was parked: ``raw`` as it came, and the attributes that were kept of one in binary mode."""
+    return Message(raw, _on_one_line(raw)) if kept is None else _composed([(name, text) for name, text in kept], raw)
 
 
 def _unsupported(detail: str) -> Problem:
@@ -100,36 +99,39 @@ def _on_one_line(raw: bytes) -> bytes:
 
 
 def _binary(media: MediaType, headers: Headers, body: bytes) -> Message:
-    """The attributes are headers, the data is the body. Each becomes a member; the data must be one JSON value by itself."""
+    """The attributes are headers, the data is the body."""
     attributes = [
         (name.decode("latin-1").lower().removeprefix(_ATTRIBUTE), _value(value))
         for name, value in headers
         if name.lower().startswith(_ATTRIBUTE.encode())
     ]
-    kept = json.dumps([[name, value] for name, value in attributes])
-    if not media.is_plain:
+    if attributes and not media.is_plain:
         attributes.append(("datacontenttype", f"{media.name}; {media.parameters}"))
-    members = [f"{_text(name)}: {_text(value)}" for name, value in attributes]
+    return _composed(attributes, body)
+
+
+def _composed(attributes: Sequence[tuple[str, str]], body: bytes) -> Message:
+    """One member for each attribute, as often as it was given, and the data, which must be one JSON value by itself."""
+    members = ", ".join((*(f"{_text(name)}: {_text(value)}" for name, value in attributes), '"data": '))
     data = _on_one_line(body)
-    whole = ", ".join((*members, '"data": ')).encode("utf-8", "surrogateescape")
-    event = b"{" + whole + data + b"}"
+    event = b"{" + members.encode("utf-8", _UNDECODED) + data + b"}"
     fault: EventRefused | None = None
-    if not attributes or attributes[0][0] == "datacontenttype":
+    if not attributes:
         fault = BadField(
-            f"specversion: is missing, and so is every other attribute; in binary mode they are headers (ce-specversion, "
+            "specversion: is missing, and so is every other attribute; in binary mode they are headers (ce-specversion, "
             f"ce-id, …), and a whole event travels as {STRUCTURED}",
             field="specversion",
         )
     elif not _is_one_value(data):
-        fault = NotJson("data: the body is not one JSON value", field="data")
-    return Message(body, event, kept, fault)
+        fault = NotJson("data: the body is not one JSON value", field="data", event_id=readable_id(event))
+    return Message(body, event, json.dumps(attributes), fault)
 
 
 def _value(header: bytes) -> str:
     """A header's value: unquoted, then percent-decoded once (CloudEvents, HTTP binding, 3.1.3.2)."""
     if len(header) > 1 and header.startswith(b'"') and header.endswith(b'"'):
         header = header[1:-1].replace(b'\\"', b'"').replace(b"\\\\", b"\\")
-    return unquote_to_bytes(header).decode("utf-8", "surrogateescape")
+    return unquote_to_bytes(header).decode("utf-8", _UNDECODED)
 
 
 def _text(value: str) -> str:
@@ -139,7 +141,7 @@ def _text(value: str) -> str:
 def _is_one_value(data: bytes) -> bool:
     """Or ``{}, "subject": "x"`` would add an attribute."""
     try:
-        json.loads(data.decode("utf-8", "surrogateescape"))
+        json.loads(data.decode("utf-8", _UNDECODED))
     except RecursionError:
         return False
     except ValueError as error:
