@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, TextIO
 
 import structlog
@@ -80,7 +81,8 @@ class Dispatcher:
         """There is news in the alert log. From any thread; without it, we look twice a second."""
         loop = self._loop
         if loop is not None:
-            loop.call_soon_threadsafe(self._woken.set)
+            with suppress(RuntimeError):  # it has ended this moment
+                loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop``, and then let what is under way come to its end."""
@@ -112,12 +114,21 @@ class Dispatcher:
         if not self._reconciled:
             await asyncio.to_thread(self._reconcile)
             self._reconciled = True
-        more = await asyncio.to_thread(self._reader.catch_up)
-        await asyncio.to_thread(self._watch.look)
+        try:
+            more = await asyncio.to_thread(self._reader.catch_up)
+            await asyncio.to_thread(self._watch.look)
+        except Exception:
+            # Whatever keeps us from planning, what is planned already is sent.
+            await self._start_what_is_due()
+            raise
+        pause = await self._start_what_is_due()
+        return 0.0 if more else pause
+
+    async def _start_what_is_due(self) -> float:
         due, pause = await asyncio.to_thread(self._due, list(self._under_way.values()))
         for delivery in due:
             self._start(delivery)
-        return 0.0 if more else pause
+        return pause
 
     def _reconcile(self) -> None:
         with self._database.writing() as connection:
@@ -151,9 +162,10 @@ class Dispatcher:
         del self._under_way[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, Exception):
+                # We look again in our own time, lest what cannot be written is tried in a tight loop.
                 self._complain(error)
-            else:
-                self._died = error
+                return
+            self._died = error
         self._woken.set()
 
     def _raise_what_ended_an_attempt(self) -> None:
@@ -168,11 +180,9 @@ class Dispatcher:
             log.error("dispatcher_failed", exc_info=error)
 
     async def _rest(self, seconds: float) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
-        except TimeoutError:
-            pass
         self._woken.clear()
 
     async def _close(self) -> None:

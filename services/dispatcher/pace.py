@@ -1,4 +1,4 @@
-"""How patient we are with receivers: in real seconds, whatever the speed of the clock.
+"""How long we wait for receivers: in real seconds, whatever the speed of the clock.
 
 A demonstration plays months in minutes; the mail server in it answers no faster for that. So back-off and the patience
 with a delivery are real time. What the protocol counts in hours (the wait of a ``routine`` alert) is the clock's.

@@ -28,7 +28,6 @@ from services.dispatcher.routing import Directory
 #: How long we wait before we try to write again what could not be written (real seconds).
 WRITE_AGAIN_SECONDS: Final = 1.0
 
-
 log = structlog.get_logger()
 
 

@@ -81,6 +81,11 @@ class Trial:
             wanted = select(delivery_attempts).order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.attempt)
             return list(connection.execute(wanted))
 
+    def outcomes(self, alert_id: str | None = None) -> list[str]:
+        """What came of every attempt that has ended, about one alert or all."""
+        ids = {row.id for row in self.rows(alert_id)}
+        return [row.outcome for row in self.attempts() if row.delivery_id in ids and row.outcome != "started"]
+
     def told(self) -> list[tuple[str, str]]:
         """The case and kind of every alert event, in order."""
         with self.database.reading() as connection:

@@ -116,3 +116,10 @@ def trial_in(directory: Path) -> Iterator[Trial]:
         yield Trial(database)
     finally:
         database.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds, and fail where it never does."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -184,10 +184,3 @@ def make_certificate(directory: Path) -> Path:
     command += ["-keyout", str(certificate.with_suffix(".key")), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)
     return certificate
-
-
-async def eventually(condition: Any, seconds: float = 10.0) -> None:
-    """Wait until the condition holds; fail when it does not come to hold."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
