@@ -6,9 +6,11 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TextIO
 
 import structlog
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from events.dates import SECOND, format_instant
@@ -20,11 +22,12 @@ from services.clock.deadlines import DeadlineClock
 from services.clock.time_source import Clock
 from services.data_lock import alone_on
 from services.dispatcher.dispatcher import Dispatcher
-from services.dispatcher.recipients import load_recipients
+from services.dispatcher.recipients import Recipients, load_recipients
 from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
 from services.health import clock_is_believed, create_metrics_app, database_answers
 from services.log.embedded import EmbeddedLog
+from services.log.port import EventLog
 from services.loops import Loop
 from services.metrics import Metrics
 from services.metrics_store import StoreCollector
@@ -55,6 +58,20 @@ class Measured:
         """Nothing: see ``services.metrics_store``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the services of one process share."""
+
+    settings: Settings
+    database: Database
+    protocol: Protocol
+    clock: Clock
+    clinical: EventLog
+    alerts: EventLog
+    metrics: Metrics
+    passing: Callable[[str], None]
+
+
 class System:
     """One process: gateway, monitor, relay, clock, dispatcher and metrics, on one database."""
 
@@ -66,59 +83,25 @@ class System:
         passing: Callable[[str], None] = nothing,
         console: TextIO | None = None,
     ) -> None:
-        protocol = find_protocol(settings.protocol)
-        source = settings.source
+        protocol, metrics = find_protocol(settings.protocol), Metrics(CollectorRegistry())
         clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
+        parts = Parts(settings, database, protocol, clock, clinical, alerts, metrics, passing)
         recipients = load_recipients(settings.recipients)
-        _prepare(database, clinical, protocol, clock, source, passing)
-        metrics = Metrics(CollectorRegistry())
+        _prepare(parts)
         metrics.registry.register(StoreCollector(database, clock))
         self.stopping = asyncio.Event()
-        self._dispatcher = Dispatcher(
-            database,
-            alerts,
-            protocol,
-            clock,
-            source,
-            recipients,
-            settings.public_url,
-            Measured(metrics),
-            passing,
-            console=console,
-        )
-        relay = Relay(database, alerts, passing)
-        lost = metrics.store_unavailable_total
-        self._relay = Loop("relay", lambda: self._relayed(relay), lambda: IDLE_SECONDS, lost)
-        monitor = Monitor(database, protocol, source, Observed(metrics, clock), passing)
-        runner = EmbeddedRunner(monitor, clinical, clock, self._relay.wake, metrics.monitor_batch_seconds)
-        self._monitor = Loop("monitor", runner.work, lambda: IDLE_SECONDS, lost)
-        deadlines = DeadlineClock(database, clinical, protocol, clock, source, passing)
-        self._clock = Loop("clock", lambda: self._fired(deadlines), deadlines.seconds_to_next, lost)
+        self._dispatcher = _dispatcher(parts, recipients, console)
+        self._relay = self._relay_loop(parts)
+        self._monitor = _monitor_loop(parts, self._relay.wake)
+        self._clock = self._clock_loop(parts)
         self._loops = (self._monitor, self._relay, self._clock)
+        self._gateway = _gateway(parts, self.stopping, self._monitor.wake, self._relay.wake)
         checks = [
             database_answers(database),
             clock_is_believed(clock),
             lambda: self._dispatcher.problem,
             *(loop.trouble for loop in self._loops),
         ]
-        keys = KeyRing(database, clock)
-        self._feed = AlertFeed(database, self.stopping)
-        reading = reading_router(
-            database, protocol, clock, clinical, alerts, keys.authenticate, self._feed, settings.public_url
-        )
-        self._gateway = create_app(
-            database=database,
-            log=clinical,
-            protocol=protocol,
-            clock=clock,
-            settings=settings,
-            keys=keys,
-            metrics=metrics,
-            reading=reading,
-            on_appended=self._appended,
-            on_told=self._relay.wake,
-            passing=passing,
-        )
         self._metrics_app = create_metrics_app(metrics, checks)
 
     async def serve(self, gateway: socket.socket, metrics: socket.socket) -> None:
@@ -144,40 +127,95 @@ class System:
         await asyncio.wait([stopped, *serving], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
 
-    def _appended(self) -> None:
-        self._monitor.wake()
+    def _relay_loop(self, parts: Parts) -> Loop:
+        relay = Relay(parts.database, parts.alerts, parts.passing)
 
-    def _relayed(self, relay: Relay) -> bool:
-        if not relay.relay():
-            return False
-        self._dispatcher.wake()
-        return True
+        def work() -> bool:
+            if not relay.relay():
+                return False
+            self._dispatcher.wake()
+            return True
 
-    def _fired(self, deadlines: DeadlineClock) -> bool:
-        if not deadlines.fire():
-            return False
-        self._monitor.wake()
-        return True
+        return Loop("relay", work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
+
+    def _clock_loop(self, parts: Parts) -> Loop:
+        deadlines = DeadlineClock(
+            parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing
+        )
+
+        def work() -> bool:
+            if not deadlines.fire():
+                return False
+            self._monitor.wake()
+            return True
+
+        return Loop("clock", work, deadlines.seconds_to_next, parts.metrics.store_unavailable_total)
 
 
-def _prepare(
-    database: Database,
-    clinical: EmbeddedLog,
-    protocol: Protocol,
-    clock: Clock,
-    source: str,
-    passing: Callable[[str], None],
-) -> None:
+def _monitor_loop(parts: Parts, wake_relay: Callable[[], None]) -> Loop:
+    observed = Observed(parts.metrics, parts.clock)
+    monitor = Monitor(parts.database, parts.protocol, parts.settings.source, observed, parts.passing)
+    runner = EmbeddedRunner(monitor, parts.clinical, parts.clock, wake_relay, parts.metrics.monitor_batch_seconds)
+    return Loop("monitor", runner.work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
+
+
+def _dispatcher(parts: Parts, recipients: Recipients, console: TextIO | None) -> Dispatcher:
+    return Dispatcher(
+        parts.database,
+        parts.alerts,
+        parts.protocol,
+        parts.clock,
+        parts.settings.source,
+        recipients,
+        parts.settings.public_url,
+        Measured(parts.metrics),
+        parts.passing,
+        console=console,
+    )
+
+
+def _gateway(
+    parts: Parts, stopping: asyncio.Event, on_appended: Callable[[], None], on_told: Callable[[], None]
+) -> FastAPI:
+    """The routes that write and those that read, under the same keys."""
+    keys = KeyRing(parts.database, parts.clock)
+    reading = reading_router(
+        parts.database,
+        parts.protocol,
+        parts.clock,
+        parts.clinical,
+        parts.alerts,
+        keys.authenticate,
+        AlertFeed(parts.database, stopping),
+        parts.settings.public_url,
+    )
+    return create_app(
+        database=parts.database,
+        log=parts.clinical,
+        protocol=parts.protocol,
+        clock=parts.clock,
+        settings=parts.settings,
+        keys=keys,
+        metrics=parts.metrics,
+        reading=reading,
+        on_appended=on_appended,
+        on_told=on_told,
+        passing=parts.passing,
+    )
+
+
+def _prepare(parts: Parts) -> None:
     """A new database gets its tables; another must have those of this version. The rules in force go into the log."""
-    if schema_state(database) is SchemaState.EMPTY:
-        migrate(database)
-    require_current(database)
-    with database.writing() as connection:
-        begin_first_generation(connection, clock.now())
-        latest = clinical.stamp(clock.now(), connection)
-    if latest > clock.now() + SECOND:
+    if schema_state(parts.database) is SchemaState.EMPTY:
+        migrate(parts.database)
+    require_current(parts.database)
+    now = parts.clock.now()
+    with parts.database.writing() as connection:
+        begin_first_generation(connection, now)
+        latest = parts.clinical.stamp(now, connection)
+    if latest > now + SECOND:
         log.warning("clock_is_behind_the_log", due=format_instant(latest))
-    activate(database, clinical, protocol, clock, source, passing)
+    activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing)
 
 
 async def run_system(

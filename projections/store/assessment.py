@@ -19,12 +19,10 @@ from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import findings_of
 from projections.rules.protocol import Protocol
 from projections.store import charts
-from projections.store.apply import rules_in_force
 from projections.store.charts import SubjectRow
 from projections.store.database import Database
 from projections.store.generation import current_generation
 from projections.store.tables import NOBODY, chart_events
-from projections.store.watch import NO_RULES
 
 Axis = Literal["recorded", "received"]
 
@@ -32,15 +30,20 @@ CLOCK: str = "clock"
 
 
 def assessment(
-    database: Database, protocol: Protocol, as_of: Instant, axis: Axis = "recorded", subject: str | None = None
+    database: Database,
+    protocol: Protocol,
+    rules: str,
+    as_of: Instant,
+    axis: Axis = "recorded",
+    subject: str | None = None,
 ) -> dict[str, Any]:
     """``events``, ``cases``, ``cohorts``, ``lab_grades`` and ``queries`` at an instant; of one subject, or of all.
 
-    ``cohorts`` are always those of the whole trial.
+    ``rules`` is the hash of the protocol's configuration: what was judged under another is judged again. ``cohorts`` are
+    always those of the whole trial.
     """
     with database.reading() as connection:
         generation = current_generation(connection)
-        rules = rules_in_force(connection)
         board = CohortBoard(protocol)
         cases: list[dict[str, Any]] = []
         queries: list[dict[str, str]] = []
@@ -50,7 +53,7 @@ def assessment(
             stored = charts.stored_findings(connection, generation, part)
             for one in part:
                 chart = _chart(protocol, one, known[one], as_of, axis)
-                if _stands(rows[one], as_of, axis, rules.sha256 if rules else NO_RULES):
+                if _stands(rows[one], as_of, axis, rules):
                     found, standing = stored[one], rows[one].standing
                 else:
                     judged = findings_of(chart, as_of)

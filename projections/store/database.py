@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from events.errors import ToxwatchError
 
@@ -87,6 +88,8 @@ class Database:
 def _unavailable() -> Iterator[None]:
     try:
         yield
+    except PoolTimeout as error:
+        raise StoreUnavailable("the database cannot be used now: every connection is taken") from error
     except DBAPIError as error:
         if is_transient(error):
             raise StoreUnavailable(f"the database cannot be used now: {error.orig}") from error

@@ -21,6 +21,7 @@ from services.log.port import EventLog
 from services.reading.alert_shapes import Shape
 from services.reading.parameters import AssessmentParameters, NoParameters
 from services.reading.reader import Reader
+from services.rules_version import configuration_hash
 
 #: Which log each consumer reads. Whoever is not named here reads the clinical log.
 READ_BY: Final = {DISPATCHER: "alerts"}
@@ -115,7 +116,14 @@ def assessment_document(
         "as_of": format_instant(as_of),
         "protocol": protocol.name,
         "protocol_version": protocol.version,
-        **assessment(database, protocol, as_of, "received" if axis is Axis.RECEIVED else "recorded", subject),
+        **assessment(
+            database,
+            protocol,
+            configuration_hash(protocol),
+            as_of,
+            "received" if axis is Axis.RECEIVED else "recorded",
+            subject,
+        ),
         "refused": [],
     }
 

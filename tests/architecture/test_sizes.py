@@ -11,7 +11,10 @@ FILE_LINES_LIMIT = 400
 FUNCTION_LINES_LIMIT = 50
 
 # Path, or path::function, and why it may be longer. What no longer needs its line here must lose it.
-ALLOWED: dict[str, str] = {}
+ALLOWED: dict[str, str] = {
+    "projections/store/migrations/versions/v0001_first_tables.py::upgrade": "a list of tables, written by Alembic",
+    "projections/store/migrations/versions/v0001_first_tables.py::downgrade": "the same list backwards",
+}
 
 
 def _too_long(module: Module) -> Iterator[str]:

@@ -28,6 +28,7 @@ from services.log.port import NewEntry
 from services.monitor.activation import activate
 from services.monitor.monitor import Monitor
 from services.monitor.relay import Relay
+from services.rules_version import configuration_hash
 from services.steps import nothing
 
 Json = dict[str, Any]
@@ -132,7 +133,7 @@ class Deployment:
 
     def assessed(self, as_of: Instant, axis: Axis = "recorded") -> Json:
         """What the stored projections say at an instant."""
-        found = assessment(self.database, self.protocol, as_of, axis)
+        found = assessment(self.database, self.protocol, configuration_hash(self.protocol), as_of, axis)
         return {name: json.loads(json.dumps(found[name])) for name in COMPARED}
 
     def judged_from_log(self, path: Path, as_of: Instant, axis: Axis = "recorded") -> Json:
