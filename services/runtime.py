@@ -48,16 +48,6 @@ IDLE_SECONDS: Final = 1.0
 log = structlog.get_logger()
 
 
-class Measured:
-    """What the dispatcher lets be measured, as metrics. The age of the oldest is read from the database when scraped."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self.attempted = metrics.deliveries_total
-
-    def oldest_undelivered(self, seconds: float) -> None:
-        """Nothing: see ``services.metrics_store``."""
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the services of one process share."""
@@ -112,15 +102,18 @@ class System:
         serving = [asyncio.create_task(server.serve([listener])) for server, listener in servers]
         dispatching = asyncio.create_task(self._dispatcher.run(self.stopping))
         try:
-            await self._stopped_or_failed(serving)
+            await self._stopped_or_failed([*serving, dispatching])
         finally:
             self.stopping.set()
             for server, _ in servers:
                 server.should_exit = True
-            await asyncio.gather(*serving, return_exceptions=True)
+            ends = await asyncio.gather(*serving, return_exceptions=True)
             for loop in self._loops:
                 await asyncio.to_thread(loop.stop)
             await dispatching
+        for end in ends:
+            if end is not None:
+                raise end
 
     async def _stopped_or_failed(self, serving: list[asyncio.Task[None]]) -> None:
         stopped = asyncio.create_task(self.stopping.wait())
@@ -168,7 +161,7 @@ def _dispatcher(parts: Parts, recipients: Recipients, console: TextIO | None) ->
         parts.settings.source,
         recipients,
         parts.settings.public_url,
-        Measured(parts.metrics),
+        parts.metrics,
         parts.passing,
         console=console,
     )

@@ -65,7 +65,7 @@ class Dispatcher:
         self._link = public_url.rstrip("/") + "/alerts/"
         planner = Planner(protocol, source, recipients)
         self._reader = AlertReader(database, alert_log, planner, clock, passing)
-        self._watch = UndeliveredWatch(database, protocol, clock, source, observer, passing)
+        self._watch = UndeliveredWatch(database, protocol, clock, source, passing)
         self._channels = open_channels(recipients, console or sys.stderr, time_source.now)
         self._sender = Sender(
             database, clock, recipients, self._channels, lambda alert_id: self._link + alert_id, observer, passing

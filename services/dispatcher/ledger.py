@@ -127,13 +127,6 @@ def told_late(connection: Connection) -> set[str]:
     return set(connection.scalars(wanted))
 
 
-def oldest_undelivered(connection: Connection, now: Instant) -> Instant | None:
-    """Since when the oldest row that should have been delivered waits."""
-    wanted = _unfinished(connection, select(func.min(deliveries.c.not_before))).where(deliveries.c.not_before <= now)
-    found: Instant | None = connection.scalar(wanted)
-    return found
-
-
 def disabled(connection: Connection) -> dict[str, str]:
     """The channels that are disabled, each with the fingerprint of the configuration under which it was."""
     columns = (disabled_channels.c.channel, disabled_channels.c.fingerprint)

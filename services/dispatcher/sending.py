@@ -110,7 +110,7 @@ class Sender:
             log.info("alert_delivered", **said)
         else:
             log.warning("alert_not_delivered", **said, outcome=outcome.kind, trouble=outcome.error)
-        self._observer.attempted(attempt.delivery.channel, outcome.kind)
+        self._observer.deliveries_total(attempt.delivery.channel, outcome.kind)
         # Unwritten, a success would be sent again: it stays in hand until the database takes it.
         while True:
             try:

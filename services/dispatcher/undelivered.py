@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from events.dates import SECOND, Instant
+from events.dates import Instant
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition
 from projections.folds.system_alerts import UNDELIVERED, system_transition
@@ -18,7 +18,6 @@ from projections.store.told import tell, told_of
 from services.clock.time_source import Clock
 from services.dispatcher import ledger
 from services.dispatcher.delivery import Delivery
-from services.dispatcher.observer import Observer
 from services.dispatcher.pace import clock_span
 
 #: For so long a delivery may be under way before somebody is told that it is (real seconds).
@@ -35,14 +34,12 @@ class UndeliveredWatch:
         protocol: Protocol,
         clock: Clock,
         source: str,
-        observer: Observer,
         passing: Callable[[str], None],
     ) -> None:
         self._database = database
         self._protocol = protocol
         self._clock = clock
         self._source = source
-        self._observer = observer
         self._passing = passing
 
     def look(self) -> None:
@@ -50,9 +47,7 @@ class UndeliveredWatch:
         now = self._clock.now()
         since = now - clock_span(self._clock, UNDELIVERED_SECONDS_MAX)
         with self._database.reading() as connection:
-            oldest = ledger.oldest_undelivered(connection, now)
             changed = ledger.late(connection, since) != ledger.told_late(connection)
-        self._observer.oldest_undelivered(max(0, now - oldest) / SECOND if oldest is not None else 0.0)
         if not changed:
             return
         with self._database.writing() as connection:

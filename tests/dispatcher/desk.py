@@ -28,13 +28,9 @@ class Measured:
 
     def __init__(self) -> None:
         self.attempts: list[tuple[str, str]] = []
-        self.oldest_seconds = 0.0
 
-    def attempted(self, channel: str, outcome: str) -> None:
+    def deliveries_total(self, channel: str, outcome: str) -> None:
         self.attempts.append((channel, outcome))
-
-    def oldest_undelivered(self, seconds: float) -> None:
-        self.oldest_seconds = seconds
 
 
 class Desk:
