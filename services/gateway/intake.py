@@ -199,7 +199,8 @@ class Intake:
         outcomes = Counter(result.status for result in results)
         reasons = Counter(verdict.reason for verdict in verdicts.taken if isinstance(verdict, EventRefused))
         log = structlog.get_logger()
-        log.info("events_taken", **dict(outcomes), last=str(results[-1].position) if results else None)
+        last = next((str(result.position) for result in reversed(results) if result.position is not None), None)
+        log.info("events_taken", **dict(outcomes), last=last)
         if reasons:
             log.warning("events_refused", reasons=dict(reasons), keys=sorted({one.caller.key_id for one in candidates}))
 

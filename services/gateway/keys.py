@@ -31,6 +31,9 @@ ROLES: Final = tuple(Role)
 NAME_CHARS_MAX: Final = 200
 SITE_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
+#: Of a secret, and the hash that it was compared with.
+Digest = tuple[bytes, str]
+
 _KEY: Final = re.compile(r"txw_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _SECRET_BYTES: Final = 32
 _ID_BYTES: Final = 6
@@ -38,8 +41,7 @@ _ID_BYTES: Final = 6
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 #: Verified and refused keys that are remembered, so that each is hashed once.
 REMEMBERED_MAX: Final = 4096
-#: Guesses at keys are hashed two at a time, and one that waits longer than this is turned away: others go on.
-HASHING_MAX: Final = 2
+#: Keys are hashed one at a time, each once; one that waits longer than this behind guesses is turned away, to be sent again.
 HASHING_SECONDS_MAX: Final = 2.0
 
 
@@ -61,7 +63,9 @@ def add_key(
     if role not in ROLES:
         raise ApiKeyError(f"role: {role!r} is none of {', '.join(ROLES)}")
     if (role == SITE) != (site is not None):
-        raise ApiKeyError("site: a site's key names its site" if role == SITE else f"site: a {role} key has none")
+        raise ApiKeyError(
+            "site: a site's key names its site" if role == SITE else "site: only the key of a site has one"
+        )
     if site is not None and not SITE_PATTERN.fullmatch(site):
         raise ApiKeyError(f"site: {site!r} is not the id of a site, such as FR01")
     if not name.isprintable() or len(name) > NAME_CHARS_MAX:
@@ -94,9 +98,9 @@ class KeyRing:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._remembered: OrderedDict[tuple[bytes, str], bool] = OrderedDict()
+        self._remembered: OrderedDict[Digest, bool] = OrderedDict()
         self._lock = threading.Lock()
-        self._hashing = threading.BoundedSemaphore(HASHING_MAX)
+        self._hashing = threading.Lock()
 
     def authenticate(self, request: Request) -> Caller:
         """Who sent a request. Raises a :class:`Problem`: one and the same whatever is wrong with the key."""
@@ -122,20 +126,27 @@ class KeyRing:
 
     def _is_right(self, secret: str, kept: str) -> bool:
         digest = (hashlib.sha256(secret.encode()).digest(), kept)
-        with self._lock:
-            known = self._remembered.get(digest)
+        known = self._recall(digest)
         if known is not None:
             return known
         if not self._hashing.acquire(timeout=HASHING_SECONDS_MAX):
             raise unavailable("too many new keys are being verified; send the same again")
         try:
-            right = _matches(secret, kept)
+            # Whoever was first may have been asked the same.
+            known = self._recall(digest)
+            return self._remember(digest, _matches(secret, kept)) if known is None else known
         finally:
             self._hashing.release()
+
+    def _recall(self, digest: Digest) -> bool | None:
+        with self._lock:
+            return self._remembered.get(digest)
+
+    def _remember(self, digest: Digest, right: bool) -> bool:
         with self._lock:
             self._remembered[digest] = right
-            # Guesses must not push out the keys that are in use.
             if not right:
+                # Guesses must not push out the keys that are in use.
                 self._remembered.move_to_end(digest, last=False)
             if len(self._remembered) > REMEMBERED_MAX:
                 self._remembered.popitem(last=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -51,8 +51,11 @@ class MediaType(NamedTuple):
         return self.parameters.replace('"', "").replace(" ", "") in ("", "charset=utf-8")
 
 
-def media_type_of(content_type: str | None, encoding: str | None) -> MediaType:
+def media_type_of(headers: Mapping[str, str]) -> MediaType:
     """What the body is. Raises a :class:`Problem` where it is nothing that is read here."""
+    content_type, encoding = headers.get("content-type"), headers.get("content-encoding")
+    if content_type is None and f"{_ATTRIBUTE}specversion" in headers:
+        content_type = BINARY  # what the data of an event is that says nothing of it
     name, _, parameters = (content_type or "").partition(";")
     media = MediaType(name.strip().lower(), parameters.strip().rstrip(";").lower())
     if media.name not in MODES:

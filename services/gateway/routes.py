@@ -32,7 +32,7 @@ def events_router(authenticate: Callable[[Request], Caller], writer: EventWriter
     async def send_events(request: Request) -> Response:
         """Take CloudEvents, in any mode of their HTTP binding, or one a line."""
         caller = await run_in_threadpool(authenticate, request)
-        media = media_type_of(request.headers.get("content-type"), request.headers.get("content-encoding"))
+        media = media_type_of(request.headers)
         limit.take(caller.key_id, 0)
         body = await bodies.read(request)
         headers = request.headers.raw
