@@ -1,4 +1,7 @@
-"""The one thing that is added to a sender's event: ``receivedtime``, put in before the last brace, every other byte kept."""
+"""The one thing that is added to a sender's event: ``receivedtime``, put in before the last brace, every other byte kept.
+
+Save line breaks: the log has one event a line. In valid JSON they only part tokens, and a space does the same.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ _STAMP: Final = re.compile(rb',"receivedtime":"[^"\\]*"(?=}\s*\Z)')
 
 def stamped(raw: bytes, received: Instant) -> bytes:
     """A valid event with the instant at which it was received."""
+    if b"\n" in raw or b"\r" in raw:
+        raw = raw.replace(b"\r", b" ").replace(b"\n", b" ")
     end = raw.rindex(_BRACE)
     return b"".join((raw[:end], b',"receivedtime":"', format_instant(received).encode(), b'"', raw[end:]))
 

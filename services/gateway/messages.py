@@ -28,7 +28,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Message(NamedTuple):
-    """What a sender means as one event: ``raw`` as it came, ``event`` as structured JSON, on one line.
+    """What a sender means as one event: ``raw`` as it came, ``event`` as structured JSON.
 
     ``headers`` are those that are part of it (binary mode); ``fault`` says why it cannot be an event at all.
     """
@@ -70,16 +70,16 @@ def media_type_of(headers: Mapping[str, str]) -> MediaType:
 def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message]:
     """The events of a body, in order. Raises a :class:`Problem` where there are too many."""
     if media.name == STRUCTURED:
-        return [Message(body, _on_one_line(body))]
+        return [Message(body, body.strip(_WHITE))]
     if media.name == BINARY:
         return [_binary(media, headers, body)]
     try:
         if media.name == LINES:
-            return [Message(line, _on_one_line(line)) for line in lines(body, EVENTS_MAX)]
+            return [Message(line, line.strip(_WHITE)) for line in lines(body, EVENTS_MAX)]
         pieces, complaint = elements(body, EVENTS_MAX)
     except TooManyError:
         raise Problem(413, "Too many events", f"at most {EVENTS_MAX} events are taken in one request") from None
-    messages = [Message(piece, _on_one_line(piece)) for piece in pieces]
+    messages = [Message(piece, piece.strip(_WHITE)) for piece in pieces]
     if complaint is not None:
         fault = NotJson(complaint.sentence)
         messages.append(Message(complaint.rest, complaint.rest, fault=fault))
@@ -88,17 +88,11 @@ def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message
 
 def message_again(raw: bytes, kept: list[list[str]] | None) -> Message:
     """A message that was parked: ``raw`` as it came, and the attributes that were kept of one in binary mode."""
-    return Message(raw, _on_one_line(raw)) if kept is None else _composed([(name, text) for name, text in kept], raw)
+    return Message(raw, raw.strip(_WHITE)) if kept is None else _composed([(name, text) for name, text in kept], raw)
 
 
 def _unsupported(detail: str) -> Problem:
     return Problem(415, "Unsupported media type", detail, {"Accept-Post": ", ".join(MODES)})
-
-
-def _on_one_line(raw: bytes) -> bytes:
-    """The event without what surrounds it. A line break in JSON only parts tokens, and the log has one event a line."""
-    event = raw.strip(_WHITE)
-    return event.replace(b"\r", b" ").replace(b"\n", b" ") if b"\n" in event or b"\r" in event else event
 
 
 def _binary(media: MediaType, headers: Headers, body: bytes) -> Message:
@@ -116,7 +110,7 @@ def _binary(media: MediaType, headers: Headers, body: bytes) -> Message:
 def _composed(attributes: Sequence[tuple[str, str]], body: bytes) -> Message:
     """One member for each attribute, as often as it was given, and the data, which must be one JSON value by itself."""
     members = ", ".join((*(f"{_text(name)}: {_text(value)}" for name, value in attributes), '"data": '))
-    data = _on_one_line(body)
+    data = body.strip(_WHITE)
     event = b"{" + members.encode("utf-8", _UNDECODED) + data + b"}"
     fault: EventRefused | None = None
     if not attributes:

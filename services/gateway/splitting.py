@@ -55,18 +55,18 @@ def elements(body: bytes, at_most: int) -> tuple[list[bytes], Complaint | None]:
     if not text.startswith("[", start):
         return [], Complaint("a batch is a JSON array of events, and this is none", body)
     at = _skip(text, start + 1)
-    if text.startswith("]", at):
-        return [], _behind(text, at + 1)
     found: list[bytes] = []
     ends = _Ends(text)
+    if text.startswith("]", at) and _is_end(text, at):
+        return found, None
     while at < len(text):
         whole = ends.of_value(at)
         end = ends.of_broken(at) if whole is None else whole
         found.append(_bytes(text[at:end].rstrip(_WHITE)))
         if len(found) > at_most:
             raise TooManyError
-        if text.startswith("]", end):
-            return found, _behind(text, end + 1)
+        if text.startswith("]", end) and _is_end(text, end):
+            return found, None
         if end == len(text) and whole is None:
             return found, None  # the last one is what is broken, and says so
         at = _skip(text, end + 1 if text.startswith(",", end) else end)
@@ -104,14 +104,17 @@ class _Ends:
 
     def _by_brackets(self, at: int, stop: int) -> int:
         open_: list[str] = []
-        for found in _STRUCTURE.finditer(self._text, at, stop):
+        # What begins with a bracket that ends nothing is broken from there on.
+        for found in _STRUCTURE.finditer(self._text, at + 1 if self._text.startswith("]", at) else at, stop):
             mark = found[0]
             self._patience -= BRACKET_COST + len(mark)
+            if self._patience < 0:
+                break
             if mark in ("{", "["):
                 open_.append(mark)
             elif not open_ and mark in (",", "]"):
                 return found.start()
-            elif self._patience < 0 or (open_ and mark in _CLOSES and open_.pop() != _CLOSES[mark]):
+            elif open_ and mark in _CLOSES and open_.pop() != _CLOSES[mark]:
                 break
         return stop
 
@@ -146,6 +149,6 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", _UNDECODED)
 
 
-def _behind(text: str, at: int) -> Complaint | None:
-    at = _skip(text, at)
-    return None if at == len(text) else Complaint("something follows the end of the array", _bytes(text[at:]))
+def _is_end(text: str, at: int) -> bool:
+    """Whether a bracket is that of the array: where something follows it, it is a part of that, and broken with it."""
+    return _skip(text, at + 1) == len(text)

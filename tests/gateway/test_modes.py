@@ -132,6 +132,9 @@ def test_a_whole_event_in_binary_mode_is_told_where_it_belongs(gateway: Gateway)
         (b"[{A},{B},{C-", "aar"),
         (b"[{A},{B},{C}", "aaar"),
         (b"[{A},{B}] x", "aar"),
+        (b"[{A}],{B},{C}]", "araa"),
+        (b"[] x", "r"),
+        (b"[]]", "r"),
         (b"[1,{B},null]", "rar"),
         (b"{A}", "r"),
         (b"", "r"),
@@ -162,3 +165,17 @@ def test_bytes_that_are_not_utf_8_are_refused_and_kept(gateway: Gateway, mode: s
     assert answer.status_code == 422
     assert "not UTF-8" in results(answer)[0]["error"]
     assert b"Col\xeftis" in gateway.letters()[0].raw
+
+
+@pytest.mark.parametrize("mode", ["structured", "batched", "binary"])
+def test_a_line_break_inside_a_text_is_refused(gateway: Gateway, mode: str) -> None:
+    """It is no JSON, and must not become a space on the way."""
+    raw = json.dumps(ae(1)).encode().replace(b"Colitis", b"Col\nitis")
+    if mode == "binary":
+        body, headers = binary(ae(1))
+        answer = gateway.post(body.replace(b"Colitis", b"Col\nitis"), "application/json", **headers)
+    elif mode == "batched":
+        answer = gateway.post(b"[" + raw + b"]", BATCHED)
+    else:
+        answer = gateway.post(raw)
+    assert answer.status_code == 422
