@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -33,6 +33,7 @@ PRAGMAS: Final = (
 
 #: Primary result codes: busy, locked, read-only, I/O error, full, cannot open, locking protocol.
 _SQLITE_UNAVAILABLE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
+_SQLITE_READ_ONLY: Final = 8
 #: Classes: connection, rollback (serialisation, deadlock), resources, object state (lock), operator intervention.
 _SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "40", "53", "55", "57"})
 _READ_ONLY: Final = "25006"
@@ -71,13 +72,25 @@ class Database:
                 with self.engine.begin() as connection:
                     yield connection
                 return
-            with self._turn, self.engine.connect() as connection:
+            with self._in_turn(), self.engine.connect() as connection:
                 connection.info["writes"] = True
                 try:
                     with connection.begin():
                         yield connection
                 finally:
-                    connection.info.pop("writes", None)
+                    # One that is let go is asked for nothing: it would be opened again for that.
+                    if not connection.invalidated:
+                        connection.info.pop("writes", None)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        # Bounded: where another process has the database, each writer of this one waits for it, one after the other.
+        if not self._turn.acquire(timeout=BUSY_MS / 1000):
+            raise StoreUnavailable("the database cannot be used now: another writer of this process waits for it")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -131,6 +144,12 @@ def _sqlite_engine(url: str) -> Engine:
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later cannot wait its turn: one that writes says so at once.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writes") else "BEGIN")
+
+    @event.listens_for(engine, "handle_error")
+    def _let_go(context: ExceptionContext) -> None:
+        # A connection that was opened while the file could not be written will never write: others are to be opened.
+        if getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF == _SQLITE_READ_ONLY:
+            context.is_disconnect = True
 
     return engine
 

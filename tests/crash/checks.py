@@ -37,7 +37,7 @@ FORETOLD: Final[dict[str, tuple[str, ...]]] = {"new": ("accepted",), "known": ("
 def answers_are_as_foretold(evidence: Evidence) -> Iterator[str]:
     """What is new is taken once, what is known is known, what is refused stays refused."""
     yield from evidence.book.surprises
-    accepted: set[str] = set()
+    accepted: set[tuple[str, str]] = set()
     for answer in evidence.book.answers:
         expected = FORETOLD[answer.line.becomes]
         # What was sent more often may have been taken the first time, the answer lost.
