@@ -35,9 +35,12 @@ def listening(address: str) -> socket.socket:
     host = host.strip("[]")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise AddressError(f"cannot listen on {address}: {error}") from None
+    # Connections inherit it; asyncio does not set it on these. Or the end of each answer waits 40 ms for the other side.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:
