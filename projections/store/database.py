@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -156,17 +157,35 @@ def _sqlite_engine(url: str) -> Engine:
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> None:
     """Write rows by their primary key, in bulk: new ones are inserted, known ones replaced, save the columns to ``keep``."""
-    if not rows:
-        return
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    key = [column.name for column in table.primary_key]
-    changed = [name for name in rows[0] if name not in key and name not in set(keep)]
-    statement = insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in changed})
-    connection.execute(statement, list(rows))
+    if rows:
+        statement = _upsert(table, connection.dialect.name, tuple(rows[0]), frozenset(keep))
+        connection.execute(statement, list(rows))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows in bulk, and leave those that are known already as they are."""
     if rows:
-        insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-        connection.execute(insert.on_conflict_do_nothing(), list(rows))
+        connection.execute(_insert_new(table, connection.dialect.name), list(rows))
+
+
+@cache
+def _upsert(table: Table, dialect: str, columns: tuple[str, ...], keep: frozenset[str]) -> Executable:
+    """Made once: to put the statement together costs more than to run it for one row."""
+    insert = _dialect(dialect).insert(table)
+    key = [column.name for column in table.primary_key]
+    changed = [name for name in columns if name not in key and name not in keep]
+    made: Executable = insert.on_conflict_do_update(
+        index_elements=key, set_={name: insert.excluded[name] for name in changed}
+    )
+    return made
+
+
+@cache
+def _insert_new(table: Table, dialect: str) -> Executable:
+    made: Executable = _dialect(dialect).insert(table).on_conflict_do_nothing()
+    return made
+
+
+def _dialect(name: str) -> Any:
+    """The two have the same statements under other names."""
+    return sqlite if name == "sqlite" else postgresql

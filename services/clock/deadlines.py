@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from events.dates import Instant, format_instant
 from events.identity import derived_id
@@ -57,16 +57,14 @@ class DeadlineClock:
     def fire(self) -> int:
         """Write an event for every deadline that has come, at most so many at once, and say for how many."""
         now = self._clock.now()
+        with self._database.reading() as connection:
+            # Nearly always nothing is due, and nobody should wait for us to find that out.
+            if connection.execute(self._due(connection, now).limit(1)).first() is None:
+                return 0
         with self._database.writing() as connection:
             generation = current_generation(connection)
-            wanted = (
-                select(deadlines.c.subject, deadlines.c.case_name, deadlines.c.due)
-                .where(deadlines.c.generation == generation, ~deadlines.c.is_fired, deadlines.c.due <= now)
-                .order_by(deadlines.c.due, deadlines.c.subject, deadlines.c.case_name)
-                .limit(FIRED_AT_ONCE_MAX)
-                .with_for_update(skip_locked=True)
-            )
-            found = [Due(*row) for row in connection.execute(wanted)]
+            locked = self._due(connection, now).limit(FIRED_AT_ONCE_MAX).with_for_update(skip_locked=True)
+            found = [Due(*row) for row in connection.execute(locked)]
             if not found:
                 return 0
             received = self._log.stamp(now, connection)
@@ -96,6 +94,15 @@ class DeadlineClock:
                 )
             )
         return SLEEP_SECONDS_MAX if due is None else min(SLEEP_SECONDS_MAX, self._clock.seconds_until(due))
+
+    def _due(self, connection: Connection, now: Instant) -> Select[tuple[str, str, int]]:
+        """What has come and was not fired."""
+        c = deadlines.c
+        return (
+            select(c.subject, c.case_name, c.due)
+            .where(c.generation == current_generation(connection), ~c.is_fired, c.due <= now)
+            .order_by(c.due, c.subject, c.case_name)
+        )
 
     def _entries(self, found: Sequence[Due], received: Instant) -> list[NewEntry]:
         return [self._entry(one, received) for one in found]

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-from tests.bench import assess_rate, event_cost
+from tests.bench import assess_rate, event_cost, live, monitor_rate
 
 
 def main() -> None:
@@ -17,11 +17,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", action="store_true", help="show where the time goes, function by function")
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
     print(f"Python {platform.python_version()}, one core, medians of {options.rounds} rounds")
     fast = assess_rate.run(options.events, options.subjects, options.rounds, profile=options.profile)
     flat = event_cost.run()
+    monitor_rate.run(options.events, options.rounds)
+    os.sched_setaffinity(0, cores)
+    live.run(options.events // 4)
     sys.exit(0 if fast and flat else 1)
 
 
