@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from events.codec import looks_severe, readable_id
+from events.codec import LINE_BYTES_MAX, looks_severe, readable_id
+from events.triage import readable_record, readable_source
+from services.clock.time_source import elapsed_seconds
 from tests.events.samples import ae, lab, line
 
 SEVERE: list[dict[str, Any]] = [
@@ -105,3 +107,23 @@ def test_no_line_is_too_strange() -> None:
 def test_the_id_is_read_where_it_can_be(raw: bytes, found: str | None) -> None:
     """For the sender to find the line again."""
     assert readable_id(raw) == found
+
+
+def test_the_record_is_read_however_the_line_is_broken() -> None:
+    """Whole, cut, in another encoding, under an unknown type; not out of a sender's own `x`."""
+    raw = ae(grade=4)
+    for line_ in (raw, raw[:-2], raw.decode().encode("utf-16"), raw.replace(b".reported.v1", b".told")):
+        assert readable_record(line_) == ("FR01-001", "ae", "AE-1")
+        assert readable_source(line_) == "urn:site:FR01:edc"
+    assert readable_record(lab(grade=3)) == ("FR01-001", "lab", "L-1")
+    assert readable_record(line("ae.reported", {"ae_id": 7, "x": {"ae_id": "AE-2"}})) == ("FR01-001", None, None)
+    assert readable_record(b"[1]") == (None, None, None)
+    assert readable_source(b"\xff") is None
+
+
+@pytest.mark.parametrize("key", [b'{"grade":', b'{"serious":', b'{"seriousness":[', b'{"outcome":"', b'{"type":'])
+def test_blanks_behind_a_key_are_passed_once(key: bytes) -> None:
+    """A line of them, as long as a line may be, must not keep the gateway busy for minutes."""
+    began = elapsed_seconds()
+    assert not looks_severe(key + b" " * LINE_BYTES_MAX + b"]")
+    assert elapsed_seconds() - began < 5
