@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, func, select, update
 
@@ -95,7 +95,7 @@ class DeadlineClock:
             )
         return SLEEP_SECONDS_MAX if due is None else min(SLEEP_SECONDS_MAX, self._clock.seconds_until(due))
 
-    def _due(self, connection: Connection, now: Instant) -> Select[tuple[str, str, int]]:
+    def _due(self, connection: Connection, now: Instant) -> Select[Any]:
         """What has come and was not fired."""
         c = deadlines.c
         return (
