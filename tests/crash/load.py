@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import count
+from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 import httpx2
@@ -19,6 +20,8 @@ from tests.crash.stories import Author, Line, lifetime
 
 PAUSE_SECONDS: Final = 0.05
 TIMEOUT_SECONDS: Final = 60.0
+#: How long a request may go unanswered before that is a fault by itself.
+PATIENCE_SECONDS: Final = 120.0
 #: Between two requests of one sender, at most.
 REST_SECONDS_MAX: Final = 0.1
 SPONSOR: Final = "sponsor"
@@ -72,8 +75,9 @@ class Book:
 class Sender:
     """One sender with its key: sends a request until it is answered, wherever the gateway is by then."""
 
-    def __init__(self, deployment: Deployment, key: str, book: Book) -> None:
+    def __init__(self, deployment: Deployment, key: str, book: Book, gave_up: threading.Event | None = None) -> None:
         self._deployment = deployment
+        self._gave_up = gave_up or threading.Event()
         self._client = httpx2.Client(headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_SECONDS)
         self._book = book
 
@@ -84,12 +88,14 @@ class Sender:
         self._client.close()
 
     def send(self, lines: Sequence[Line], mode: str = "lines") -> list[Answer]:
-        """Send events as one request, again and again until each has its result."""
+        """Send events as one request, again and again until each has its result; none where it is given up."""
         headers, body = _request(lines, mode)
-        asked = 1
+        asked, end = 1, time.monotonic() + PATIENCE_SECONDS
         while (response := self._try(headers, body)) is None:
+            if self._gave_up.wait(PAUSE_SECONDS):
+                return []
+            assert time.monotonic() < end, f"no answer in {PATIENCE_SECONDS:.0f} s"
             asked += 1
-            time.sleep(PAUSE_SECONDS)
         if response.status_code not in (202, 207, 422):
             self._book.note_surprise(f"{response.status_code} {response.text[:300]}")
             return []
@@ -134,7 +140,7 @@ def _request(lines: Sequence[Line], mode: str) -> tuple[dict[str, str], bytes]:
 
 
 class Load:
-    """A steady load from several sites and the sponsor, each a thread, from ``start`` to ``stop``.
+    """A steady load from several sites and the sponsor, each a thread, while the context lasts or until ``stop``.
 
     ``whole_lives_min``: so many subjects of each site are told of to the end, though it be stopped before.
     """
@@ -147,10 +153,12 @@ class Load:
         life: Life = lifetime,
         *,
         whole_lives_min: int = 0,
+        book: Book | None = None,
     ) -> None:
-        self.book = Book()
+        self.book = book or Book()
         self._life = life
         self._stopping = threading.Event()
+        self._gave_up = threading.Event()
         self._senders = ExitStack()
         self._judged: list[tuple[Author, str]] = []
         self._lock = threading.Lock()
@@ -158,17 +166,25 @@ class Load:
         self._threads = []
         self._whole_lives_min = whole_lives_min
         for number, (name, key) in enumerate(sorted(keys.items())):
-            sender = self._senders.enter_context(Sender(deployment, key, self.book))
+            sender = self._senders.enter_context(Sender(deployment, key, self.book, self._gave_up))
             chance = random.Random(seed * 1000 + number)
             work = partial(self._report, sender, chance, name)
             if name == SPONSOR:
                 work = partial(self._decide, sender, chance)
             self._threads.append(threading.Thread(target=self._guarded, args=(work,), name=f"load {name}"))
 
-    def start(self) -> None:
-        """Begin to send."""
+    def __enter__(self) -> Load:
         for thread in self._threads:
             thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            # There may be nobody any more who answers.
+            self._gave_up.set()
+        self.stop()
 
     def stop(self) -> None:
         """Send nothing new, have the last answers, and raise what went wrong in a thread."""
@@ -176,8 +192,8 @@ class Load:
         for thread in self._threads:
             thread.join()
         self._senders.close()
-        for failure in self._failures:
-            raise failure
+        if self._failures and not self._gave_up.is_set():
+            raise self._failures[0]
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

@@ -41,14 +41,10 @@ def ordeal(home: Path, seed: int, kills: int, progress: Callable[[str], None] = 
     chance = random.Random(seed)
     with Receivers(seed, refusing=0.05, slow=0.1) as receivers, Deployment(home, receivers) as deployment:
         deployment.start()
-        load = Load(deployment, deployment.make_keys(SITES, SPONSOR), seed)
-        load.start()
-        try:
+        with Load(deployment, deployment.make_keys(SITES, SPONSOR), seed) as load:
             while deployment.kills < kills:
                 _end_and_start(deployment, chance)
                 progress(f"{deployment.kills} kills, {len(load.book.answers)} events answered")
-        finally:
-            load.stop()
         await_settled(deployment)
         deployment.stop()
         evidence = evidence_of(deployment, load.book)

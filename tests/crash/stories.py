@@ -89,7 +89,9 @@ class Author:
 
     def lasting(self, due: Instant, name: str = "AE-1") -> Line:
         """Grade 3 and going on: a watch, which time alone makes dose-limiting at ``due``."""
-        return self.toxicity(name, grade=3, onset=format_instant(due - WEEK), end=None, ongoing=True)
+        onset = format_instant(due - WEEK)
+        # Of another term than the other: or they might be one toxicity, and lasting already.
+        return self.toxicity(name, term="Fatigue", grade=3, onset=onset, end=None, ongoing=True)
 
     def retracted(self, revision: int, name: str = "AE-1") -> Line:
         """Entered in error."""
@@ -146,9 +148,10 @@ def everything(_chance: random.Random, subject: str) -> Iterator[list[Line]]:
     yield author.treated()
     yield [author.refused()]
     yield [author.toxicity()]
-    yield [author.lasting(time_source.now() + SECOND // 2, "AE-2")]
     yield [author.toxicity(revision=2, grade=2)]
     yield [author.toxicity(revision=3)]
+    # Last, for what is recorded after a deadline makes it pass before the clock does.
+    yield [author.lasting(time_source.now() + SECOND // 2, "AE-2")]
 
 
 def _toxicity(chance: random.Random, author: Author) -> Iterator[list[Line]]:

@@ -51,13 +51,9 @@ def test_killed_at(step: str, deployment: Deployment) -> None:
     """Under load, in two lives; the third comes to its end."""
     with deployment.database() as database:
         migrate(database)
-    load = Load(deployment, deployment.make_keys([SITE]), life=everything, whole_lives_min=2)
-    load.start()
-    try:
+    with Load(deployment, deployment.make_keys([SITE]), life=everything, whole_lives_min=2) as load:
         _killed_at(step, deployment)
         deployment.start()
-    finally:
-        load.stop()
     evidence = _comes_to_a_good_end(deployment, load)
     if step in REPEATING:
         taken = Counter(receipt.id for receipt in evidence.receipts if receipt.was_taken)
@@ -113,9 +109,8 @@ def _lived_through(deployment: Deployment, refusing: float = 0.0) -> Load:
     """One life in which two subjects are told of, stopped once it has nothing left to do but what nobody takes."""
     deployment.receivers.refusing = refusing
     deployment.start()
-    load = Load(deployment, deployment.make_keys([SITE]), life=everything, whole_lives_min=2)
-    load.start()
-    load.stop()
+    with Load(deployment, deployment.make_keys([SITE]), life=everything, whole_lives_min=2) as load:
+        """Until both are told of."""
     if refusing:
         eventually(lambda: deployment.receivers.of("hook") and deployment.receivers.of("mail"))
     else:
