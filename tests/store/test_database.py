@@ -1,78 +1,93 @@
-"""A database that cannot be used now says so within a bounded time, and is used again as soon as it can be."""
+"""Transactions: all or nothing, one writer in turn, and the database's own trouble told from ours."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
-from projections.store import database as database_module
-from projections.store.database import Database, StoreUnavailable
-from tests.crash.disks import is_root, may_become_read_only, read_only
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Database]:
-    database = Database(url)
-    try:
-        yield database
-    finally:
-        database.close()
+from projections.store.database import Database, StoreUnavailable, insert_new, upsert
+from projections.store.tables import log_ends, positions
 
 
-def _write(database: Database) -> None:
+def _ends(database: Database) -> dict[str, int]:
+    with database.reading() as connection:
+        return {row.topic: row.next_offset for row in connection.execute(select(log_ends))}
+
+
+def _row(topic: str, offset: int) -> dict[str, object]:
+    return {"topic": topic, "next_offset": offset, "last_received": 0}
+
+
+def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        _write_and_fail(database)
+    assert _ends(database) == {}
+
+
+def _write_and_fail(database: Database) -> None:
     with database.writing() as connection:
-        connection.execute(text("INSERT INTO notes VALUES (1)"))
+        insert_new(connection, log_ends, [_row("a", 1)])
+        raise ZeroDivisionError
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A database with one table."""
-    with _opened(f"sqlite:///{tmp_path / 'toxwatch.db'}") as database:
+def test_an_upsert_replaces_and_an_insert_of_new_ones_does_not(database: Database) -> None:
+    with database.writing() as connection:
+        upsert(connection, log_ends, [_row("a", 1), _row("b", 1)])
+        upsert(connection, log_ends, [_row("a", 2)])
+        insert_new(connection, log_ends, [_row("b", 3), _row("c", 3)])
+        upsert(connection, log_ends, [_row("c", 9)], keep=["next_offset"])
+        upsert(connection, log_ends, [])
+    assert _ends(database) == {"a": 2, "b": 1, "c": 3}
+
+
+def test_writers_wait_for_each_other(database: Database) -> None:
+    """Each reads and then writes: none loses what another wrote in between."""
+    with database.writing() as connection:
+        upsert(connection, log_ends, [_row("a", 0)])
+
+    def count(_: int) -> None:
         with database.writing() as connection:
-            connection.execute(text("CREATE TABLE notes (n INTEGER)"))
-        yield database
+            seen = connection.scalar(select(log_ends.c.next_offset).with_for_update())
+            connection.execute(log_ends.update().values(next_offset=seen + 1))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, range(40)))
+    assert _ends(database) == {"a": 40}
 
 
-def test_a_writer_waits_a_bounded_time_for_another_of_its_process(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or what waits for a database that somebody else has would wait once for every writer before it."""
-    monkeypatch.setattr(database_module, "BUSY_MS", 50)
-    has_it, let_go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with database.writing():
-            has_it.set()
-            let_go.wait()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    try:
-        has_it.wait()
-        began = time.monotonic()
-        with pytest.raises(StoreUnavailable, match="another writer of this process"):
-            _write(database)
-        assert time.monotonic() - began < 2
-    finally:
-        let_go.set()
-        holder.join()
-    _write(database)
+def test_what_is_read_is_one_view(database: Database) -> None:
+    """What is committed meanwhile is not seen."""
+    with database.writing() as connection:
+        upsert(connection, log_ends, [_row("a", 1)])
+    with database.reading() as connection:
+        before = connection.scalar(select(log_ends.c.next_offset))
+        writer = threading.Thread(target=lambda: _write(database, 2))
+        writer.start()
+        writer.join()
+        assert connection.scalar(select(log_ends.c.next_offset)) == before == 1
+    assert _ends(database) == {"a": 2}
 
 
-@pytest.mark.skipif(not is_root(), reason="only root makes a file immutable")
-def test_a_connection_that_was_opened_read_only_is_not_kept(database: Database, tmp_path: Path) -> None:
-    """SQLite opens what it cannot write for reading, and such a connection never writes, whatever becomes of the file."""
-    if not may_become_read_only(tmp_path):
-        pytest.skip("this file system knows no immutable files")
-    with _opened(database.url) as other:
-        with read_only(tmp_path):
-            for _ in range(2):
-                with pytest.raises(StoreUnavailable, match="readonly"):
-                    _write(other)
-        _write(other)
+def _write(database: Database, offset: int) -> None:
+    with database.writing() as connection:
+        upsert(connection, log_ends, [_row("a", offset)])
+
+
+def test_a_statement_that_is_wrong_is_not_the_database_being_unavailable(database: Database) -> None:
+    """Waiting would not mend it."""
+    with pytest.raises(DBAPIError) as raised, database.writing() as connection:
+        connection.execute(text("SELECT nothing FROM nowhere"))
+    assert not isinstance(raised.value, StoreUnavailable)
+    with pytest.raises(DBAPIError), database.writing() as connection:
+        connection.execute(positions.insert(), [{"consumer": "c", "partition": 0, "next_offset": 0}] * 2)
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    database = Database("postgresql+psycopg://nobody@/nothing?host=/nowhere")
+    with pytest.raises(StoreUnavailable), database.reading():
+        pass
+    database.close()

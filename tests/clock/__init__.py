@@ -1,0 +1,1 @@
+"""Time: whom to believe, and what is due."""
