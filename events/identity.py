@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -10,6 +11,9 @@ import rfc8785
 
 # What is added on the way; everything else is the sender's.
 NOT_CONTENT: Final = ("traceparent", "receivedtime")
+
+#: JSON is in UTF-8, whether that is said or not.
+PLAIN_JSON: Final = re.compile(r'application/json(\s*;\s*charset="?utf-8"?)?', re.IGNORECASE)
 
 # Drawn once, and part of every derived id in every log: it can never change.
 NAMESPACE: Final = UUID("8c4e9f0a-3f5b-5d0e-9a39-6b1f0e1c7d52")
@@ -41,6 +45,10 @@ def _content(raw: bytes) -> Any:
     if isinstance(value, dict):
         for name in NOT_CONTENT:
             value.pop(name, None)
+        media_type = value.get("datacontenttype")
+        if isinstance(media_type, str) and PLAIN_JSON.fullmatch(media_type):
+            # Its absence means the same (CloudEvents, JSON format), and clients differ by the mode in which they send.
+            del value["datacontenttype"]
     return value
 
 

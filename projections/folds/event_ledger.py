@@ -29,7 +29,8 @@ class EventLedger:
 
     def foreign_owner(self, subject: str | None, event: AnyEvent) -> str | None:
         """The source that owns the event's record, where it may not be written by the event's own."""
-        if subject is None:
+        if subject is None or isinstance(event, ClockReached):
+            # That time has passed is nobody's record, whichever deployment said so.
             return None
         owner = self._owners.get((subject, event.record_kind, event.record_id), event.source)
         return None if owner == event.source or self._protocol.same_system(owner, event.source) else owner

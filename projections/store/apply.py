@@ -18,10 +18,11 @@ from events.catalog import AnyEvent, subject_of
 from events.clock import ClockReached, ProtocolActivated
 from events.codec import Logged
 from events.dates import Instant
-from events.errors import BadField, EventRefused, IdConflict, RecordOwnerConflict, ToxwatchError
-from events.identity import derived_id, same_content
+from events.errors import BadField, EventRefused, ToxwatchError
+from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition, Standing, standing_after
 from projections.folds.cohort_board import CohortRow, SubjectStanding
+from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
 from projections.folds.system_alerts import UNWATCHED, hold_transition, system_transition
 from projections.rules.finding import Finding
 from projections.rules.protocol import Protocol
@@ -229,15 +230,9 @@ class Step:
         """Whether the event counts. Raises ``EventRefused`` where it contradicts one that does (RULES 6)."""
         first = self._known.get(_identity(event))
         if first is not None:
-            # A clock event says what its id is derived from: a second one is the same whenever it was made (EVENTS).
-            if isinstance(event, ClockReached) or same_content(first, entry.body):
+            if repeats(event, entry.body, first):
                 return False
-            raise IdConflict(
-                f"id: {event.id!r} of source {event.source!r} came before with other content; the first one stands",
-                field="id",
-                event_id=event.id,
-                subject=subject or None,
-            )
+            raise id_conflict(event)
         if entry.key != expected_key(self._protocol, event):
             raise BadField(
                 f"key: the entry has the key {entry.key[:60]!r}, which is not its event's",
@@ -247,13 +242,7 @@ class Step:
             )
         owner = self._foreign_owner(event, subject)
         if owner is not None:
-            named = f"{event.record_kind} {event.record_id!r}".removesuffix(" ''")
-            raise RecordOwnerConflict(
-                f"source: {event.source!r} writes to {named}, which belongs to {owner!r} (record-owner-conflict)",
-                field="source",
-                event_id=event.id,
-                subject=subject or None,
-            )
+            raise owner_conflict(event, owner)
         return True
 
     def _foreign_owner(self, event: AnyEvent, subject: str) -> str | None:

@@ -76,3 +76,11 @@ def test_a_derived_id_is_derived_for_ever() -> None:
     assert derived_id("NCT02977156", "FR01-001", "ae:AE-1") == "eb84f270-5438-56bf-8f85-91b8d997925e"
     assert len({derived_id("a", "bc"), derived_id("ab", "c"), derived_id("abc"), derived_id("a", "b", "c")}) == 4
     assert derived_id() == derived_id()
+
+
+def test_json_is_json_whether_it_is_said_or_not() -> None:
+    """CloudEvents: without a content type the data are JSON. Another content type is another content."""
+    said = b'{"id": "1", "datacontenttype": "application/json", "data": {}}'
+    assert same_content(said, b'{"id": "1", "data": {}}')
+    assert same_content(said, b'{"id": "1", "datacontenttype": "application/json; charset=UTF-8", "data": {}}')
+    assert not same_content(said, b'{"id": "1", "datacontenttype": "application/json; profile=x", "data": {}}')
