@@ -1,0 +1,1 @@
+"""`toxwatch run` and `toxwatch demo` as processes, from outside."""
