@@ -118,7 +118,9 @@ def the_alert_log_is_the_history(evidence: Evidence) -> Iterator[str]:
 
 def the_history_is_what_the_log_tells(evidence: Evidence) -> Iterator[str]:
     """Subject by subject, what was told is what the pure fold of the log tells; and the levels on hold are its."""
-    pure = PureHistory(evidence.rules, Codec(evidence.protocols[-1].contract)).fold(row.body for row in evidence.log)
+    pure = PureHistory(evidence.protocols, Codec(evidence.protocols[-1].contract)).fold(
+        row.body for row in evidence.log
+    )
     told: dict[str, list[Told]] = {subject: [] for subject in pure.told}
     for row in evidence.history:
         if row.subject is not None:

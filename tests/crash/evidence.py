@@ -14,7 +14,6 @@ from projections.rules.isi_jx import PROTOCOL
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
 from projections.store.tables import alert_events, alert_log, alerts, clinical_log, dead_letters, deliveries
-from services.rules_version import configuration_hash
 from services.settings import DATABASE_FILE
 from tests.assessment.command_line import Outcome, toxwatch
 from tests.crash.deployment import Deployment, Ending
@@ -74,11 +73,6 @@ class Evidence:
     def exported(self) -> bytes:
         """What ``toxwatch export`` writes."""
         return self.command("export").out.encode()
-
-    @property
-    def rules(self) -> dict[str, Protocol]:
-        """The protocols by the hash under which they were activated."""
-        return {configuration_hash(protocol): protocol for protocol in self.protocols}
 
     def command(self, *arguments: str) -> Outcome:
         """A command on the data directory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from events.alert import AlertData
@@ -28,9 +28,9 @@ class Told(NamedTuple):
 class PureHistory:
     """Folds a log. ``told`` is what each subject's alerts go through, in order."""
 
-    def __init__(self, protocols: Mapping[str, Protocol], codec: Codec) -> None:
+    def __init__(self, protocols: Iterable[Protocol], codec: Codec) -> None:
         self.told: dict[str, list[Told]] = {}
-        self._protocols = protocols
+        self._protocols = {(protocol.name, protocol.version): protocol for protocol in protocols}
         self._codec = codec
         self._protocol: Protocol | None = None
         self._watched: dict[str, SubjectFindings] = {}
@@ -56,7 +56,7 @@ class PureHistory:
         return {row.key.case: row.hold for row in board.rows()}
 
     def _activate(self, event: ProtocolActivated) -> None:
-        self._protocol = self._protocols[event.data.sha256]
+        self._protocol = self._protocols[(event.data.protocol, event.data.version)]
         for subject, before in self._watched.items():
             again = SubjectFindings.restored(self._protocol, subject, self._known[subject], before.alerts)
             self._watched[subject] = again

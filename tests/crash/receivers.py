@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import random
 import secrets
 import threading
@@ -175,6 +176,8 @@ class _MailServer:
     """An SMTP server in an event loop of its own."""
 
     def __init__(self, receivers: Receivers) -> None:
+        # At every login the library warns of an attribute that it uses itself.
+        logging.getLogger("mail.log").setLevel(logging.ERROR)
         self._receivers = receivers
         self.ready = threading.Event()
         self.port = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import secrets
 import shutil
 import sys
@@ -20,8 +19,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="by default another each time")
     options = parser.parse_args()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    # aiosmtpd says at every login that one of its own attributes will go.
-    logging.getLogger("mail.log").setLevel(logging.ERROR)
     home = Path(tempfile.mkdtemp(prefix="toxwatch-soak-"))
     _say(f"seed {seed}, {options.kills} kills, in {home}")
     came_to = ordeal(home, seed, options.kills, _say)
