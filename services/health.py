@@ -18,6 +18,7 @@ from events.errors import ToxwatchError
 from projections.store.database import Database
 from projections.store.tables import log_ends
 from services.clock.time_source import Clock
+from services.log.port import EventLog
 from services.metrics import Metrics
 
 #: Gives None, or why the process is not ready, in a sentence. Called in a thread.
@@ -59,6 +60,15 @@ def database_answers(database: Database) -> Check:
         return None
 
     return check
+
+
+def write_the_time(database: Database, log: EventLog, clock: Clock) -> None:
+    """Write what the next event would be stamped with at least, which shows whether the store takes writes.
+
+    Or a full disk would be noticed by the next sender, and by nobody before.
+    """
+    with database.writing() as connection:
+        log.stamp(clock.now(), connection)
 
 
 def clock_is_believed(clock: Clock) -> Check:

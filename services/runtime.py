@@ -25,7 +25,7 @@ from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients, load_recipients
 from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
-from services.health import clock_is_believed, create_metrics_app, database_answers
+from services.health import clock_is_believed, create_metrics_app, database_answers, write_the_time
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
 from services.loops import Loop
@@ -44,6 +44,8 @@ from services.settings import Settings
 from services.steps import nothing
 
 IDLE_SECONDS: Final = 1.0
+#: How often it is looked whether the store takes writes.
+PROBE_SECONDS: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -84,7 +86,7 @@ class System:
         self._relay = self._relay_loop(parts)
         self._monitor = _monitor_loop(parts, self._relay.wake)
         self._clock = self._clock_loop(parts)
-        self._loops = (self._monitor, self._relay, self._clock)
+        self._loops = (self._monitor, self._relay, self._clock, _store_loop(parts))
         self._gateway = _gateway(parts, self.stopping, self._monitor.wake, self._relay.wake)
         checks = [
             database_answers(database),
@@ -150,6 +152,14 @@ def _monitor_loop(parts: Parts, wake_relay: Callable[[], None]) -> Loop:
     monitor = Monitor(parts.database, parts.protocol, parts.settings.source, observed, parts.passing)
     runner = EmbeddedRunner(monitor, parts.clinical, parts.clock, wake_relay, parts.metrics.monitor_batch_seconds)
     return Loop("monitor", runner.work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
+
+
+def _store_loop(parts: Parts) -> Loop:
+    def work() -> bool:
+        write_the_time(parts.database, parts.clinical, parts.clock)
+        return False
+
+    return Loop("store", work, lambda: PROBE_SECONDS, parts.metrics.store_unavailable_total)
 
 
 def _dispatcher(parts: Parts, recipients: Recipients, console: TextIO | None) -> Dispatcher:

@@ -118,7 +118,7 @@ class Deployment:
     def start(self) -> None:
         """Start the process, and wait until it is ready."""
         self.begin()
-        self.await_listening()
+        assert self.await_listening(), f"it did not start: {self._said(self.epoch)}"
         eventually(lambda: self.health().ready == 200, START_SECONDS_MAX, self.health)
 
     def await_listening(self) -> bool:
@@ -129,7 +129,7 @@ class Deployment:
             addresses.update({str(line["role"]): str(line["address"]) for line in self._lines("listening")})
             return len(addresses) == 2 or self.has_ended
 
-        eventually(known, START_SECONDS_MAX, lambda: self.log_file(self.epoch).read_text()[-2000:])
+        eventually(known, START_SECONDS_MAX, lambda: self._said(self.epoch))
         if len(addresses) == 2 and not self.has_ended:
             self.url, self._metrics = f"http://{addresses['gateway']}", f"http://{addresses['metrics']}"
         return self.url is not None
@@ -153,16 +153,14 @@ class Deployment:
         """Wait until it has killed itself at its step."""
         eventually(lambda: self.has_ended, seconds, lambda: "the step was not reached")
         code = self._ended(Ending.KILLED)
-        assert code == -signal.SIGKILL, (
-            f"ended by itself with {code}: {self.log_file(self.epoch - 1).read_text()[-2000:]}"
-        )
+        assert code == -signal.SIGKILL, f"ended by itself with {code}: {self._said(self.epoch - 1)}"
 
     def stop(self) -> None:
         """SIGTERM, and wait until it has come to its end in good order."""
         assert self._process is not None, "it runs"
         self._process.terminate()
         code = self._ended(Ending.STOPPED)
-        assert code == 0, f"ended with {code}: {self.log_file(self.epoch - 1).read_text()[-2000:]}"
+        assert code == 0, f"ended with {code}: {self._said(self.epoch - 1)}"
 
     def health(self) -> Health:
         """Ask ``/healthz`` and ``/readyz``."""
@@ -196,6 +194,9 @@ class Deployment:
     def unforeseen(self) -> list[dict[str, Any]]:
         """What was logged of failures that nobody foresaw."""
         return [line for line in self.logged() if line.get("event") in UNFORESEEN or "exception" in line]
+
+    def _said(self, epoch: int) -> str:
+        return self.log_file(epoch).read_text()[-2000:]
 
     def _lines(self, event: str) -> list[dict[str, Any]]:
         return [line for line in _lines_of(self.log_file(self.epoch)) if line.get("event") == event]

@@ -21,7 +21,8 @@ DELAYS_SECONDS: Final = (0.0, 0.01, 0.02, 0.04)
 def test_a_first_start_that_is_killed(delay_seconds: float, tmp_path: Path) -> None:
     with Receivers() as receivers, Deployment(tmp_path, receivers) as deployment:
         deployment.begin()
-        eventually((deployment.data / DATABASE_FILE).exists)
+        file = deployment.data / DATABASE_FILE
+        eventually(lambda: file.exists() or deployment.has_ended)
         deployment.pause(delay_seconds)
         deployment.kill()
         deployment.start()

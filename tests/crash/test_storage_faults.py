@@ -28,6 +28,7 @@ SITES: Final = ["FR01", "FR02"]
 ROOT_ONLY: Final = pytest.mark.skipif(not is_root(), reason="needs root")
 #: A writer waits 5 s for its turn in the process, and 5 s for the other process; and this machine is busy.
 PUT_OFF_SECONDS_MAX: Final = 20.0
+NOTICED_SECONDS_MAX: Final = 20.0
 RECOVERY_SECONDS_MAX: Final = 20.0
 
 
@@ -64,18 +65,27 @@ def _goes_through(running: Running, trouble: AbstractContextManager[None], says:
     deployment, load = running
     with trouble:
         eventually(lambda: load.book.put_off >= 2, PUT_OFF_SECONDS_MAX, lambda: load.book.surprises)
-        state = deployment.health()
-        assert (state.alive, state.ready) == (200, 503)
-        assert any(says in reason for reason in state.reasons), state.reasons
-        taken = len(load.book.answers)
-    eventually(lambda: deployment.health().ready == 200, RECOVERY_SECONDS_MAX, deployment.health)
-    assert len(load.book.answers) >= taken
+        _says(deployment, says)
+    _is_ready_again(deployment)
     _takes_more(load)
     load.stop()
     await_settled(deployment)
     deployment.stop()
     assert deployment.endings == [Ending.STOPPED], "nobody had to start it again"
     assert faults(evidence_of(deployment, load.book)) == []
+
+
+def _says(deployment: Deployment, reason: str) -> None:
+    """It lives, and says that it is not ready, and why."""
+    eventually(
+        lambda: any(reason in said for said in deployment.health().reasons), NOTICED_SECONDS_MAX, deployment.health
+    )
+    state = deployment.health()
+    assert (state.alive, state.ready) == (200, 503)
+
+
+def _is_ready_again(deployment: Deployment) -> None:
+    eventually(lambda: deployment.health().ready == 200, RECOVERY_SECONDS_MAX, deployment.health)
 
 
 @ROOT_ONLY
@@ -88,6 +98,15 @@ class TestFullDisk:
     def test_a_full_disk(self, running: Running) -> None:
         """Something else has filled it; it is given room again."""
         _goes_through(running, full(running.deployment.data.parent), "disk is full")
+
+    def test_it_is_noticed_before_anybody_sends(self, tmp_path: Path, data: Path) -> None:
+        """By an operator, while there is time."""
+        with Receivers() as receivers, Deployment(tmp_path, receivers, data) as deployment:
+            deployment.start()
+            with full(data.parent):
+                _says(deployment, "disk is full")
+            _is_ready_again(deployment)
+            deployment.stop()
 
 
 @ROOT_ONLY
