@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from prometheus_client.exposition import choose_encoder
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from events.acceptance import AHEAD_TOLERATED
+from events.dates import SECOND
 from events.errors import ToxwatchError
 from projections.store.database import Database
 from projections.store.tables import log_ends
@@ -69,6 +71,20 @@ def write_the_time(database: Database, log: EventLog, clock: Clock) -> None:
     """
     with database.writing() as connection:
         log.stamp(clock.now(), connection)
+
+
+def log_is_not_ahead(database: Database, clock: Clock) -> Check:
+    """The check that nothing was received later than now: then the clock was wrong, and was set right since."""
+
+    def check() -> str | None:
+        with database.reading() as connection:
+            latest = connection.scalar(select(func.max(log_ends.c.last_received)))
+        ahead = (latest or 0) - clock.now()
+        if ahead <= AHEAD_TOLERATED:
+            return None
+        return f"the log is {ahead // SECOND} s ahead of the clock: one of the two was wrong; what comes now is stamped late"
+
+    return check
 
 
 def clock_is_believed(clock: Clock) -> Check:

@@ -29,6 +29,12 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", help="A file of settings, TOML (TOXWATCH_CONFIG).", metavar="FILE", show_default=False),
 ]
+ProtocolInForce = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol", help="The protocol that the deployment runs under (TOXWATCH_PROTOCOL).", show_default=False
+    ),
+]
 OutputFormat = Annotated[ListFormat, typer.Option("--format", help="How to write the list.")]
 
 

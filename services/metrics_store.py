@@ -38,7 +38,7 @@ from projections.store.told import OPEN
 from services import metrics
 from services.clock.time_source import Clock, elapsed_seconds
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
-from services.dispatcher.delivery import WAITING
+from services.dispatcher.delivery import CHANNEL_DISABLED, WAITING
 from services.monitor.monitor import CONSUMER as MONITOR
 
 #: Several scrapers at once, or an impatient one, are given one reading.
@@ -129,7 +129,7 @@ def _deadlines_overdue(connection: Connection, now: Instant) -> Iterator[Reading
 def _oldest_undelivered(connection: Connection, now: Instant) -> Iterator[Reading]:
     """What is planned and waits, what waits for the relay, and what the dispatcher has not read: none may hide."""
     planned = select(func.min(deliveries.c.not_before)).where(
-        deliveries.c.state == WAITING, deliveries.c.not_before <= now
+        deliveries.c.state.in_([WAITING, CHANNEL_DISABLED]), deliveries.c.not_before <= now
     )
     in_outbox = (
         select(alert_events.c.detected_at).where(alert_events.c.sent_offset.is_(None)).order_by(alert_events.c.seq)

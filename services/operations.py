@@ -22,11 +22,12 @@ from projections.store.verify import differences
 from services.assessment.options import protocol_of
 from services.assessment.writing import printable, write_json
 from services.clock.time_source import SystemClock
-from services.live_options import Config, Data, ListFormat, OutputFormat, settings_of
+from services.live_options import Config, Data, ListFormat, OutputFormat, ProtocolInForce, settings_of
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
 from services.monitor.monitor import CONSUMER
 from services.reading.opening import store_of
+from services.rules_version import configuration_hash
 from services.settings import Settings, SettingsError
 
 DIFFERENT: Final = 1
@@ -48,37 +49,38 @@ def migrate(data: Data = None, config: Config = None) -> None:
     typer.echo(f"toxwatch: the tables are {done} version {latest_revision()}", err=True)
 
 
-def rebuild(data: Data = None, config: Config = None) -> None:
+def rebuild(data: Data = None, config: Config = None, protocol: ProtocolInForce = None) -> None:
     """Make the projections again from the first event, while traffic goes on, and change over to them.
 
     Nothing is told again. Where a verdict is another under the rules in force, its alert is revised.
     """
-    with store_of(data, config) as (settings, database):
+    with store_of(data, config, protocol=protocol) as (settings, database):
         clock = SystemClock()
-        made = begun(settings, database)
-        made.begin(clock.now())
-        with _progress() as advance:
-            for reached in made.catch_up(clock.now):
-                advance(reached.done, reached.total)
-        revised = made.change_over(clock.now)
+        with rebuild_of(settings, database).begun(clock.now()) as made, _progress() as advance:
+            revised = made.change_over(clock.now, advance)
     typer.echo(f"toxwatch: rebuilt; {len(revised)} alerts were revised", err=True)
+    if made.parked:
+        typer.echo(
+            f"toxwatch: not being watched, since their events cannot be judged: {', '.join(sorted(made.parked))}",
+            err=True,
+        )
 
 
 def verify(
     data: Data = None,
     config: Config = None,
+    protocol: ProtocolInForce = None,
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
     """Rebuild aside and compare, row by row. Exits with 1 and names every row that differs."""
-    with store_of(data, config) as (settings, database):
+    with store_of(data, config, protocol=protocol) as (settings, database):
         clock = SystemClock()
-        made = begun(settings, database)
-        made.begin(clock.now())
-        try:
-            with _progress() as advance, made.level(clock.now, advance) as connection:
-                found = list(differences(connection, made.generation))
-        finally:
-            made.discard()
+        with rebuild_of(settings, database).begun(clock.now()) as made:
+            try:
+                with _progress() as advance, made.snapshot(clock.now, advance) as connection:
+                    found = list(differences(connection, made.generation))
+            finally:
+                made.discard()
     if format is ListFormat.JSON:
         write_json([one._asdict() for one in found])
     else:
@@ -88,13 +90,14 @@ def verify(
     raise typer.Exit(DIFFERENT if found else 0)
 
 
-def begun(settings: Settings, database: Database) -> Rebuild:
+def rebuild_of(settings: Settings, database: Database) -> Rebuild:
     """A rebuild of this deployment, not yet begun."""
     if settings.log != "embedded":
         raise ToxwatchError(f"log: {settings.log!r} is not read by this version")
     protocol = protocol_of(settings.protocol)
     log = EmbeddedLog(database, "clinical")
-    return Rebuild(database, protocol, settings.source, reading_of(log, protocol), log.partitions, CONSUMER)
+    rules, read = configuration_hash(protocol), reading_of(log, protocol)
+    return Rebuild(database, protocol, rules, settings.source, read, log.partitions, CONSUMER)
 
 
 def reading_of(log: EventLog, protocol: Protocol) -> Callable[[int, int, int], Sequence[LogEntry]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from typing import Annotated
 
 import typer
 
@@ -13,34 +14,52 @@ from services.assessment.options import protocol_of
 from services.clock.time_source import SystemClock
 from services.gateway.intake import Intake
 from services.gateway.resubmission import Resubmission
-from services.live_options import Config, Data
+from services.live_options import Config, Data, ProtocolInForce
 from services.log.embedded import EmbeddedLog
 from services.monitor.replay import Replay
-from services.reading.dead_letters_command import LetterId, dead_letters_app
+from services.reading.dead_letters_command import dead_letters_app
 from services.reading.opening import store_of
+from services.reading.parameters import PLACE_MAX
 
 __all__ = ["dead_letters_app"]
 
 
 @dead_letters_app.command("replay")
-def replay_letter(letter_id: LetterId, data: Data = None, config: Config = None) -> None:
+def replay_letter(
+    letter_id: Annotated[
+        int | None, typer.Argument(metavar="ID", min=1, max=PLACE_MAX, help="As `dead-letters list` shows it.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="Everything of a subject that is not watched, instead of one.")
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+    protocol: ProtocolInForce = None,
+) -> None:
     """Take a parked message after all; of a subject that is not watched, everything that waits, in its order.
 
     What the gateway refused goes through the same checks again, with the authority of whoever sent it.
     """
-    with store_of(data, config) as (settings, database):
-        clock = SystemClock()
-        protocol = protocol_of(settings.protocol)
-        by = f"command line: {getpass.getuser()}"
-        with database.reading() as connection:
-            letter = letter_of(connection, letter_id)
-        if letter is None:
-            raise ToxwatchError(f"there is no dead letter {letter_id}")
-        if letter.origin == parking.MONITOR:
-            outcome = Replay(database, protocol, settings.source).replay(letter_id, by, clock.now())
-            typer.echo(f"toxwatch: {len(outcome.taken)} events were taken", err=True)
-        else:
-            log = EmbeddedLog(database, "clinical")
-            intake = Intake(database, log, protocol, clock, settings.source)
-            result = Resubmission(database, intake, protocol, settings.source).replay(letter_id, by, clock.now())
-            typer.echo(f"toxwatch: {result.status} at {result.position}", err=True)
+    if (letter_id is None) == (subject is None):
+        raise typer.BadParameter("name a dead letter, or a subject")
+    with store_of(data, config, protocol=protocol) as (settings, database):
+        trial = protocol_of(settings.protocol)
+        by, now = f"command line: {getpass.getuser()}", SystemClock().now()
+        replay = Replay(database, trial, settings.source)
+        if subject is not None:
+            _say(len(replay.replay_subject(subject, by, now).taken))
+        elif letter_id is not None:
+            with database.reading() as connection:
+                letter = letter_of(connection, letter_id)
+            if letter is None:
+                raise ToxwatchError(f"there is no dead letter {letter_id}")
+            if letter.origin == parking.MONITOR:
+                _say(len(replay.replay(letter_id, by, now).taken))
+            else:
+                intake = Intake(database, EmbeddedLog(database, "clinical"), trial, SystemClock(), settings.source)
+                result = Resubmission(database, intake, trial, settings.source).replay(letter_id, by, now)
+                typer.echo(f"toxwatch: {result.status} at {result.position}", err=True)
+
+
+def _say(count: int) -> None:
+    typer.echo(f"toxwatch: {count} events were taken", err=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Final
 
 import rfc8785
@@ -25,7 +28,7 @@ def rules_version() -> str:
     """The version of the software and a hash of the sources that judge: any change of a rule is another version."""
     digest = hashlib.sha256()
     for package in JUDGING:
-        for path in sorted(_sources(files(package)), key=lambda path: path.name):
+        for path in sorted(_sources(files(package)), key=str):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{version('toxwatch')}+{digest.hexdigest()[:_DIGITS]}"
 
@@ -37,11 +40,18 @@ def configuration_hash(protocol: Protocol) -> str:
 
 
 def _sources(package: Traversable) -> list[Traversable]:
-    return [path for path in package.iterdir() if path.name.endswith((".py", ".csv", ".json", ".toml"))]
+    """Every file of a package that decides, those of its sub-packages included."""
+    found: list[Traversable] = []
+    for path in package.iterdir():
+        if path.is_dir():
+            found += _sources(path)
+        elif path.name.endswith((".py", ".csv", ".json", ".toml", ".txt")):
+            found.append(path)
+    return found
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON: a predicate by its label, for its code is part of the sources."""
+    """The value as JSON. A predicate is its name, and the file that it was written in."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, list | tuple):
@@ -51,5 +61,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if callable(value):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+        return [getattr(value, "__qualname__", ""), _hash_of_source(inspect.unwrap(value))]
     return value
+
+
+def _hash_of_source(function: Callable[..., Any]) -> str:
+    """Of the module that declares it, which need not be one of ours."""
+    code = getattr(function, "__code__", None)
+    path = Path(code.co_filename) if code is not None else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else ""

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -25,7 +26,7 @@ from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients, load_recipients
 from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
-from services.health import clock_is_believed, create_metrics_app, database_answers, write_the_time
+from services.health import clock_is_believed, create_metrics_app, database_answers, log_is_not_ahead, write_the_time
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
 from services.loops import Loop
@@ -44,6 +45,8 @@ from services.settings import Settings
 from services.steps import nothing
 
 IDLE_SECONDS: Final = 1.0
+#: What one process at a time does with a database: see ``Database.alone``.
+PROCESS: Final = "run"
 #: How often it is looked whether the store takes writes.
 PROBE_SECONDS: Final = 5.0
 
@@ -91,7 +94,9 @@ class System:
         checks = [
             database_answers(database),
             clock_is_believed(clock),
+            log_is_not_ahead(database, clock),
             lambda: self._dispatcher.problem,
+            self._gateway.state.writer.trouble,
             *(loop.trouble for loop in self._loops),
         ]
         self._metrics_app = create_metrics_app(metrics, checks)
@@ -229,9 +234,12 @@ async def run_system(
     on_ready: Callable[[str, str, System], None] = lambda _gateway, _metrics, _system: None,
 ) -> None:
     """Run until SIGTERM or SIGINT. ``on_ready`` is told the two addresses once both are listened on."""
-    with alone_on(settings.data), listening(settings.listen) as gateway, listening(settings.metrics) as metrics:
+    with ExitStack() as stack:
+        stack.enter_context(alone_on(settings.data))
+        gateway, metrics = (stack.enter_context(listening(at)) for at in (settings.listen, settings.metrics))
         database = Database(settings.database_url)
         try:
+            stack.enter_context(database.alone(PROCESS))
             system = System(settings, database, clock, passing, console)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

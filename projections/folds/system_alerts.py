@@ -67,6 +67,22 @@ def system_transition(
     return AlertTransition(kind, derived_id(alert_id, str(revision), kind), None, data)
 
 
+def unwatched_transition(
+    protocol: Protocol, subject: str, told: Standing | None, caused_by: EventRef, at: Instant, *, is_parked: bool
+) -> AlertTransition | None:
+    """What to tell of a subject whose events are parked from an event on that could not be judged, or no longer are."""
+    reasons = [f"{subject} is not being watched: an event of this subject could not be judged; its events are parked"]
+    return system_transition(
+        protocol,
+        UNWATCHED + subject,
+        told,
+        reasons if is_parked else None,
+        caused_by,
+        at,
+        questions=["Judge the subject by hand until its parked events are replayed."],
+    )
+
+
 def hold_transition(
     row: CohortRow, with_dlt: Sequence[str], told: Standing | None, protocol: Protocol, caused_by: EventRef, at: Instant
 ) -> AlertTransition | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from events.catalog import AnyEvent, subject_of
 from events.clock import ClockReached, ProtocolActivated
@@ -23,14 +23,15 @@ from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition, Standing, standing_after
 from projections.folds.cohort_board import CohortRow, SubjectStanding
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
-from projections.folds.system_alerts import UNWATCHED, hold_transition, system_transition
+from projections.folds.system_alerts import UNWATCHED, hold_transition, unwatched_transition
 from projections.rules.finding import Finding
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 from projections.store import charts
 from projections.store.cohort_counts import CohortCounts
-from projections.store.database import insert_new
-from projections.store.tables import NOBODY, activations, parked_subjects
+from projections.store.database import Turn, insert_new, take_turn
+from projections.store.rules_in_force import put_in_force, require_rules, rules_in_force
+from projections.store.tables import NOBODY, parked_subjects
 from projections.store.told import told_of, told_of_subjects
 from projections.store.watch import NO_RULES, SubjectWatch
 
@@ -43,13 +44,6 @@ class LogEntry(NamedTuple):
     key: str
     body: bytes
     decoded: Logged | EventRefused
-
-
-class Rules(NamedTuple):
-    """The rules in force: the event that activated them, and the hash of their configuration."""
-
-    activated_by: EventRef
-    sha256: str
 
 
 class EventFailed(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -67,11 +61,15 @@ NOTHING_FAILS: Final[Mapping[int, EventFailed]] = MappingProxyType({})
 
 @dataclass(slots=True)
 class Outcome:
-    """What a batch came to. ``parked`` are entries that were not folded, each with why."""
+    """What a batch came to. ``places`` are the partitions and offsets of what was ``taken``.
+
+    What was ``refused``, or stands ``behind`` a bug, was not folded.
+    """
 
     transitions: list[AlertTransition] = field(default_factory=list)
     taken: list[Logged] = field(default_factory=list)
     duplicates: list[Logged] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
     refused: list[tuple[LogEntry, EventRefused]] = field(default_factory=list)
     behind: list[tuple[LogEntry, str]] = field(default_factory=list)
 
@@ -81,23 +79,18 @@ def parked_now(connection: Connection) -> set[str]:
     return set(connection.scalars(select(parked_subjects.c.subject)))
 
 
-def rules_in_force(connection: Connection) -> Rules | None:
-    """The rules that were activated last, as far as the log has been read."""
-    latest = select(activations).order_by(activations.c.sequence.desc()).limit(1)
-    row = connection.execute(latest).one_or_none()
-    return None if row is None else Rules(EventRef(row.source, row.event_id), row.sha256)
-
-
 class Step:
     """The work of one transaction. ``watches`` are the subjects kept between batches; whoever rolls back forgets them.
 
-    ``parked`` are the subjects that are not watched, and grows. ``tells`` False: what is judged is told to nobody (a rebuild).
+    ``rules`` is the hash of the configuration that judges: :class:`OtherRules` is raised where others are in force. ``parked``
+    are the subjects that are not watched, and grows. ``tells`` False: what is judged is told to nobody (a rebuild).
     """
 
     def __init__(
         self,
         connection: Connection,
         protocol: Protocol,
+        rules: str,
         generation: int,
         watches: MutableMapping[str, SubjectWatch],
         now: Instant,
@@ -112,7 +105,9 @@ class Step:
         self._watches = watches
         self._now = now
         self._tells = tells
+        require_rules(connection, rules)
         self._rules = rules_in_force(connection)
+        self._broken: dict[str, Exception] = {}
         self._cohorts = CohortCounts(connection, generation, protocol)
         self._told: dict[str, Standing | None] = {}
         self._parked = parked
@@ -126,6 +121,9 @@ class Step:
         At the offsets that are known to meet one (``failing``) the subject is parked instead.
         """
         decoded = [entry.decoded for entry in entries if isinstance(entry.decoded, tuple)]
+        if any(isinstance(one.event, ProtocolActivated) for one in decoded):
+            # It stands in every partition: another monitor may be about to count it.
+            take_turn(self._connection, Turn.ACTIVATION)
         self._known = charts.bodies_of(self._connection, self._generation, {_identity(one.event) for one in decoded})
         self._load({subject for one in decoded if (subject := subject_of(one.event)) is not None})
         for entry in entries:
@@ -142,10 +140,11 @@ class Step:
         self._load(listed)
         for subject in listed:
             try:
-                self._under_rules_in_force(self._watches[subject], None)
+                self._under_rules_in_force(subject, None)
             except EventFailed as failed:
                 # Half judged, it is neither written nor kept.
-                del self._worked_on[subject], self._watches[subject]
+                self._worked_on.pop(subject, None)
+                self._watches.pop(subject, None)
                 self.park(failed)
 
     def park(self, failed: EventFailed) -> None:
@@ -154,21 +153,11 @@ class Step:
         self._parked.add(subject)
         if not self._tells:
             return
-        row = {"subject": subject, "parked_at": self._now, "error": repr(failed.__cause__)}
+        # The exception by its kind: its words may quote what a site wrote.
+        row = {"subject": subject, "parked_at": self._now, "error": type(failed.__cause__).__name__}
         insert_new(self._connection, parked_subjects, [row])
-        reasons = [f"{subject} is not being watched: {failed}; its events are parked from here on"]
-        case = UNWATCHED + subject
-        self._tell(
-            system_transition(
-                self._protocol,
-                case,
-                self._told_of(case),
-                reasons,
-                failed.caused_by,
-                self._now,
-                questions=["Judge the subject by hand until its parked events are replayed."],
-            )
-        )
+        told = self._told_of(UNWATCHED + subject)
+        self._tell(unwatched_transition(self._protocol, subject, told, failed.caused_by, self._now, is_parked=True))
 
     def write(self) -> None:
         """Put in everything that the step changed."""
@@ -185,25 +174,44 @@ class Step:
         self._cohorts.write()
 
     @property
+    def parked(self) -> set[str]:
+        """The subjects that are not watched, those parked in this step included."""
+        return self._parked
+
+    @property
     def worked_on(self) -> set[str]:
         """The subjects whose watches were changed."""
         return set(self._worked_on)
 
     def _load(self, wanted: Iterable[str]) -> None:
-        """Have a watch on each subject: the one that is kept, where it is as far as the stored chart, else one from there."""
-        rows = charts.subject_rows(self._connection, self._generation, wanted)
+        """Have a watch on each subject: the one that is kept, where it is as far as the stored chart, else one from there.
+
+        A stored chart may meet a bug too: then the subject's next event does.
+        """
+        watched = [subject for subject in wanted if subject not in self._parked]
+        rows = charts.subject_rows(self._connection, self._generation, watched)
         stale = []
-        for subject in wanted:
+        for subject in watched:
             kept = self._watches.get(subject)
             if kept is None or kept.version != (rows[subject].version if subject in rows else 0):
                 stale.append(subject)
         stored = [subject for subject in stale if subject in rows]
         known = charts.known_events(self._connection, self._generation, stored)
+        due = charts.stored_deadlines(self._connection, self._generation, stored)
         told = told_of_subjects(self._connection, stale) if self._tells and stale else {}
         for subject in stale:
-            self._watches[subject] = SubjectWatch(
-                self._protocol, subject, rows.get(subject), known.get(subject, ()), told.get(subject)
-            )
+            self._watches.pop(subject, None)
+            at = (rows.get(subject), known.get(subject, ()), told.get(subject), due.get(subject))
+            try:
+                self._watches[subject] = SubjectWatch(self._protocol, subject, *at)
+            except Exception as error:  # noqa: BLE001 - a bug in the rules parks this subject, and nobody else
+                self._broken[subject] = error
+
+    def _watch(self, subject: str, offset: int | None, caused_by: EventRef) -> SubjectWatch:
+        if subject in self._broken:
+            error = self._broken[subject]
+            raise EventFailed(subject, offset, caused_by, error) from error
+        return self._watches[subject]
 
     def _take(self, entry: LogEntry, logged: Logged) -> None:
         event = logged.event
@@ -225,6 +233,7 @@ class Step:
         self._known[_identity(event)] = entry.body
         self._rows.append(self._chart_row(entry, logged, subject))
         self.outcome.taken.append(logged)
+        self.outcome.places.append((entry.partition, entry.offset))
 
     def _is_new(self, entry: LogEntry, event: AnyEvent, subject: str) -> bool:
         """Whether the event counts. Raises ``EventRefused`` where it contradicts one that does (RULES 6)."""
@@ -249,6 +258,8 @@ class Step:
         if subject == NOBODY or isinstance(event, ClockReached):
             return None
         kind, record_id = event.record_kind, event.record_id
+        if subject in self._broken:
+            return None
         history = self._watches[subject].findings.chart.records.get((kind, record_id), ())
         if history and all(version.source == event.source for version in history):
             return None
@@ -265,10 +276,10 @@ class Step:
         return None if owner is None or self._protocol.same_system(owner, event.source) else owner
 
     def _judge(self, entry: LogEntry, logged: Logged, subject: str) -> None:
-        watch = self._watches[subject]
         caused_by = EventRef(logged.event.source, logged.event.id)
+        watch = self._watch(subject, entry.offset, caused_by)
         if watch.judged_under != (self._rules.sha256 if self._rules else NO_RULES):
-            self._under_rules_in_force(watch, entry.offset)
+            self._under_rules_in_force(subject, entry.offset)
         before = watch.standing
         self._worked_on[subject] = watch
         try:
@@ -277,15 +288,16 @@ class Step:
             raise EventFailed(subject, entry.offset, caused_by, error) from error
         self._after(watch, before, transitions, caused_by)
 
-    def _under_rules_in_force(self, watch: SubjectWatch, offset: int | None) -> None:
+    def _under_rules_in_force(self, subject: str, offset: int | None) -> None:
         if self._rules is None:
             return
+        watch = self._watch(subject, offset, self._rules.activated_by)
         before = watch.standing
-        self._worked_on[watch.subject] = watch
+        self._worked_on[subject] = watch
         try:
             transitions = watch.judge_again(self._rules.sha256, self._rules.activated_by, self._now)
         except Exception as error:
-            raise EventFailed(watch.subject, offset, self._rules.activated_by, error) from error
+            raise EventFailed(subject, offset, self._rules.activated_by, error) from error
         self._after(watch, before, transitions, self._rules.activated_by)
 
     def _after(
@@ -321,18 +333,7 @@ class Step:
 
     def _activate(self, event: ProtocolActivated, time: Instant) -> None:
         if self._tells:
-            latest = self._connection.scalar(select(func.max(activations.c.sequence))) or 0
-            row = {
-                "event_id": event.id,
-                "source": event.source,
-                "protocol": event.data.protocol,
-                "version": event.data.version,
-                "rules_version": event.data.rules_version,
-                "sha256": event.data.sha256,
-                "time": time,
-                "sequence": latest + 1,
-            }
-            insert_new(self._connection, activations, [row])
+            put_in_force(self._connection, event, time)
             self._rules = rules_in_force(self._connection)
 
     def _chart_row(self, entry: LogEntry, logged: Logged, subject: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ as its stored findings say. Any other is judged again from its stored chart.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, and_, func, select
 
@@ -19,6 +19,7 @@ from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import findings_of
 from projections.rules.protocol import Protocol
 from projections.store import charts
+from projections.store.apply import parked_now
 from projections.store.charts import SubjectRow
 from projections.store.database import Database
 from projections.store.generation import current_generation
@@ -26,7 +27,7 @@ from projections.store.tables import NOBODY, chart_events
 
 Axis = Literal["recorded", "received"]
 
-CLOCK: str = "clock"
+CLOCK: Final = "clock"
 
 
 def assessment(
@@ -40,7 +41,7 @@ def assessment(
     """``events``, ``cases``, ``cohorts``, ``lab_grades`` and ``queries`` at an instant; of one subject, or of all.
 
     ``rules`` is the hash of the protocol's configuration: what was judged under another is judged again. ``cohorts`` are
-    always those of the whole trial.
+    always those of the whole trial. ``unwatched`` are the subjects whose charts have stopped, because of a bug.
     """
     with database.reading() as connection:
         generation = current_generation(connection)
@@ -69,6 +70,7 @@ def assessment(
             "lab_grades": [],
             "cohorts": board.as_json(),
             "queries": queries,
+            "unwatched": sorted(parked_now(connection)),
         }
 
 

@@ -161,6 +161,17 @@ def write_deadlines(connection: Connection, generation: int, changed: Mapping[tu
     _delete(connection, deadlines, generation, [key for key, due in changed.items() if due is None])
 
 
+def stored_deadlines(connection: Connection, generation: int, wanted: Iterable[str]) -> dict[str, dict[str, Instant]]:
+    """When time alone next changes the verdict of each case of these subjects, by subject and case."""
+    found: dict[str, dict[str, Instant]] = {subject: {} for subject in wanted}
+    columns = (deadlines.c.subject, deadlines.c.case_name, deadlines.c.due)
+    for part in chunks(found):
+        of_these = (deadlines.c.generation == generation, deadlines.c.subject.in_(part))
+        for subject, case, due in connection.execute(select(*columns).where(*of_these)):
+            found[subject][case] = due
+    return found
+
+
 def _delete(connection: Connection, table: Any, generation: int, keys: Sequence[tuple[str, str]]) -> None:
     if keys:
         statement = delete(table).where(

@@ -6,14 +6,17 @@ On SQLite there is one writer at a time. Writers of one process wait for each ot
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -37,13 +40,23 @@ _SQLITE_UNAVAILABLE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
 _SQLITE_READ_ONLY: Final = 8
 #: Classes: connection, rollback (serialisation, deadlock), resources, object state (lock), operator intervention.
 _SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "40", "53", "55", "57"})
-_READ_ONLY: Final = "25006"
+#: A transaction that only reads; one that was given up because nothing happened in it.
+_STATE_UNAVAILABLE: Final = frozenset({"25006", "25P03"})
+#: Whoever is stopped in a transaction, and may never go on, must not keep what it holds from everybody else (PostgreSQL).
+IDLE_MS_MAX: Final = 15_000
 
 
 class StoreUnavailable(ToxwatchError):  # noqa: N818 - reads better where it is caught
     """The database cannot take a write now: locked, full, read-only, or down. The same call may succeed later."""
 
     retriable: ClassVar[bool] = True
+
+
+class AlreadyDone(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """Another process is doing on this database what only one may do at a time."""
+
+
+_AT_IT: Final = "another process is at it on this database ({}): let it end first"
 
 
 class Database:
@@ -93,6 +106,27 @@ class Database:
         finally:
             self._turn.release()
 
+    @contextmanager
+    def alone(self, on: str) -> Iterator[None]:
+        """Be the only process that does something on this database. Raises :class:`AlreadyDone` where another is at it."""
+        if self.is_sqlite:
+            with Path(f"{make_url(self.url).database}.{on}.lock").open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise AlreadyDone(_AT_IT.format(on)) from None
+                yield
+            return
+        number = int.from_bytes(hashlib.sha256(f"toxwatch {on}".encode()).digest()[:7])
+        # For the session, not for a transaction: it lasts for hours, and idle ones are ended.
+        with _unavailable(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if not connection.scalar(select(func.pg_try_advisory_lock(number))):
+                raise AlreadyDone(_AT_IT.format(on))
+            try:
+                yield
+            finally:
+                connection.scalar(select(func.pg_advisory_unlock(number)))
+
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
@@ -121,18 +155,27 @@ def is_transient(error: DBAPIError) -> bool:
     if state is None:
         # No answer at all: psycopg could not connect, or was cut off.
         return isinstance(error, OperationalError)
-    return str(state)[:2] in _SQLSTATE_UNAVAILABLE or state == _READ_ONLY
+    return str(state)[:2] in _SQLSTATE_UNAVAILABLE or state in _STATE_UNAVAILABLE
 
 
 def _postgresql_engine(url: str) -> Engine:
-    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS})
+    connecting = {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": f"-c idle_in_transaction_session_timeout={IDLE_MS_MAX}",
+        # A server that vanished without a word is noticed within half a minute.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    return create_engine(url, pool_pre_ping=True, connect_args=connecting, hide_parameters=True)
 
 
 def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000})
+    # Parameters are the bytes of events, and do not belong in an error.
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
@@ -189,3 +232,27 @@ def _insert_new(table: Table, dialect: str) -> Executable:
 def _dialect(name: str) -> Any:
     """The two have the same statements under other names."""
     return sqlite if name == "sqlite" else postgresql
+
+
+class Turn(IntEnum):
+    """What only one transaction of a PostgreSQL database does at a time. On SQLite one writes at a time anyhow."""
+
+    #: Gives out places in the outbox.
+    OUTBOX = 7_205_759
+    #: Puts rules in force.
+    ACTIVATION = 7_205_760
+    #: Carries the outbox to the alert log.
+    RELAY = 7_205_761
+
+
+def take_turn(connection: Connection, turn: Turn) -> None:
+    """Wait until whoever has the turn has committed; keep it until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(turn.value)))
+
+
+def turn_is_free(connection: Connection, turn: Turn) -> bool:
+    """Take the turn where nobody has it, and say whether it was taken."""
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(turn.value))))

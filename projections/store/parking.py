@@ -13,14 +13,15 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 
+from events.acceptance import OWN_SOURCES
 from events.dates import Instant
 from events.errors import ToxwatchError
 from events.identity import derived_id
-from projections.folds.alert_transition import Standing
+from projections.folds.alert_transition import AlertTransition, Standing
 from projections.folds.system_alerts import INTAKE, system_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
-from projections.store.database import insert_new
+from projections.store.database import Turn, insert_new, take_turn
 from projections.store.tables import IS_URGENT, dead_letters
 from projections.store.told import tell, told_of
 
@@ -73,7 +74,7 @@ class NewLetter(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A valid event that arrived. ``received`` is its stamp, in the clinical log."""
+    """A valid event that arrived. ``received`` is its stamp; ``place`` where it stands, once it was read from the log."""
 
     subject: str
     kind: str
@@ -81,6 +82,13 @@ class Arrival(NamedTuple):
     source: str
     event_id: str
     received: Instant
+    place: tuple[int, int] | None = None
+
+    def is_behind(self, letter: Row[Any]) -> bool:
+        """Whether it came after a letter: what was parked from the log goes by its place, the rest by when it was received."""
+        if letter.offset is not None:
+            return self.place is not None and self.place[0] == letter.partition and self.place[1] > letter.offset
+        return bool(letter.received_at < self.received)
 
 
 class LetterError(ToxwatchError):
@@ -88,41 +96,55 @@ class LetterError(ToxwatchError):
 
 
 def park(connection: Connection, protocol: Protocol, source: str, letters: Sequence[NewLetter], now: Instant) -> int:
-    """Keep what was refused, and tell of what is severe; ``source`` is the deployment's. Gives how many were told of."""
+    """Keep what was refused, and tell of what is severe; ``source`` is the deployment's. Gives how many were told of.
+
+    What was deleted or replayed, and is refused again, is opened again, with its bytes, and told of again. What was settled stays
+    so: a valid event for its record is there.
+    """
+    if not letters:
+        return 0
+    take_turn(connection, Turn.OUTBOX)
     times: dict[str, int] = {}
     by_fingerprint: dict[str, NewLetter] = {}
     for letter in letters:
         key = letter.fingerprint
         times[key] = times.get(key, 0) + 1
         by_fingerprint.setdefault(key, letter)
-    known = _ids_of(connection, by_fingerprint)
+    known = _known(connection, by_fingerprint)
     again = (
         update(dead_letters)
         .where(dead_letters.c.id == bindparam("letter_id"))
         .values(times=dead_letters.c.times + bindparam("more"), last_seen_at=now)
     )
     if known:
-        connection.execute(again, [{"letter_id": known[key], "more": times[key]} for key in known])
-    fresh = {key: letter for key, letter in by_fingerprint.items() if key not in known}
-    insert_new(connection, dead_letters, [_row(key, fresh[key], times[key], now) for key in fresh])
-    severe = {key: letter for key, letter in fresh.items() if letter.is_severe}
-    ids = _ids_of(connection, severe)
-    steps = []
-    for key, letter in severe.items():
-        case, cause = _case(ids[key]), _reference(source, ids[key])
-        steps.append(system_transition(protocol, case, None, _reasons(letter), cause, now, questions=_QUESTIONS))
-    tell(connection, protocol, source, [step for step in steps if step is not None])
+        connection.execute(again, [{"letter_id": row.id, "more": times[key]} for key, row in known.items()])
+    new = {key: letter for key, letter in by_fingerprint.items() if key not in known}
+    insert_new(connection, dead_letters, [_row(key, letter, times[key], now) for key, letter in new.items()])
+    opened = {key: by_fingerprint[key] for key, row in known.items() if row.state in (DELETED, REPLAYED)}
+    _open_again(connection, {known[key].id: letter for key, letter in opened.items()}, now)
+    severe = {key: letter for key, letter in {**new, **opened}.items() if letter.is_severe}
+    ids = {key: row.id for key, row in _known(connection, severe).items()}
+    steps = _told_of_severe(connection, protocol, source, {ids[key]: letter for key, letter in severe.items()}, now)
+    tell(connection, protocol, source, steps)
     return len(steps)
+
+
+def unknown(connection: Connection, letters: Sequence[NewLetter]) -> list[NewLetter]:
+    """Those of these letters that were never parked, whatever became of the others."""
+    known = _known(connection, [letter.fingerprint for letter in letters])
+    return [letter for letter in letters if letter.fingerprint not in known]
 
 
 def settle(connection: Connection, protocol: Protocol, source: str, arrived: Sequence[Arrival], now: Instant) -> int:
     """Close the severe letters whose record, or whose event itself, has arrived since, and withdraw their alerts.
 
-    Only what was parked before an arrival was received is closed by it: an older revision says nothing of a later one.
+    Only what came before an arrival is closed by it: an older revision says nothing of a later one.
     Where nothing severe is parked, that is found in one look at an index.
     """
     if not arrived or connection.scalar(select(dead_letters.c.id).where(IS_URGENT).limit(1)) is None:
         return 0
+    # First of all: whoever tells of a letter and whoever closes it would wait for each other.
+    take_turn(connection, Turn.OUTBOX)
     by_record: dict[tuple[str, str, str], Arrival] = {}
     by_event: dict[tuple[str, str], Arrival] = {}
     for arrival in arrived:
@@ -152,13 +174,18 @@ def delete(
 
     Raises :class:`LetterError`.
     """
+    take_turn(connection, Turn.OUTBOX)
     letter = connection.execute(
-        select(dead_letters.c.state, dead_letters.c.is_severe).where(dead_letters.c.id == letter_id)
+        select(dead_letters.c.state, dead_letters.c.is_severe, dead_letters.c.source).where(
+            dead_letters.c.id == letter_id
+        )
     ).one_or_none()
     if letter is None:
         raise LetterError(f"there is no dead letter {letter_id}")
     if letter.state == DELETED:
         raise LetterError(f"dead letter {letter_id} was deleted before")
+    if (letter.source or "").startswith(OWN_SOURCES):
+        raise LetterError(f"dead letter {letter_id} is Toxwatch's own, and holds nobody's text: replay it")
     _close(
         connection, [{"letter_id": letter_id, "state": DELETED, "at": now, "by": _storable(by), "why": _storable(why)}]
     )
@@ -172,6 +199,7 @@ def close_replayed(
     connection: Connection, protocol: Protocol, source: str, letter_ids: Sequence[int], by: str, now: Instant
 ) -> None:
     """Close letters that were taken after all, and withdraw their alerts."""
+    take_turn(connection, Turn.OUTBOX)
     why = "replayed, and taken"
     rows = [
         {"letter_id": number, "state": REPLAYED, "at": now, "by": _storable(by), "why": why} for number in letter_ids
@@ -213,15 +241,44 @@ def _reference(source: str, letter_id: int) -> EventRef:
     return EventRef(source, f"dead-letter:{letter_id}")
 
 
-def _ids_of(connection: Connection, fingerprints: Iterable[str]) -> dict[str, int]:
+def _known(connection: Connection, fingerprints: Iterable[str]) -> dict[str, Any]:
+    """The letters of these fingerprints: their numbers and states."""
     asked = list(fingerprints)
-    found: dict[str, int] = {}
+    columns = (dead_letters.c.fingerprint, dead_letters.c.id, dead_letters.c.state)
+    found: dict[str, Any] = {}
     for start in range(0, len(asked), ASKED_MAX):
-        wanted = select(dead_letters.c.fingerprint, dead_letters.c.id).where(
-            dead_letters.c.fingerprint.in_(asked[start : start + ASKED_MAX])
-        )
-        found.update((row.fingerprint, row.id) for row in connection.execute(wanted))
+        wanted = select(*columns).where(dead_letters.c.fingerprint.in_(asked[start : start + ASKED_MAX]))
+        for row in connection.execute(wanted):
+            found[row.fingerprint] = row
     return found
+
+
+def _open_again(connection: Connection, letters: dict[int, NewLetter], now: Instant) -> None:
+    for number, letter in letters.items():
+        values = _row(letter.fingerprint, letter, 0, now)
+        del values["times"]
+        closed: dict[str, object] = {"closed_at": None, "closed_by": None, "closed_why": None}
+        connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(**values, **closed))
+
+
+def _told_of_severe(
+    connection: Connection, protocol: Protocol, source: str, letters: dict[int, NewLetter], now: Instant
+) -> list[AlertTransition]:
+    alert_ids = {number: derived_id(protocol.trial, _case(number)) for number in letters}
+    told = told_of(connection, alert_ids.values()) if letters else {}
+    steps = [
+        system_transition(
+            protocol,
+            _case(number),
+            told.get(alert_ids[number]),
+            _reasons(letter),
+            _reference(source, number),
+            now,
+            questions=_QUESTIONS,
+        )
+        for number, letter in letters.items()
+    ]
+    return [step for step in steps if step is not None]
 
 
 def _row(fingerprint: str, letter: NewLetter, times: int, now: Instant) -> dict[str, object]:
@@ -247,7 +304,11 @@ def _urgent_letters(
     for key, asked in ((record, list(records)), (event, list(events))):
         for start in range(0, len(asked), ASKED_MAX):
             here = tuple_(*key).in_(asked[start : start + ASKED_MAX])
-            found += connection.execute(select(columns.id, columns.received_at, *record, *event).where(IS_URGENT, here))
+            found += connection.execute(
+                select(columns.id, columns.received_at, columns.partition, columns.offset, *record, *event).where(
+                    IS_URGENT, here
+                )
+            )
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from events.alert import AlertData
 from events.catalog import EVENT_ADAPTER
@@ -13,15 +13,12 @@ from events.dates import parse_instant
 from projections.folds.alert_transition import AlertTransition, Standing
 from projections.folds.system_alerts import COHORT
 from projections.rules.protocol import Protocol
-from projections.store.database import insert_new, upsert
+from projections.store.database import Turn, insert_new, take_turn, upsert
 from projections.store.tables import NOBODY, alert_events, alerts
 
 OPEN: Final = "open"
 WITHDRAWN: Final = "withdrawn"
 State = Literal["open", "withdrawn"]
-
-#: The number of the lock under which places in the outbox are handed out (PostgreSQL).
-OUTBOX_TURN: Final = 7_205_759
 
 
 def alert_key(trial: str, transition: AlertTransition) -> str:
@@ -53,7 +50,9 @@ def tell(connection: Connection, protocol: Protocol, source: str, transitions: S
     """Put alert events in the outbox, in order, and keep the newest revision of each alert. An id that is there stays."""
     if not transitions:
         return
-    _take_turn(connection)
+    # A place must never be committed after one that stands behind it, or a reader who goes on from the last place that it saw
+    # would miss an alert.
+    take_turn(connection, Turn.OUTBOX)
     insert_new(
         connection,
         alert_events,
@@ -79,15 +78,6 @@ def tell(connection: Connection, protocol: Protocol, source: str, transitions: S
     raised = {step.data.alert_id: step for step in transitions if step.kind == "raised"}
     upsert(connection, alerts, [_row(step) for key, step in newest.items() if key in raised])
     upsert(connection, alerts, [_row(step) for key, step in newest.items() if key not in raised], keep=["raised_at"])
-
-
-def _take_turn(connection: Connection) -> None:
-    """Wait until whoever told before has committed: a place must never be committed after one that stands behind it.
-
-    Or a reader who goes on from the last place that it saw would miss an alert. On SQLite one writes at a time anyhow.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(OUTBOX_TURN)))
 
 
 def told_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, Standing]:

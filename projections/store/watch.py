@@ -22,7 +22,8 @@ NO_RULES: Final = ""
 class SubjectWatch:
     """A subject's standing findings with the row that says how far they have come.
 
-    ``judged_under`` is the hash of the configuration under which every finding was judged last.
+    ``judged_under`` is the hash of the configuration under which every finding was judged last; ``due`` are the deadlines that
+    are stored, which may be those of other rules.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class SubjectWatch:
         row: SubjectRow | None = None,
         known: Iterable[Logged] = (),
         told: Mapping[str, Standing] | None = None,
+        due: Mapping[str, Instant] | None = None,
     ) -> None:
         self.subject: Final = subject
         self.findings: Final = SubjectFindings.restored(protocol, subject, known, told or {})
@@ -41,7 +43,7 @@ class SubjectWatch:
         self._site = row.site if row else None
         self._latest_time = row.latest_time if row else FAR_PAST
         self._latest_received = row.latest_received if row else FAR_PAST
-        self._due = {case: f.due for case, f in self.findings.findings.items() if f.due is not None}
+        self._due = dict(due or {})
 
     def take(self, logged: Logged, detected_at: Instant) -> list[AlertTransition]:
         """Take one event that counts, and say which alerts change. Afterwards ``standing`` is the subject's new one."""
@@ -78,7 +80,7 @@ class SubjectWatch:
         )
 
     def drain(self) -> tuple[dict[str, Finding | None], dict[str, Instant | None]]:
-        """The findings and the deadlines that are others than when this was asked last, by case; None: there is none."""
+        """The findings and the deadlines that are others than those stored, by case; None: there is none."""
         changed = {case: self.findings.findings.get(case) for case in sorted(self.findings.changed)}
         self.findings.changed.clear()
         moved: dict[str, Instant | None] = {}

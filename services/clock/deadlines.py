@@ -7,7 +7,7 @@ derived from what is due: written twice, it is one event. What came due while ev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, func, select, update
@@ -69,7 +69,7 @@ class DeadlineClock:
                 return 0
             received = self._log.stamp(now, connection)
             self._passing("clock.claimed")
-            self._log.append(self._entries(found, received), connection)
+            self._log.append([self._entry(one, now, received) for one in found], connection)
             self._passing("clock.appended")
             fired = (
                 update(deadlines)
@@ -104,10 +104,7 @@ class DeadlineClock:
             .order_by(c.due, c.subject, c.case_name)
         )
 
-    def _entries(self, found: Sequence[Due], received: Instant) -> list[NewEntry]:
-        return [self._entry(one, received) for one in found]
-
-    def _entry(self, one: Due, received: Instant) -> NewEntry:
+    def _entry(self, one: Due, now: Instant, received: Instant) -> NewEntry:
         trial = self._protocol.trial
         due = format_instant(one.due)
         event_id = derived_id("clock", trial, one.subject, one.case, due)
@@ -117,7 +114,8 @@ class DeadlineClock:
             "source": self._source,
             "type": "toxwatch.clock.reached.v1",
             "subject": one.subject,
-            "time": format_instant(max(one.due, received)),
+            # Not the stamp: where the log is ahead of the clock, other countdowns would end early.
+            "time": format_instant(max(one.due, now)),
             "trial": trial,
             "data": {"due": due, "case": one.case},
             "receivedtime": format_instant(received),

@@ -98,6 +98,7 @@ def create_app(
     app.include_router(events_router(keys.authenticate, writer, RateLimit(settings.events_per_minute)))
     if reading is not None:
         app.include_router(reading)
+    app.state.writer = writer
     app.openapi = _document(app)  # type: ignore[method-assign]
     return app
 

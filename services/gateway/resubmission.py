@@ -40,6 +40,8 @@ class Resubmission:
             key = connection.execute(select(api_keys).where(api_keys.c.id == letter.sender)).one_or_none()
         if key is None:
             raise ResubmissionRefused(f"the key {letter.sender!r} that it came with is not known here")
+        if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+            raise ResubmissionRefused(f"the key {letter.sender!r} that it came with was revoked, or has expired")
         caller = Caller(key.id, key.role, key.site)
         result = self._intake.take([Submission(caller, [_message(letter)])]).results[0][0]
         if result.status == REFUSED:

@@ -59,6 +59,7 @@ class EventWriter:
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._stopping = False
+        self._running = False
 
     async def submit(self, submission: Submission) -> list[Result]:
         """What became of each event, once that is durable. Raises ``StoreUnavailable`` or ``Overloaded``."""
@@ -74,8 +75,19 @@ class EventWriter:
         self._arrived.set()
         return await waiting.done
 
+    def trouble(self) -> str | None:
+        """Why nothing is written, in a sentence; None while it is."""
+        return None if self._running else "gateway: the writer of events does not run"
+
     async def run(self) -> None:
         """Commit what waits, until :meth:`stop`; what is waiting then is committed still."""
+        self._running = True
+        try:
+            await self._run()
+        finally:
+            self._running = False
+
+    async def _run(self) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="intake") as thread:
             while True:
                 group = self._next_group()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from projections.store.rules_in_force import OtherRules
 from services.clock.time_source import Clock, elapsed_seconds
 from services.log.port import EventLog
 from services.loops import LoopEnded
-from services.monitor.monitor import Fenced, Halted, Monitor
+from services.monitor.monitor import FencedMonitor, Halted, Monitor
 
 BATCH_MAX: Final = 500
 PARTITION: Final = 0
@@ -45,9 +46,9 @@ class EmbeddedRunner:
                 self._next = entries[-1].position.offset + 1
             elif not self._monitor.judge_again(self._clock.now()):
                 return False
-        except Fenced:
+        except FencedMonitor:
             self._next = None
-        except Halted as halt:
+        except (Halted, OtherRules) as halt:
             raise LoopEnded(str(halt)) from halt
         self._on_processed()
         return True

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select, update
 
-from projections.store.database import Database
+from projections.store.database import Database, Turn, turn_is_free
 from projections.store.tables import NOBODY, alert_events
 from services.log.port import EventLog, NewEntry
 from services.steps import nothing
@@ -26,7 +26,7 @@ class Relay:
     def relay(self) -> int:
         """Append what waits, at most so many at once, then mark it as sent; say how many.
 
-        Stopped between the two, it appends again: the log knows the ids.
+        Stopped between the two, it appends again: the log, or its reader, knows the ids. 0 too where another relay is at it.
         """
         c = alert_events.c
         with self._database.reading() as connection:
@@ -34,12 +34,14 @@ class Relay:
             if connection.scalar(select(c.seq).where(c.sent_offset.is_(None)).limit(1)) is None:
                 return 0
         with self._database.writing() as connection:
+            # Two would carry the revisions of one alert past each other.
+            if not turn_is_free(connection, Turn.RELAY):
+                return 0
             wanted = (
                 select(c.seq, c.key, c.subject, c.source, c.event_id, c.body)
                 .where(alert_events.c.sent_offset.is_(None))
                 .order_by(alert_events.c.seq)
                 .limit(RELAYED_AT_ONCE_MAX)
-                .with_for_update(skip_locked=True)
             )
             waiting = connection.execute(wanted).all()
             if not waiting:

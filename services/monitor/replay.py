@@ -11,16 +11,18 @@ from events.codec import Codec
 from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError
 from events.identity import derived_id
-from projections.folds.system_alerts import UNWATCHED, system_transition
+from projections.folds.system_alerts import UNWATCHED, unwatched_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 from projections.store import parking
 from projections.store.apply import EventFailed, LogEntry, Outcome, Step, expected_key, parked_now
+from projections.store.aside import put_aside
 from projections.store.database import Database
-from projections.store.generation import current_generation
+from projections.store.generation import current_generation, hold_positions
 from projections.store.tables import dead_letters, parked_subjects
 from projections.store.told import tell, told_of
-from services.monitor.aside import put_aside
+from services.monitor.monitor import CONSUMER
+from services.rules_version import configuration_hash
 
 
 class ReplayFailed(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -34,6 +36,7 @@ class Replay:
         self._database = database
         self._protocol = protocol
         self._source = source
+        self._rules = configuration_hash(protocol)
         self._codec = Codec(protocol.contract)
 
     def replay(self, letter_id: int, by: str, now: Instant) -> Outcome:
@@ -42,6 +45,7 @@ class Replay:
         Raises :class:`ReplayFailed`, with why.
         """
         with self._database.writing() as connection:
+            hold_positions(connection, CONSUMER)
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
             if letter is None or letter.state != parking.PARKED or letter.origin != parking.MONITOR:
                 raise ReplayFailed(f"dead letter {letter_id} is none that the monitor has parked")
@@ -55,6 +59,17 @@ class Replay:
             parking.close_replayed(connection, self._protocol, self._source, [letter.id], by, now)
             return outcome
 
+    def replay_subject(self, subject: str, by: str, now: Instant) -> Outcome:
+        """Watch a subject again, and take everything of it that waits, in its order; there may be nothing left of it.
+
+        Raises :class:`ReplayFailed`, with why.
+        """
+        with self._database.writing() as connection:
+            hold_positions(connection, CONSUMER)
+            if subject not in parked_now(connection):
+                raise ReplayFailed(f"{subject!r} is not parked")
+            return self._subject(connection, subject, by, now)
+
     def _subject(self, connection: Connection, subject: str, by: str, now: Instant) -> Outcome:
         c = dead_letters.c
         wanted = select(dead_letters).where(
@@ -67,16 +82,16 @@ class Replay:
         connection.execute(delete(parked_subjects).where(parked_subjects.c.subject == subject))
         outcome = self._apply(connection, letters, now)
         parking.close_replayed(connection, self._protocol, self._source, [letter.id for letter in letters], by, now)
-        case = UNWATCHED + subject
-        alert_id = derived_id(self._protocol.trial, case)
+        alert_id = derived_id(self._protocol.trial, UNWATCHED + subject)
         told = told_of(connection, [alert_id]).get(alert_id)
-        cause = EventRef(self._source, f"dead-letter:{letters[-1].id}")
-        withdrawn = system_transition(self._protocol, case, told, None, cause, now)
-        tell(connection, self._protocol, self._source, [withdrawn] if withdrawn is not None else [])
+        cause = EventRef(self._source, f"replay:{subject}")
+        step = unwatched_transition(self._protocol, subject, told, cause, now, is_parked=False)
+        tell(connection, self._protocol, self._source, [step] if step is not None else [])
         return outcome
 
     def _apply(self, connection: Connection, letters: Sequence[Row[Any]], now: Instant) -> Outcome:
-        step = Step(connection, self._protocol, current_generation(connection), {}, now, parked_now(connection))
+        generation, parked = current_generation(connection), parked_now(connection)
+        step = Step(connection, self._protocol, self._rules, generation, {}, now, parked)
         try:
             step.apply([self._entry(letter) for letter in letters])
         except EventFailed as failed:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from services.assessment.options import AsOf, AsOfAxis, Axis, Format, OutputFormat, instant_of
+from projections.store.rules_in_force import require_rules
+from services.assessment.options import AsOf, AsOfAxis, Axis, Format, OutputFormat, instant_of, protocol_of
 from services.assessment.tables import console_for_output, show_assessment
 from services.assessment.writing import write_json
-from services.live_options import Config, Data
-from services.protocols import ProtocolError, find_protocol
+from services.live_options import Config, Data, ProtocolInForce
 from services.reading.alerts_command import OfSubject, checked_subject
 from services.reading.opening import store_of
 from services.reading.standing_routes import assessment_document
+from services.rules_version import configuration_hash
 
 
 def assessment(
@@ -20,17 +21,23 @@ def assessment(
     as_of: AsOf = None,
     as_of_axis: AsOfAxis = Axis.RECORDED,
     subject: OfSubject = None,
+    protocol: ProtocolInForce = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
-    """What is true at an instant, from the stored charts and findings of a deployment; the log is not read."""
+    """What is true at an instant, from the stored charts and findings of a deployment; the log is not read.
+
+    Under the rules in force; under others only where `--protocol` names them.
+    """
     instant = instant_of(as_of)
     checked_subject(subject)
-    with store_of(data, config) as (settings, database):
-        try:
-            protocol = find_protocol(settings.protocol)
-        except ProtocolError as error:
-            raise typer.BadParameter(str(error), param_hint="TOXWATCH_PROTOCOL") from None
-        result = assessment_document(database, protocol, instant, as_of_axis, subject)
+    with store_of(data, config, protocol=protocol) as (settings, database):
+        trial = protocol_of(settings.protocol)
+        if protocol is None:
+            with database.reading() as connection:
+                require_rules(connection, configuration_hash(trial))
+        result = assessment_document(database, trial, instant, as_of_axis, subject)
+    if result["unwatched"]:
+        typer.echo(f"toxwatch: not being watched, because of a bug: {', '.join(result['unwatched'])}", err=True)
     if format is Format.JSON:
         write_json(result)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 from sqlalchemy.engine import make_url
@@ -22,9 +23,9 @@ class NoStore(ToxwatchError):  # noqa: N818 - reads better where it is caught
 
 
 @contextmanager
-def store_of(data: Path | None, config: Path | None) -> Iterator[tuple[Settings, Database]]:
-    """The settings and the open database. Raises :class:`NoStore` with a sentence."""
-    settings = settings_of(data, config)
+def store_of(data: Path | None, config: Path | None, **more: Any) -> Iterator[tuple[Settings, Database]]:
+    """The settings and the open database; ``more`` are further options. Raises :class:`NoStore` with a sentence."""
+    settings = settings_of(data, config, **more)
     try:
         url = make_url(settings.database_url)
     except SettingsError as error:

@@ -28,6 +28,7 @@ from services.log.embedded import EmbeddedLog
 from services.log.port import Entry, NewEntry
 from services.monitor.monitor import CONSUMER, Monitor
 from services.operations import reading_of
+from services.rules_version import configuration_hash
 from services.simulator.portfolio import Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
 
@@ -139,10 +140,10 @@ def _bare(database: Database, log: EmbeddedLog) -> float:
 def _rebuilt(database: Database, log: EmbeddedLog) -> float:
     clock = SystemClock()
     start = time.perf_counter()
-    rebuild = Rebuild(database, PROTOCOL, SOURCE, reading_of(log, PROTOCOL), 1, CONSUMER)
-    rebuild.begin(clock.now())
-    for _ in rebuild.catch_up(clock.now):
-        pass
-    seconds = time.perf_counter() - start
-    rebuild.discard()
+    rules, read = configuration_hash(PROTOCOL), reading_of(log, PROTOCOL)
+    with Rebuild(database, PROTOCOL, rules, SOURCE, read, 1, CONSUMER).begun(clock.now()) as rebuild:
+        for _ in rebuild.catch_up(clock.now):
+            pass
+        seconds = time.perf_counter() - start
+        rebuild.discard()
     return seconds

@@ -136,6 +136,11 @@ class Deployment:
         found = assessment(self.database, self.protocol, configuration_hash(self.protocol), as_of, axis)
         return {name: json.loads(json.dumps(found[name])) for name in COMPARED}
 
+    def assessed_document(self) -> Json:
+        """Everything that the stored projections say now."""
+        rules = configuration_hash(self.protocol)
+        return assessment(self.database, self.protocol, rules, self.clock.now())
+
     def judged_from_log(self, path: Path, as_of: Instant, axis: Axis = "recorded") -> Json:
         """What ``assess`` says of the exported log."""
         found = read_log([str(self.export(path))], self.protocol, as_of, AssessAxis(axis)).as_json()

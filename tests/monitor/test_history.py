@@ -13,6 +13,7 @@ from projections.store.generation import current_generation
 from projections.store.tables import alert_events
 from services.monitor.monitor import Monitor
 from services.operations import reading_of
+from services.rules_version import configuration_hash
 from tests.monitor.deployment import SOURCE, Deployment, without_instants
 from tests.monitor.events import LASTING, event, sepsis, treated
 from tests.properties.draws import Draw
@@ -59,7 +60,8 @@ def test_a_batch_that_is_read_again_tells_nothing_again(database: Database, seed
     deployment.run(7)
     told = without_instants(deployment.told())
     with database.writing() as connection:
-        step = Step(connection, deployment.protocol, current_generation(connection), {}, 0, set())
+        rules = configuration_hash(deployment.protocol)
+        step = Step(connection, deployment.protocol, rules, current_generation(connection), {}, 0, set())
         step.apply(reading_of(deployment.log, deployment.protocol)(0, 0, 1000))
         step.write()
     assert step.outcome.transitions == []

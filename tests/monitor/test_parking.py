@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -11,17 +12,17 @@ from events.codec import Codec, Logged
 from projections.folds import findings
 from projections.rules.assess import CaseEvaluation
 from projections.rules.subject_facts import SubjectFacts
+from projections.store import parking
 from projections.store.database import Database
 from projections.store.parking import NOT_WATCHED
-from projections.store.rebuild import Rebuild
 from projections.store.tables import dead_letters, parked_subjects
 from services.log.port import NewEntry
-from services.monitor.monitor import CONSUMER, Halted
+from services.monitor.monitor import Halted, Monitor
 from services.monitor.replay import Replay, ReplayFailed
-from services.operations import reading_of
 from tests.monitor.deployment import SOURCE, Deployment
-from tests.monitor.events import event, sepsis, treated
+from tests.monitor.events import LASTING, event, sepsis, treated
 from tests.monitor.test_history import told_of
+from tests.monitor.test_rebuild import rebuilt, verified
 from tests.properties.stories import on
 
 BAD = "Sepsis that no rule foresaw"
@@ -30,6 +31,12 @@ BAD = "Sepsis that no rule foresaw"
 @pytest.fixture
 def bug(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Rules that raise for one term."""
+    with monkeypatch.context() as patched:
+        _raise_for_bad_terms(patched)
+        yield patched
+
+
+def _raise_for_bad_terms(patched: pytest.MonkeyPatch) -> None:
     evaluate = findings.evaluate_case
 
     def raises(facts: SubjectFacts, name: str) -> CaseEvaluation | None:
@@ -38,9 +45,7 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
             raise ZeroDivisionError("a bug")
         return evaluate(facts, name)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(findings, "evaluate_case", raises)
-        yield patched
+    patched.setattr(findings, "evaluate_case", raises)
 
 
 def _parked(database: Database) -> list[tuple[str, str, int]]:
@@ -99,11 +104,7 @@ def test_after_the_fix_a_rebuild_watches_the_subject_again(database: Database, b
     deployment.receive(_story())
     deployment.run()
     bug.undo()
-    rebuild = Rebuild(
-        database, deployment.protocol, SOURCE, reading_of(deployment.log, deployment.protocol), 1, CONSUMER
-    )
-    rebuild.begin(0)
-    rebuild.change_over(deployment.clock.now)
+    rebuilt(deployment)
     assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
     assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
     assert _parked(database) == []
@@ -123,9 +124,114 @@ def test_bugs_in_one_subject_after_the_other_halt_the_partition(database: Databa
         deployment.run()
     assert deployment.monitor.position(0) == position
     assert _parked(database) == []
+    assert told_of(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]
+    bug.undo()
+    deployment.monitor = Monitor(database, deployment.protocol, SOURCE)
+    deployment.run()
+    assert told_of(deployment.told(), "unwatched:@partition-0") == ["raised 1 None", "withdrawn 2 None"]
+    assert sum(event.data.case == "ae:AE-1" for event in deployment.told()) == len(subjects)
 
 
-def test_what_is_refused_in_the_log_is_parked_with_its_bytes_and_nothing_behind_it_waits(database: Database) -> None:
+@pytest.mark.parametrize("batch", [1, 500])
+def test_bugs_in_some_of_many_subjects_do_not_halt_it(database: Database, bug: pytest.MonkeyPatch, batch: int) -> None:
+    """Wherever the batches are cut."""
+    deployment = Deployment(database)
+    subjects = [f"FR01-{number:03d}" for number in range(1, 61)]
+    deployment.receive([logged for subject in subjects for logged in treated(subject)])
+    deployment.receive([sepsis(s, on(6), **({"term": BAD} if n % 12 == 0 else {})) for n, s in enumerate(subjects)])
+    deployment.run(batch)
+    assert len(_parked(database)) == 5
+    assert sum(event.data.case == "ae:AE-1" for event in deployment.told()) == 55
+
+
+def test_a_bug_that_a_stored_chart_meets_parks_that_subject_and_nobody_else(database: Database) -> None:
+    """New software, old charts: the others of the batch are judged, and those whom nobody writes about are judged again."""
+    deployment = Deployment(database)
+    for subject in ("FR01-001", "FR01-002", "FR01-003"):
+        deployment.receive(
+            [*treated(subject), sepsis(subject, on(6), grade=2, term=BAD if subject[-1] != "2" else "Sepsis")]
+        )
+    deployment.run()
+    later = Deployment(database, replace(deployment.protocol, version="2"))
+    later.clock.instant = deployment.clock.now()
+    later.receive([sepsis("FR01-001", on(7), revision=2), sepsis("FR01-002", on(7), revision=2)])
+    with pytest.MonkeyPatch.context() as patched:
+        _raise_for_bad_terms(patched)
+        later.run()
+    assert told_of(later.told(), "unwatched:FR01-001") == ["raised 1 None"]
+    assert told_of(later.told(), "unwatched:FR01-003") == ["raised 1 None"]
+    assert [event.data.verdict for event in later.told() if event.subject == "FR01-002"] == ["met"]
+    assert later.assessed_document()["unwatched"] == ["FR01-001", "FR01-003"]
+    later.monitor = Monitor(database, later.protocol, SOURCE)
+    Replay(database, later.protocol, SOURCE).replay_subject("FR01-003", "operator", later.clock.now())
+    assert told_of(later.told(), "unwatched:FR01-003") == ["raised 1 None", "withdrawn 2 None"]
+
+
+def test_a_rebuild_parks_what_it_cannot_judge_and_tells_of_it(database: Database) -> None:
+    deployment = Deployment(database)
+    deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(6), term=BAD), *treated("FR01-002")])
+    deployment.run()
+    assert told_of(deployment.told(), "ae:AE-1") == ["raised 1 met"]
+    with pytest.MonkeyPatch.context() as patched:
+        _raise_for_bad_terms(patched)
+        rebuilt(deployment)
+        assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
+        assert [(subject, reason) for subject, reason, _ in _parked(database)] == [("FR01-001", NOT_WATCHED)]
+    rebuilt(deployment)
+    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
+    assert _parked(database) == []
+    assert verified(deployment) == []
+
+
+def test_what_an_operator_has_erased_is_not_judged_by_a_rebuild_either(
+    database: Database, bug: pytest.MonkeyPatch
+) -> None:
+    deployment = Deployment(database)
+    deployment.receive(_story())
+    deployment.run()
+    with database.writing() as connection:
+        parking.delete(connection, deployment.protocol, SOURCE, 1, "operator", "a test", 0)
+    Replay(database, deployment.protocol, SOURCE).replay(2, "operator", deployment.clock.now())
+    rebuilt(deployment)
+    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
+    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
+
+
+def test_a_letter_of_toxwatch_itself_is_not_erased(database: Database, bug: pytest.MonkeyPatch) -> None:
+    """A clock event that is gone would never come again."""
+    deployment = Deployment(database)
+    deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(4), **LASTING)])
+    deployment.run()
+    deployment.receive([sepsis("FR01-001", on(5), revision=2, term=BAD, **LASTING)])
+    deployment.run()
+    deployment.pass_time(sepsis("FR01-001", on(30)).time)
+    assert len(_parked(database)) == 2
+    with database.writing() as connection, pytest.raises(parking.LetterError, match="replay it"):
+        parking.delete(connection, deployment.protocol, SOURCE, 2, "operator", "a test", 0)
+
+
+def test_what_is_refused_again_after_its_letter_was_closed_is_told_again(database: Database) -> None:
+    """With its bytes: that it was dealt with once says nothing of now."""
+    deployment = Deployment(database)
+    letter = parking.NewLetter(parking.GATEWAY, "bad-field", "e", "f", b"raw", is_severe=True, sender="key")
+    at = (deployment.protocol, SOURCE)
+    with database.writing() as connection:
+        parking.park(connection, *at, [letter], 1)
+        parking.park(connection, *at, [letter], 2)
+        parking.delete(connection, *at, 1, "operator", "why", 3)
+    assert told_of(deployment.told(), "intake:1") == ["raised 1 None", "withdrawn 2 None"]
+    with database.writing() as connection:
+        parking.park(connection, *at, [letter], 4)
+    assert told_of(deployment.told(), "intake:1")[-1] == "raised 3 None"
+    with database.reading() as connection:
+        row = connection.execute(select(dead_letters)).one()
+    assert (row.state, row.raw, row.times, row.closed_why) == ("parked", b"raw", 3, None)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 500])
+def test_what_is_refused_in_the_log_is_parked_with_its_bytes_and_nothing_behind_it_waits(
+    database: Database, batch: int
+) -> None:
     """Garbage, a wrong key, and a second source that writes to a record; the severe ones are alerts."""
     deployment = Deployment(database)
     deployment.receive(treated("FR01-001"))
@@ -150,14 +256,20 @@ def test_what_is_refused_in_the_log_is_parked_with_its_bytes_and_nothing_behind_
             connection,
         )
     deployment.clock.instant = foreign.time
-    deployment.run()
-    assert [reason for _, reason, _ in _parked(database)] == ["not-json", "bad-field", "record-owner-conflict"]
+    deployment.run(batch)
+    # The good one came behind the one with the wrong key, and before the foreign one.
+    assert [reason for _, reason, _ in _parked(database)] == ["not-json", "record-owner-conflict"]
     with database.reading() as connection:
         raws = connection.scalars(select(dead_letters.c.raw).order_by(dead_letters.c.id)).all()
     assert raws[-1] == codec_bytes(foreign.event)
     assert told_of(deployment.told(), "ae:AE-1") == ["raised 1 met"]
-    cases = [alert.data.case for alert in deployment.told()]
-    assert [case for case in cases if case.startswith("intake:")] == ["intake:1", "intake:2", "intake:3"]
+    told = {case: told_of(deployment.told(), case) for case in ("intake:1", "intake:2", "intake:3")}
+    # The identity of the garbage cannot be read, the second is settled, and the third contradicts what stands.
+    assert told == {
+        "intake:1": ["raised 1 None"],
+        "intake:2": ["raised 1 None", "withdrawn 2 None"],
+        "intake:3": ["raised 1 None"],
+    }
 
 
 def test_a_valid_event_for_the_record_settles_what_was_refused(database: Database) -> None:

@@ -8,10 +8,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, Table, delete, select, update
 
+from events.dates import DAY
+from projections.folds.alert_transition import AlertTransition
+from projections.rules.isi_jx import PROTOCOL
 from projections.rules.protocol import Protocol
-from projections.store.database import Database
+from projections.store.database import AlreadyDone, Database
 from projections.store.generation import current_generation
-from projections.store.rebuild import PROJECTED, Rebuild
+from projections.store.rebuild import PROJECTED, Rebuild, RebuildInterrupted
+from projections.store.rules_in_force import OtherRules
 from projections.store.tables import (
     alert_events,
     alerts,
@@ -24,8 +28,9 @@ from projections.store.tables import (
 )
 from projections.store.verify import Difference, differences
 from services.monitor.activation import activate
-from services.monitor.monitor import CONSUMER, Fenced, Monitor
+from services.monitor.monitor import CONSUMER, FencedMonitor, Monitor
 from services.operations import reading_of
+from services.rules_version import configuration_hash
 from tests.monitor.deployment import SOURCE, Deployment, without_instants
 from tests.monitor.events import LASTING, sepsis, treated
 from tests.properties.stories import on
@@ -33,18 +38,23 @@ from tests.properties.timelines import random_timeline
 
 
 def _rebuild(deployment: Deployment) -> Rebuild:
-    rebuild = Rebuild(
-        deployment.database, deployment.protocol, SOURCE, reading_of(deployment.log, deployment.protocol), 1, CONSUMER
-    )
-    rebuild.begin(0)
-    return rebuild
+    read = reading_of(deployment.log, deployment.protocol)
+    rules = configuration_hash(deployment.protocol)
+    return Rebuild(deployment.database, deployment.protocol, rules, SOURCE, read, 1, CONSUMER)
 
 
-def _verified(deployment: Deployment) -> list[Difference]:
-    rebuild = _rebuild(deployment)
-    with rebuild.level(deployment.clock.now) as connection:
-        found = list(differences(connection, rebuild.generation))
-    rebuild.discard()
+def rebuilt(deployment: Deployment) -> list[AlertTransition]:
+    """Rebuild and change over; gives what was told."""
+    with _rebuild(deployment).begun(0) as rebuild:
+        return rebuild.change_over(deployment.clock.now)
+
+
+def verified(deployment: Deployment) -> list[Difference]:
+    """What differs from the log."""
+    with _rebuild(deployment).begun(0) as rebuild:
+        with rebuild.snapshot(deployment.clock.now) as connection:
+            found = list(differences(connection, rebuild.generation))
+        rebuild.discard()
     return found
 
 
@@ -56,20 +66,20 @@ def test_what_was_made_event_by_event_is_what_a_rebuild_makes(database: Database
         deployment.receive([logged])
         deployment.pass_time(logged.time)
     deployment.run(3)
-    assert _verified(deployment) == []
+    assert verified(deployment) == []
     told = without_instants(deployment.told())
     as_of = deployment.clock.now()
     before = deployment.assessed(as_of)
-    rebuild = _rebuild(deployment)
-    assert rebuild.change_over(deployment.clock.now) == []
+    assert rebuilt(deployment) == []
     assert without_instants(deployment.told()) == told
     assert deployment.assessed(as_of) == before
-    assert _verified(deployment) == []
+    assert verified(deployment) == []
     with database.reading() as connection:
-        assert current_generation(connection) == rebuild.generation
+        generation = current_generation(connection)
+        assert generation > 1
         assert len(connection.execute(select(generations)).all()) == 1
         for table in PROJECTED:
-            assert set(connection.scalars(select(table.c.generation))) <= {rebuild.generation}
+            assert set(connection.scalars(select(table.c.generation))) <= {generation}
 
 
 def test_traffic_goes_on_while_projections_are_rebuilt(database: Database) -> None:
@@ -79,25 +89,24 @@ def test_traffic_goes_on_while_projections_are_rebuilt(database: Database) -> No
     half = len(events) // 2
     deployment.receive(events[:half])
     deployment.run()
-    rebuild = _rebuild(deployment)
-    steps = rebuild.catch_up(deployment.clock.now)
-    next(steps)
-    deployment.receive(events[half:])
-    deployment.run(2)
-    rebuild.change_over(deployment.clock.now)
+    with _rebuild(deployment).begun(0) as rebuild:
+        next(rebuild.catch_up(deployment.clock.now))
+        deployment.receive(events[half:])
+        deployment.run(2)
+        rebuild.change_over(deployment.clock.now)
     deployment.receive([*treated("FR01-090"), sepsis("FR01-090", on(6))])
     deployment.run()
     assert [event.data.case for event in deployment.told() if event.subject == "FR01-090"] == ["ae:AE-1"]
-    assert _verified(deployment) == []
+    assert verified(deployment) == []
 
 
 def test_what_an_interrupted_rebuild_left_behind_is_dropped(database: Database) -> None:
     deployment = Deployment(database)
     deployment.receive(random_timeline(7))
     deployment.run()
-    left = _rebuild(deployment)
-    next(left.catch_up(deployment.clock.now))
-    assert _verified(deployment) == []
+    with _rebuild(deployment).begun(0) as left:
+        next(left.catch_up(deployment.clock.now))
+    assert verified(deployment) == []
     with database.reading() as connection:
         assert left.generation not in set(connection.scalars(select(chart_events.c.generation)))
 
@@ -121,7 +130,7 @@ def test_other_rules_revise_what_was_told_and_name_their_activation_as_the_cause
     activated = later.log.read(0, 0, 100)[-1].body
     assert withdrawn.data.caused_by.id.encode() in activated
     assert b"toxwatch.protocol.activated.v1" in activated
-    assert _verified(later) == []
+    assert verified(later) == []
 
 
 def test_the_same_rules_are_activated_once(database: Database) -> None:
@@ -169,10 +178,10 @@ def test_verify_finds_every_kind_of_corruption(database: Database, corruption: s
     deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(6))])
     deployment.receive([*treated("FR01-002"), sepsis("FR01-002", on(6), **LASTING)])
     deployment.run()
-    assert _verified(deployment) == []
+    assert verified(deployment) == []
     with database.writing() as connection:
         CORRUPTIONS[corruption](connection)
-    assert _verified(deployment) != []
+    assert verified(deployment) != []
 
 
 def test_a_second_monitor_is_fenced(database: Database) -> None:
@@ -183,7 +192,91 @@ def test_a_second_monitor_is_fenced(database: Database) -> None:
     entries = deployment.log.read(0, 0, 500)
     deployment.run()
     told = without_instants(deployment.told())
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedMonitor):
         zombie.process(entries, 0)
     assert without_instants(deployment.told()) == told
-    assert _verified(deployment) == []
+    assert verified(deployment) == []
+
+
+def test_two_do_not_work_on_one_database_at_a_time(database: Database) -> None:
+    """A `verify` beside a `rebuild` would drop what the other has just put in use."""
+    deployment = Deployment(database)
+    deployment.receive(random_timeline(7))
+    deployment.run()
+    with _rebuild(deployment).begun(0) as rebuild:
+        with pytest.raises(AlreadyDone), _rebuild(deployment).begun(0):
+            pass
+        rebuild.change_over(deployment.clock.now)
+        with pytest.raises(RebuildInterrupted):
+            rebuild.discard()
+    assert verified(deployment) == []
+
+
+def test_what_judges_by_other_rules_is_refused(database: Database) -> None:
+    """A command under another protocol than the one in force would tell what is not so."""
+    deployment = Deployment(database)
+    deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(6))])
+    deployment.run()
+    told = without_instants(deployment.told())
+    other = Deployment.__new__(Deployment)
+    other.__dict__.update({**deployment.__dict__, "protocol": replace(deployment.protocol, window_days=1)})
+    for use in (rebuilt, verified):
+        with pytest.raises(OtherRules, match="--protocol"):
+            use(other)
+    assert without_instants(deployment.told()) == told
+
+
+def test_a_countdown_that_only_the_new_rules_know_is_kept(database: Database) -> None:
+    """The window grows to cover an adverse event that goes on: what time alone will make of it is told when it does."""
+    short: Protocol = replace(PROTOCOL, window_days=2)
+    deployment = Deployment(database, short)
+    deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(5), onset=on(4), **LASTING)])
+    deployment.run()
+    later = Deployment(database, replace(short, version="2", window_days=35))
+    later.clock.instant = deployment.clock.now()
+    later.run()
+    assert verified(later) == []
+    assert later.told() == []
+    later.pass_time(later.clock.now() + 30 * DAY)
+    assert [event.data.verdict for event in later.told()] == ["met"]
+
+
+def test_a_countdown_that_the_old_rules_knew_is_dropped(database: Database) -> None:
+    deployment = Deployment(database)
+    deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(5), onset=on(4), **LASTING)])
+    deployment.run()
+    later = Deployment(database, replace(PROTOCOL, version="2", window_days=2))
+    later.clock.instant = deployment.clock.now()
+    later.run()
+    assert verified(later) == []
+    assert later.pass_time(later.clock.now() + 30 * DAY) == 0
+
+
+def test_a_hold_ends_with_its_level(database: Database) -> None:
+    """Everybody has moved to another level by the time the projections are rebuilt under it."""
+    deployment = Deployment(database)
+    for subject in ("FR01-001", "FR01-002"):
+        deployment.receive([*treated(subject), sepsis(subject, on(6))])
+    deployment.run()
+    with database.writing() as connection:
+        connection.execute(delete(cohorts))
+        connection.execute(update(subjects).values(status=None, has_dlt=False))
+    with _rebuild(deployment).begun(0) as rebuild:
+        for _ in rebuild.catch_up(deployment.clock.now):
+            pass
+        with database.writing() as connection:
+            connection.execute(delete(cohorts).where(cohorts.c.generation == rebuild.generation))
+        told = rebuild.change_over(deployment.clock.now)
+    assert [(step.kind, step.data.case) for step in told] == [("withdrawn", "cohort:A/1")]
+
+
+def test_the_clock_does_not_run_ahead_with_a_log_that_does(database: Database) -> None:
+    """The log was stamped by a clock that was wrong by a day: a countdown of tomorrow does not end today."""
+    deployment = Deployment(database)
+    for subject, day in (("FR01-001", 4), ("FR01-002", 5)):
+        deployment.receive([*treated(subject), sepsis(subject, on(5), onset=on(day - 1), **LASTING)])
+    deployment.run()
+    with database.writing() as connection:
+        deployment.log.stamp(sepsis("FR01-001", on(30)).time, connection)
+    deployment.pass_time(sepsis("FR01-001", on(10, 10)).time)
+    assert [event.subject for event in deployment.told()] == ["FR01-001"]

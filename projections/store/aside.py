@@ -1,4 +1,4 @@
-"""What the monitor puts aside: refused entries of the log, and those of subjects that are not watched."""
+"""What is put aside of a batch: refused entries of the log, and those of subjects that are not watched."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from projections.store.parking import NOT_WATCHED, Arrival, NewLetter
 
 
 def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: Outcome, now: Instant) -> None:
-    """Park what was not folded, with its bytes and position; close what valid events have settled."""
+    """Park what was not folded, with its bytes and position; close what valid events behind it in the log have settled."""
+    parking.park(connection, protocol, source, letters_of(outcome), now)
     arrived = [
-        Arrival(event.subject, event.record_kind, event.record_id, event.source, event.id, received)
-        for event, _, received in outcome.taken
+        Arrival(event.subject, event.record_kind, event.record_id, event.source, event.id, received, place)
+        for place, (event, _, received) in zip(outcome.places, outcome.taken, strict=True)
         if isinstance(event, AdverseEventReported | AdverseEventRetracted | LabResulted | LabRetracted)
     ]
-    # First: what is parked by this batch may contradict what it brought, and is not settled by it.
     parking.settle(connection, protocol, source, arrived, now)
-    letters = [_refused(entry, refusal) for entry, refusal in outcome.refused]
-    letters += [_behind(entry, subject) for entry, subject in outcome.behind]
-    parking.park(connection, protocol, source, letters, now)
+
+
+def letters_of(outcome: Outcome) -> list[NewLetter]:
+    """A letter for each entry that was not folded."""
+    refused = [_refused(entry, refusal) for entry, refusal in outcome.refused]
+    return refused + [_behind(entry, subject) for entry, subject in outcome.behind]
 
 
 def _refused(entry: LogEntry, refusal: EventRefused) -> NewLetter:
