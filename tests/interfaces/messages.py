@@ -85,7 +85,7 @@ def visit(subject: str, data: dict[str, Any] | None = None, **attributes: Any) -
 
 def adjudicated(subject: str, data: dict[str, Any] | None = None, **attributes: Any) -> Event:
     """A DLT decided by the sponsor's and the investigator's signatures, on the sponsor's own record."""
-    decided = text(ago(seconds=1))
+    decided = text(ago())
     signed = [{"party": party, "by": "U-1", "at": decided} for party in ("investigator", "sponsor")]
     given = {"adjudication_id": "ADJ-1", "case": "ae:AE-1", "verdict": "dlt", "decided": decided, "signatures": signed}
     given |= {"reason": "discussed"}
