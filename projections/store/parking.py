@@ -155,7 +155,7 @@ def settle(connection: Connection, protocol: Protocol, source: str, arrived: Seq
         record = (letter.subject or "", letter.record_kind or "", letter.record_id or "")
         event = (letter.source or "", letter.event_id or "")
         for found in (by_record.get(record), by_event.get(event)):
-            if found is not None and letter.received_at < found.received:
+            if found is not None and found.is_behind(letter):
                 settled[letter.id] = found
     why = "a valid event for the record has arrived"
     closed: list[dict[str, object]] = [
