@@ -39,6 +39,7 @@ class AssumptionsFile(BaseModel):
     stopping_lookback_days: int | None = Field(None, ge=0)
     open_case_keeps_pending: bool | None = None
     replaceable_only_when_nothing_open: bool | None = None
+    laboratory_slack_hours: int | None = Field(None, ge=0)
 
 
 class ProtocolFile(BaseModel):

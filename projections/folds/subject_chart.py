@@ -6,26 +6,31 @@ function of the set of events folded, whatever their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from events.adjudication import DltAdjudicated
 from events.adverse_event import AdverseEventReported
 from events.catalog import AnyEvent
-from events.dates import FAR_PAST, Instant, PartialDate, parse_date, zone_named
+from events.dates import FAR_PAST, Instant, PartialDate, Span, parse_date, zone_named
 from events.envelope import SubjectEvent
 from events.laboratory import LabResulted
 from events.visit import VisitRecorded
 from projections.folds.latest_instant import LatestInstant
 from projections.folds.record_history import RecordHistory, Version, effective, with_version
+from projections.rules.accounting import explained_analytes
 from projections.rules.adjudication import NOT_DLT
-from projections.rules.analytes import analyte, canonical_case
+from projections.rules.analytes import canonical_case
 from projections.rules.assess import AE, LAB, case_names, may_reach_a_clause
 from projections.rules.grade_course import is_fatal
-from projections.rules.linked_rows import coupled_cases, first_row, term_key
+from projections.rules.hys_law import ANALYTES as HYS_LAW_ANALYTES
+from projections.rules.hys_law import CASE as HYS_LAW_CASE
+from projections.rules.lab_results import ALBUMIN, CALCIUM, Draw, LabResult, lab_kind
+from projections.rules.linked_rows import coupled_cases, first_row, joined_rows, term_key
 from projections.rules.protocol import Protocol
 from projections.rules.stopping import PREFIX, could_explain_a_stop
-from projections.rules.subject_facts import Known, SubjectFacts, TreatmentStart, is_administration, treatment_start
+from projections.rules.subject_facts import Known, SubjectFacts
+from projections.rules.treatment import TreatmentStart, is_administration, treatment_start
 
 RecordKey = tuple[str, str]
 Touched = set[str]
@@ -33,17 +38,13 @@ Touched = set[str]
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 #: What an overrule is judged by: the records that the machine's verdict at its time depended on.
-_SNAPSHOT_KINDS: Final = frozenset({"enrolment", "administration", "discontinuation", "ae"})
+_SNAPSHOT_KINDS: Final = frozenset({"enrolment", "administration", "discontinuation", "ae", "lab"})
 
 
 class Observed(NamedTuple):
-    """What is kept of a visit or a result, small enough to keep by the million.
-
-    ``date`` is None where nothing was observed (a missed visit, a result not done); ``analyte`` is a result's.
-    """
+    """What is kept of a visit. ``date`` is None where it was missed."""
 
     date: PartialDate | None
-    analyte: str | None
 
 
 class SubjectChart:
@@ -63,14 +64,16 @@ class SubjectChart:
         self._weighty: set[str] = set()
         self.facts.deadly, self.facts.weighty = self._deadly, self._weighty
         self._snapshots: dict[Instant, SubjectFacts] = {}
+        self._spans: dict[PartialDate, Span] = {}
+        self._ctcae = protocol.ctcae_version
         self._change: dict[str, Callable[[str, Version | None, Version | None], Touched]] = {
             "enrolment": self._enrolment,
             "discontinuation": self._discontinuation,
             "administration": self._administration,
             "ae": self._adverse_event,
             "adjudication": self._adjudication,
-            "visit": self._observation,
-            "lab": self._observation,
+            "visit": self._visit,
+            "lab": self._result,
         }
 
     def fold(self, event: AnyEvent, time: Instant, received: Instant | None = None) -> frozenset[str] | set[str]:
@@ -79,11 +82,13 @@ class SubjectChart:
         if reached > self.high_water:
             self.high_water = reached
         kind = event.record_kind
-        change = self._change.get(kind)
-        if change is None or not isinstance(event, SubjectEvent):
+        if kind not in self._change or not isinstance(event, SubjectEvent):
             return _NOTHING
-        key = (kind, event.record_id)
-        version = Version(event.data.revision, time, event.id, event.source, event.retracts, _kept(event))
+        version = Version(event.data.revision, time, event.id, event.source, event.retracts, self._kept(event))
+        return self._fold((kind, event.record_id), version)
+
+    def _fold(self, key: RecordKey, version: Version) -> frozenset[str] | set[str]:
+        change = self._change[key[0]]
         history = self.records.get(key)
         if history is None:
             # Nearly every event is the first of its record.
@@ -96,8 +101,8 @@ class SubjectChart:
             self.records[key] = now
             before, after = effective(history), effective(now)
             touched = change(key[1], before, after) if after is not before else set()
-        if self._snapshots and kind in _SNAPSHOT_KINDS:
-            touched |= self._reopen_overrules(time)
+        if self._snapshots and key[0] in _SNAPSHOT_KINDS:
+            touched |= self._reopen_overrules(version.time)
         return touched
 
     @property
@@ -113,11 +118,11 @@ class SubjectChart:
         facts = self._snapshots.get(instant)
         if facts is None:
             then = SubjectChart(self.facts.protocol, self.facts.subject)
-            for (kind, _), history in self.records.items():
-                if kind in _SNAPSHOT_KINDS:
+            for key, history in self.records.items():
+                if key[0] in _SNAPSHOT_KINDS:
                     for version in history:
                         if version.time <= instant:
-                            then.fold(version.event, version.time)
+                            then._fold(key, version)
             facts = self._snapshots[instant] = then.facts
         return facts
 
@@ -147,6 +152,7 @@ class SubjectChart:
             facts.zone = zone
             facts.treatment = self._treatment()
             self._observe_anew()
+            self._lay_out_results()
         return self.all_cases()
 
     def _discontinuation(self, scope: str, _before: Version | None, after: Version | None) -> Touched:
@@ -165,6 +171,7 @@ class SubjectChart:
         if treatment == self.facts.treatment:
             return set()
         self.facts.treatment = treatment
+        self.facts.laboratory.treatment_changed()
         return self.all_cases()
 
     def _may_move_treatment(self, version: Version | None) -> bool:
@@ -180,6 +187,29 @@ class SubjectChart:
         given = [version.event for kind, version in self._effective() if kind == "administration"]
         return treatment_start(given, self.facts.zone)
 
+    def _kept(self, event: AnyEvent) -> Any:
+        """What the chart keeps of an event: of a result or a visit no more than is asked, for there may be a million."""
+        if isinstance(event, LabResulted):
+            data = event.data
+            kind = lab_kind(
+                self._ctcae,
+                data.test,
+                data.unit,
+                data.lln,
+                data.uln,
+                data.comparator,
+                data.fasting,
+                data.specimen,
+                data.status,
+                data.loinc,
+            )
+            collected = parse_date(data.collected)
+            measured = None if data.status == "not-done" else collected
+            return LabResult(measured, kind, data.value, data.timepoint, collected)
+        if isinstance(event, VisitRecorded):
+            return Observed(parse_date(event.data.date) if event.data.status != "missed" else None)
+        return event
+
     def _effective(self) -> Iterator[tuple[str, Version]]:
         for (kind, _), history in self.records.items():
             version = effective(history)
@@ -190,6 +220,7 @@ class SubjectChart:
         facts = self.facts
         touched = {ae_id} | coupled_cases(facts, ae_id)
         deadly = ae_id in self._deadly
+        explained = self._explained(touched)
         if before is not None:
             self._unindex(ae_id, before.event)
             del facts.adverse_events[ae_id]
@@ -197,7 +228,8 @@ class SubjectChart:
             facts.adverse_events[ae_id] = Known(after.event, after.time)
             self._index(ae_id, after.event)
         touched |= coupled_cases(facts, ae_id)
-        named = {f"{AE}{row}" for row in touched} | self._stops()
+        explained |= self._explained(touched)
+        named = {f"{AE}{row}" for row in touched} | self._stops() | explained
         if deadly or ae_id in self._deadly:
             # A death ends every other adverse event, and explains a stop.
             named |= self.all_cases()
@@ -210,6 +242,8 @@ class SubjectChart:
         data = event.data
         if data.continues:
             self.facts.continued_by.setdefault(data.continues, set()).add(ae_id)
+        for analyte in explained_analytes(event):
+            self.facts.explaining.setdefault(analyte, set()).add(ae_id)
         if may_reach_a_clause(self.facts.protocol, event):
             self.facts.same_term.setdefault(term_key(data.preferred_term, data.term), set()).add(ae_id)
         if is_fatal(event):
@@ -224,6 +258,7 @@ class SubjectChart:
         for index, key in (
             (self.facts.continued_by, data.continues),
             (self.facts.same_term, term_key(data.preferred_term, data.term)),
+            *((self.facts.explaining, analyte) for analyte in explained_analytes(event)),
         ):
             if key in index:
                 index[key].discard(ae_id)
@@ -249,18 +284,55 @@ class SubjectChart:
                 touched.add(AE + first_row(self.facts, name.removeprefix(AE)))
         return touched
 
-    def _observation(self, _record: str, before: Version | None, after: Version | None) -> Touched:
-        seen: Observed | None = before.event if before is not None else None
-        sees: Observed | None = after.event if after is not None else None
-        self._observe(seen.date if seen is not None else None, sees.date if sees is not None else None)
+    def _visit(self, _record: str, before: Version | None, after: Version | None) -> Touched:
+        self._observe(
+            before.event.date if before is not None else None, after.event.date if after is not None else None
+        )
+        return set()
+
+    def _result(self, lab_id: str, before: Version | None, after: Version | None) -> Touched:
+        """A result touches its own analyte, those that are judged together with it, and no other."""
+        was: LabResult | None = before.event if before is not None else None
+        now: LabResult | None = after.event if after is not None else None
+        self._observe(was.date if was is not None else None, now.date if now is not None else None)
         touched: Touched = set()
-        for observed, step in ((seen, -1), (sees, 1)):
-            if observed is not None and observed.analyte is not None:
-                count = self._analytes.get(observed.analyte, 0) + step
-                self._analytes[observed.analyte] = count
-                if count <= 1 and LAB + observed.analyte in self.facts.adjudications:
-                    touched.add(LAB + observed.analyte)
+        for result, step in ((was, -1), (now, 1)):
+            if result is None:
+                continue
+            test = result.kind.test
+            if result.date is not None:
+                self._analytes[test] = self._analytes.get(test, 0) + step
+            touched.add(LAB + test)
+            if test in HYS_LAW_ANALYTES:
+                touched.add(HYS_LAW_CASE)
+            elif test == ALBUMIN:
+                touched.add(LAB + CALCIUM)
+        if before is not None and was is not None and was.kind.listed:
+            self.facts.laboratory.drop(self._draw(lab_id, before, was))
+        if after is not None and now is not None and now.kind.listed:
+            self.facts.laboratory.put(self._draw(lab_id, after, now))
         return touched
+
+    def _draw(self, lab_id: str, version: Version, result: LabResult) -> Draw:
+        span = self._spans.get(result.collected)
+        if span is None:
+            span = self._spans[result.collected] = self.facts.zone.resolve(result.collected)
+        return Draw(lab_id, span, result, version.source, version.id, version.time)
+
+    def _lay_out_results(self) -> None:
+        """Place every result anew, in another time zone."""
+        self._spans.clear()
+        self.facts.laboratory.clear()
+        for (kind, lab_id), history in self.records.items():
+            version = effective(history) if kind == "lab" else None
+            if version is not None and version.event.kind.listed:
+                self.facts.laboratory.put(self._draw(lab_id, version, version.event))
+
+    def _explained(self, cases: Iterable[str]) -> Touched:
+        """The laboratory cases that the adverse events of these cases may account for."""
+        known = self.facts.adverse_events
+        events = (known[row].event for case in cases if case in known for row in joined_rows(self.facts, case))
+        return {LAB + analyte.partition(":")[0] for event in events for analyte in explained_analytes(event)}
 
     def _observe(self, before: PartialDate | None, after: PartialDate | None) -> None:
         """Keep the latest observation current as the date of one changes."""
@@ -286,22 +358,10 @@ def _date_of(kind: str, version: Version) -> PartialDate | None:
     if kind == "administration":
         return _administered(version)
     observed = version.event
-    return observed.date if isinstance(observed, Observed) else None
+    return observed.date if isinstance(observed, Observed | LabResult) else None
 
 
 def _administered(version: Version | None) -> PartialDate | None:
     if version is None or not is_administration(version.event):
         return None
     return parse_date(version.event.data.given)
-
-
-def _kept(event: AnyEvent) -> Any:
-    """What the chart keeps of an event: of an observation no more than its date, for there may be a million of them."""
-    if isinstance(event, LabResulted):
-        data = event.data
-        if data.status == "not-done":
-            return Observed(None, None)
-        return Observed(parse_date(data.collected), analyte(data.test))
-    if isinstance(event, VisitRecorded):
-        return Observed(parse_date(event.data.date) if event.data.status != "missed" else None, None)
-    return event

@@ -1,17 +1,9 @@
-"""One name for each analyte: the CDISC LBTESTCD, and the synonyms that are accepted for it (RULES 4)."""
+"""Case names of analytes: a ruling may name one by any of its codes (RULES 4)."""
 
 from __future__ import annotations
 
-from typing import Final
-
+from projections.ctcae.analytes import analyte
 from projections.rules.assess import LAB
-
-SYNONYMS: Final = {"ANC": "NEUT", "LYMPH": "LYM", "PLT": "PLAT", "NA": "SODIUM"}
-
-
-def analyte(test: str) -> str:
-    """The LBTESTCD of a test code."""
-    return SYNONYMS.get(test, test)
 
 
 def canonical_case(case: str) -> str:

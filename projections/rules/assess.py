@@ -1,21 +1,23 @@
 """From what is known of a subject to the evaluation of each of its cases (RULES 2, 3).
 
-A case is one toxicity: ``ae:<ae_id>``, ``lab:<TEST>``, ``discontinued:death`` or ``discontinued:adverse-event``. An evaluation
-is a function of the facts alone; ``finding.finding_at`` reads from it what holds at an instant.
+A case is one toxicity: ``ae:<ae_id>``, ``lab:<TEST>``, ``lab:HY``, ``discontinued:death`` or ``discontinued:adverse-event``. An
+evaluation is a function of the facts alone; ``finding.finding_at`` reads from it what holds at an instant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from events.adverse_event import AdverseEventReported
-from events.dates import Instant, format_instant
+from events.dates import Instant, Span, format_instant
+from projections.rules import hys_law
 from projections.rules.adjudication import NOT_DLT, Decision, Ruling, decide, ruling
 from projections.rules.adverse_event_case import AdverseEventCase
 from projections.rules.evaluation import STRENGTH, ClauseProof, IntervalProof, Step, Verdict, settled
 from projections.rules.grade_course import Interval, worst_grade
+from projections.rules.laboratory_case import LaboratoryCase
 from projections.rules.linked_rows import first_row, joined_rows
 from projections.rules.protocol import Clause, Protocol
 from projections.rules.stopping import PREFIX, REASONS, unexplained_stop
@@ -34,14 +36,17 @@ class Overrule:
     verdicts_then: dict[str, Verdict | None]
     worst_then: int | None
 
-    def lapse(self, clauses: dict[str, ClauseProof], worst: int | None, instant: Instant) -> str | None:
+    def lapse(self, evaluation: CaseEvaluation, instant: Instant) -> str | None:
         """Why it no longer covers what is known at ``instant``; None while it does."""
-        for clause_id, proof in clauses.items():
+        worst = evaluation.worst
+        for clause_id, proof in evaluation.machine_clauses.items():
             verdict, then = proof.verdict(instant), self.verdicts_then.get(clause_id)
             if STRENGTH[verdict] > STRENGTH[then]:
                 return f"{clause_id} was {then or 'no finding'} then and is {verdict} now"
         if (worst or 0) > (self.worst_then or 0):
             return f"the worst grade was {self.worst_then or 'not on record'} then and is {worst} now"
+        if any(start.lo > self.ruling.decided for start in evaluation.course_starts):
+            return "a new laboratory course has started since"
         return None
 
 
@@ -50,7 +55,7 @@ class CaseEvaluation:
     """Everything that is needed to say what a case is at any instant.
 
     ``clauses`` are the machine's, in the protocol's order, the adjudicated clause last. ``grade_is_missing`` says that some
-    grade is not on record, ``serious`` that something says serious.
+    grade is not on record, ``serious`` that something says serious; ``course_starts`` is when each laboratory course begins.
     """
 
     name: str
@@ -66,6 +71,7 @@ class CaseEvaluation:
     sources: tuple[EventRef, ...]
     grade_is_missing: bool = False
     serious: bool = False
+    course_starts: tuple[Span, ...] = ()
 
     @property
     def machine_clauses(self) -> dict[str, ClauseProof]:
@@ -83,6 +89,9 @@ def case_names(facts: SubjectFacts) -> Iterator[str]:
     names.update(facts.adjudications)
     reasons = {known.event.data.reason for known in facts.discontinuations.values()}
     names.update(PREFIX + reason for reason in REASONS if reason in reasons)
+    names.update(LAB + test for test in facts.laboratory.analytes)
+    if hys_law.ANALYTES & facts.laboratory.analytes.keys():
+        names.add(hys_law.CASE)
     yield from sorted(names)
 
 
@@ -98,9 +107,28 @@ def evaluate_case(facts: SubjectFacts, name: str, *, whole: bool = False) -> Cas
         proof = unexplained_stop(facts, name.removeprefix(PREFIX))
         if proof is not None:
             return _adjudicated(facts, name, {proof.clause.id: proof}, decide(own, ()), None)
-    if name.startswith(LAB) and facts.analytes.get(name.removeprefix(LAB)):
-        return _adjudicated(facts, name, {}, decide(own, ()), None)
+    if name.startswith(LAB):
+        evaluation = _evaluate_laboratory(facts, name, decide(own, ()))
+        if evaluation is not None:
+            return evaluation
     return _evaluate_nothing_on_record(facts, name, decide(own, ()))
+
+
+def _evaluate_laboratory(facts: SubjectFacts, name: str, decision: Decision) -> CaseEvaluation | None:
+    """Findings of one analyte, or Hy's law; None where there is none, and nothing that a ruling could be about."""
+    if name == hys_law.CASE:
+        proof = hys_law.hys_law(facts)
+        return _adjudicated(facts, name, {proof.clause.id: proof}, decision, None) if proof is not None else None
+    test = name.removeprefix(LAB)
+    draws = facts.laboratory.analytes.get(test)
+    if draws is not None and draws.severe:
+        case = LaboratoryCase(facts, test)
+        if case.courses:
+            evaluation = _adjudicated(facts, name, case.clauses(), decision, None)
+            return replace(evaluation, worst=case.worst, course_starts=case.course_starts())
+    if decision.rulings and facts.analytes.get(test):
+        return _adjudicated(facts, name, {}, decision, None)
+    return None
 
 
 def _evaluate_adverse_event(facts: SubjectFacts, name: str, own: list[Ruling], whole: bool) -> CaseEvaluation | None:
@@ -210,10 +238,16 @@ def _overrule(facts: SubjectFacts, name: str, made: Ruling) -> Overrule:
         case = AdverseEventCase(then, first_row(then, name.removeprefix(AE)))
         verdicts = {clause_id: proof.verdict(made.decided) for clause_id, proof in _clauses(case, False).items()}
         worst = case.course.worst
-    elif name.startswith(PREFIX):
-        proof = unexplained_stop(then, name.removeprefix(PREFIX))
-        if proof is not None:
-            verdicts = {proof.clause.id: proof.verdict(made.decided)}
+    else:
+        proofs: list[ClauseProof | None] = []
+        if name.startswith(PREFIX):
+            proofs = [unexplained_stop(then, name.removeprefix(PREFIX))]
+        elif name == hys_law.CASE:
+            proofs = [hys_law.hys_law(then)]
+        elif name.removeprefix(LAB) in then.laboratory.analytes:
+            laboratory = LaboratoryCase(then, name.removeprefix(LAB))
+            proofs, worst = list(laboratory.clauses().values()), laboratory.worst
+        verdicts = {proof.clause.id: proof.verdict(made.decided) for proof in proofs if proof is not None}
     return Overrule(made, verdicts, worst)
 
 

@@ -9,6 +9,7 @@ from events.dates import Instant, format_instant
 from projections.rules.adjudication import Ruling
 from projections.rules.assess import CaseEvaluation, lapse_question
 from projections.rules.evaluation import ClauseProof, Verdict, strongest
+from projections.rules.hys_law import CLAUSE as HYS_LAW
 from projections.rules.truth import EventRef, Truth, unique
 
 Urgency = Literal["urgent", "prompt", "routine"]
@@ -82,10 +83,10 @@ def finding_at(evaluation: CaseEvaluation, instant: Instant) -> Finding | None:
     lapse = None
     overruled = evaluation.overrule is not None
     if evaluation.overrule is not None:
-        lapse = evaluation.overrule.lapse(evaluation.machine_clauses, evaluation.worst, instant)
+        lapse = evaluation.overrule.lapse(evaluation, instant)
         overruled = lapse is None
     counted = evaluation.part is None or evaluation.part == evaluation.counted_part
-    counts = verdict == "met" and counted and not overruled
+    counts = counted and not overruled and any(word == "met" and key != HYS_LAW.id for key, word in verdicts.items())
     standing = [evaluation.clauses[key] for key in verdicts]
     leading = [evaluation.clauses[key] for key, word in verdicts.items() if word == verdict]
     presumed = bool(leading) and all(proof.presumes_ongoing(instant) for proof in leading)

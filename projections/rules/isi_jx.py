@@ -21,7 +21,7 @@ from projections.rules.predicates import (
     not_flu_like_and_responding,
     related,
 )
-from projections.rules.protocol import Assumptions, Clause, Protocol
+from projections.rules.protocol import Assumptions, Clause, LaboratoryRule, Protocol
 
 CLAUSES: Final = (
     Clause(
@@ -29,6 +29,7 @@ CLAUSES: Final = (
         "any Grade ≥ 4 treatment related toxicity",
         at_grade=4,
         requires=(related, in_window),
+        laboratory=LaboratoryRule(at_grade=4),
     ),
     Clause(
         "DLT-2",
@@ -36,6 +37,7 @@ CLAUSES: Final = (
         "standard therapies)",
         at_grade=3,
         requires=(related, in_window, lasting_more_than(7, at_grade=3), not_flu_like_and_responding),
+        laboratory=LaboratoryRule(at_grade=3, longer_than_days=7),
     ),
     Clause(
         "DLT-3",

@@ -35,17 +35,27 @@ class Predicate:
 
 
 @dataclass(frozen=True, slots=True)
+class LaboratoryRule:
+    """What laboratory results alone make of a clause: one draw at ``at_grade``, or a course at grade 3 that lasts so long."""
+
+    at_grade: int
+    longer_than_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Clause:
     """One clause of the protocol's definition of a dose-limiting toxicity.
 
     It holds when, on one and the same interval, the grade is ``at_grade`` or more and every predicate is yes. ``wording``
-    is the protocol's. A clause with ``at_grade`` None is settled by adjudication alone.
+    is the protocol's. A clause with ``at_grade`` None is settled by adjudication alone. ``laboratory`` says when results that
+    no adverse event accounts for may meet it; None: never.
     """
 
     id: str
     wording: str
     at_grade: int | None
     requires: tuple[Predicate, ...] = ()
+    laboratory: LaboratoryRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,8 @@ class Assumptions:
     open_case_keeps_pending: bool = True
     #: Whether a subject who left early can be replaced only while nothing is open.
     replaceable_only_when_nothing_open: bool = True
+    #: By how much longer than the clause asks a laboratory course may have lasted at most: a visit may come late.
+    laboratory_slack_hours: int = 24
 
 
 #: RULES 3.8. What is neither major nor minor must be adjudicated.
@@ -99,7 +111,7 @@ class Protocol:
     time_zone: str
     clauses: tuple[Clause, ...]
     window_days: int
-    #: By which the sites grade; the laboratory grading that is to come reads it.
+    #: By which the sites grade, and laboratory results are graded.
     ctcae_version: Literal["4.03", "5.0"] = "4.03"
     cohort_design: str = "3+3"
     counted_part: str = "A"

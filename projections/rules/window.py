@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from events.dates import DAY, Span
-from projections.rules.subject_facts import SubjectFacts, TreatmentStart, reference
+from projections.rules.subject_facts import SubjectFacts, reference
+from projections.rules.treatment import TreatmentStart
 from projections.rules.truth import Answer, Truth, no, unknown, yes
 from projections.rules.wording import day_number, written
 

@@ -12,14 +12,18 @@ from typing import Any
 
 from events.codec import Logged
 from events.dates import DAY, Instant, parse_date, zone_named
-from projections.rules.analytes import analyte, canonical_case
+from projections.ctcae.analytes import analyte
+from projections.rules.accounting import explained_analytes
+from projections.rules.analytes import canonical_case
 from projections.rules.assess import evaluate_case, may_reach_a_clause
 from projections.rules.finding import Finding, finding_at
 from projections.rules.grade_course import is_fatal
 from projections.rules.isi_jx import PROTOCOL
+from projections.rules.lab_results import Draw, LabResult, lab_kind
 from projections.rules.linked_rows import term_key
 from projections.rules.stopping import could_explain_a_stop
-from projections.rules.subject_facts import Known, SubjectFacts, treatment_start
+from projections.rules.subject_facts import Known, SubjectFacts
+from projections.rules.treatment import treatment_start
 
 Json = dict[str, Any]
 
@@ -67,6 +71,8 @@ def possible_cases(known: Sequence[Logged]) -> list[str]:
             names.add(f"ae:{logged.event.record_id}")
         if logged.event.type == "toxwatch.dlt.adjudicated.v1":
             names.add(canonical_case(logged.event.data.case))
+        if logged.event.type == "toxwatch.lab.resulted.v1":
+            names |= {f"lab:{analyte(logged.event.data.test)}", "lab:HY"}
     return sorted(names)
 
 
@@ -93,13 +99,32 @@ def slow_facts(known: Sequence[Logged]) -> SubjectFacts:
     for ae_id, (event, _) in rows.items():
         if event.data.continues:
             facts.continued_by.setdefault(event.data.continues, set()).add(ae_id)
+        for analyte_explained in explained_analytes(event):
+            facts.explaining.setdefault(analyte_explained, set()).add(ae_id)
         if may_reach_a_clause(PROTOCOL, event):
             facts.same_term.setdefault(term_key(event.data.preferred_term, event.data.term), set()).add(ae_id)
     facts.deadly = {ae_id for ae_id, (event, _) in rows.items() if is_fatal(event)}
     facts.weighty = {ae_id for ae_id, (event, _) in rows.items() if could_explain_a_stop(event)}
     tested = [analyte(event.data.test) for event, _, _ in effective(known, "lab") if event.data.status != "not-done"]
     facts.analytes = {test: tested.count(test) for test in tested}
+    _put_results(facts, known)
     return facts
+
+
+def _put_results(facts: SubjectFacts, known: Sequence[Logged]) -> None:
+    for event, time, _ in effective(known, "lab"):
+        result = _result(event)
+        if result.kind.listed:
+            span = facts.zone.resolve(result.collected)
+            facts.laboratory.put(Draw(event.data.lab_id, span, result, event.source, event.id, time))
+
+
+def _result(event: Any) -> LabResult:
+    data = event.data
+    said = (data.lln, data.uln, data.comparator, data.fasting, data.specimen, data.status, data.loinc)
+    kind = lab_kind(PROTOCOL.ctcae_version, data.test, data.unit, *said)
+    collected = parse_date(data.collected)
+    return LabResult(None if data.status == "not-done" else collected, kind, data.value, data.timepoint, collected)
 
 
 def effective(known: Iterable[Logged], kind: str) -> list[Any]:

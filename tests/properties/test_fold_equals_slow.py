@@ -13,7 +13,7 @@ from projections.folds.findings import SubjectFindings
 from projections.rules.finding import Finding
 from projections.rules.isi_jx import PROTOCOL
 from tests.properties.slow_evaluation import differences, high_water, slow_cohorts, slow_findings, subject_of
-from tests.properties.timelines import random_subject, random_timeline, small_timeline
+from tests.properties.timelines import random_subject, random_timeline, small_laboratory, small_timeline
 
 
 @pytest.mark.parametrize("seed", range(600))
@@ -34,6 +34,22 @@ def test_after_every_event_the_findings_are_those_of_a_slow_evaluation(seed: int
 def test_in_every_order_of_arrival_the_findings_are_those_of_a_slow_evaluation(seed: int, count: int) -> None:
     """All 120 or 720 orders of a few events, after each event of each order."""
     events = small_timeline(seed, events_max=count)
+    slow: dict[frozenset[int], dict[str, Finding]] = {}
+    for order in permutations(range(len(events))):
+        subject = SubjectFindings(PROTOCOL, "FR01-001")
+        for place, index in enumerate(order, start=1):
+            logged = events[index]
+            subject.take(logged.event, logged.time, logged.received)
+            arrived = frozenset(order[:place])
+            if arrived not in slow:
+                slow[arrived] = _slow([events[n] for n in sorted(arrived)])
+            assert differences(subject.findings, slow[arrived]) == [], [events[n].event.id for n in order[:place]]
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_in_every_order_of_arrival_laboratory_cases_are_those_of_a_slow_evaluation(seed: int) -> None:
+    """All 120 orders of a few results, with the doses, adverse events and rulings that they are judged by."""
+    events = small_laboratory(seed, events_max=5)
     slow: dict[frozenset[int], dict[str, Finding]] = {}
     for order in permutations(range(len(events))):
         subject = SubjectFindings(PROTOCOL, "FR01-001")

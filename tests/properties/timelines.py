@@ -12,6 +12,7 @@ from typing import Any, Final
 from events.codec import Logged
 from events.dates import DAY, HOUR, Instant, format_instant, parse_instant
 from tests.properties.draws import Draw, days_after, in_offset, start_of
+from tests.properties.results import results
 from tests.properties.toxicities import BEGINNINGS, adverse_event, dates_of, revised
 from tests.rules.scenario import decoded
 
@@ -42,6 +43,8 @@ ZONES: Final = [None, None, "Indian/Reunion", "America/New_York", "Pacific/Auckl
 
 #: What a subject's story may be about more than others: how often treatment stops, and how many rulings there are.
 STOPS: Final = {"anything": 0.2, "a stop": 0.8, "rulings": 0.1}
+#: How many results there are.
+RESULTS: Final = [0, 1, 2, 4, 7, 9]
 RULINGS: Final = {"anything": [0, 0, 1, 1, 2, 3], "a stop": [0, 0, 1], "rulings": [1, 2, 2, 3]}
 
 
@@ -70,6 +73,16 @@ def small_timeline(seed: int, events_max: int) -> list[Logged]:
     weighty = [logged for logged in events if logged.event.record_kind in ("ae", "adjudication", "discontinuation")]
     others = [logged for logged in events if logged not in weighty]
     chosen = draw.some(weighty, draw.number(3, events_max - 1))
+    return draw.shuffled([*chosen, *draw.some(others, events_max - len(chosen))])
+
+
+def small_laboratory(seed: int, events_max: int) -> list[Logged]:
+    """A few events of one subject, most of them results, with what they are judged by: doses, adverse events, rulings."""
+    draw = Draw(seed)
+    events = [logged for logged in random_subject(seed) if logged.event.record_kind != "visit"]
+    resulted = [logged for logged in events if logged.event.record_kind == "lab"]
+    others = [logged for logged in events if logged.event.record_kind != "lab"]
+    chosen = draw.some(resulted, draw.number(2, events_max - 2))
     return draw.shuffled([*chosen, *draw.some(others, events_max - len(chosen))])
 
 
@@ -235,27 +248,18 @@ class _Story:
 
     def _resulted(self) -> None:
         draw = self.draw
-        for number in range(draw.one_of([0, 0, 0, 1, 2])):
-            key = {"lab_id": f"L-{number}"}
-            for revision in range(1, 1 + draw.one_of([1, 1, 1, 2])):
-                when = self.day(draw.one_of([1, 34, 35, 36]), 0.0)
-                data = {
-                    **key,
-                    "revision": revision,
-                    "test": draw.one_of(["ALT", "ALT", "NEUT", "ANC"]),
-                    "value": 2,
-                    "collected": when,
-                    "status": draw.one_of(["final", "preliminary", "not-done", "unreliable", None]),
-                }
-                time = self.add("lab.resulted", draw.recorded([when]), data)
-            if draw.chance(0.15):
-                self.retract("lab", key, revision + 1, time)
+        for revisions in results(draw, self.base, draw.one_of(RESULTS)):
+            for data in revisions:
+                time = self.add("lab.resulted", draw.recorded([data["collected"]]), data)
+            if draw.chance(0.1):
+                self.retract("lab", {"lab_id": data["lab_id"]}, data["revision"] + 1, time)
 
     def _ruled(self, name: str) -> None:
         draw = self.draw
         key = {"adjudication_id": name}
         source = draw.one_of([SPONSOR, SPONSOR, SPONSOR, SITE])
-        strays = ["ae:AE-8", "lab:ALT", "lab:ANC", "lab:NEUT", "discontinued:death", "discontinued:adverse-event"]
+        strays = ["ae:AE-8", "lab:ALT", "lab:ALT", "lab:ANC", "lab:NEUT", "lab:HY", "lab:CREAT"]
+        strays += ["discontinued:death", "discontinued:adverse-event"]
         time: Instant = 0
         for revision in range(1, 1 + draw.one_of([1, 1, 1, 1, 2])):
             around = parse_instant(draw.one_of(self.events)["time"]) if self.events else start_of(self.base)

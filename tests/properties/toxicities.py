@@ -18,7 +18,8 @@ TERMS: Final = [
     *["Sepsis"] * 3,
     *["Colitis", "Chills", "Injection site necrosis"] * 2,
     *["rash", "Fatigue", "Tumour pain", "Diarrhée", "Something unheard of", "Anaemia", "Uveitis"],
-    *["Alanine aminotransferase increased", "Cardiac failure", "Hyponatraemia"],
+    *["Alanine aminotransferase increased"] * 3,
+    *["Hepatitis", "Neutropenia", "Creatinine increased", "Hypocalcaemia", "Hypokalaemia", "Cardiac failure"],
 ]
 CTCAE_TERMS: Final = ["Colitis", "Endocrine disorders - Other, specify", "Rash maculo-papular"]
 RELATED: Final = ["certain", "probable", "possible", "related"]

@@ -1,0 +1,168 @@
+"""Laboratory results as the rules keep them: what a million of them share is worked out once (RULES 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from events.dates import Instant, PartialDate, Span
+from projections.ctcae.analytes import analyte, analytes
+from projections.ctcae.cuts import Cut, Doubtful, Range, as_reported
+from projections.ctcae.grader import Assay, Baseline, Scale, exact, grader
+from projections.ctcae.units import factor_between, unit_named
+from projections.rules.truth import EventRef
+
+#: Analytes of Hy's law, and from which multiple of the upper limit they count.
+HYS_LAW_TIMES_ULN: Final = {"ALT": 3, "AST": 3, "BILI": 2, "ALP": 2}
+
+ALBUMIN: Final = "ALB"
+CALCIUM: Final = "CA"
+
+
+class Multiple(NamedTuple):
+    """From which values on a result is a multiple of its upper limit: certainly, and possibly."""
+
+    certain: float
+    possible: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabKind:
+    """What results share that were reported alike: the assay, and how it is graded without anything beside it.
+
+    ``usable`` says whether a number of this kind may be graded and compared; ``elevated`` is that of Hy's law, None for
+    other analytes and where the upper limit is not known. What is not ``listed`` is a test that CTCAE has nothing to say of.
+    """
+
+    assay: Assay
+    test: str
+    usable: bool
+    scales: tuple[Scale, ...]
+    needs_baseline: bool
+    elevated: Multiple | None
+    listed: bool
+
+    @property
+    def needs_albumin(self) -> bool:
+        """Whether the result is corrected by an albumin."""
+        return self.test == CALCIUM
+
+
+class LabResult(NamedTuple):
+    """What is kept of one result. ``date`` is None where nothing was measured."""
+
+    date: PartialDate | None
+    kind: LabKind
+    value: float | None
+    timepoint: str | None
+    collected: PartialDate
+
+
+class Draw(NamedTuple):
+    """A result in effect, placed in time."""
+
+    lab_id: str
+    span: Span
+    result: LabResult
+    source: str
+    event_id: str
+    time: Instant
+
+    @property
+    def reference(self) -> EventRef:
+        """The event, as evidence."""
+        return EventRef(self.source, self.event_id)
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a number that may be graded."""
+        return self.result.value is not None and self.result.kind.usable
+
+
+@lru_cache(maxsize=65536)
+def lab_kind(
+    version: str,
+    test: str,
+    unit: str | None,
+    lln: float | None,
+    uln: float | None,
+    comparator: str | None,
+    fasting: bool | None,
+    specimen: str | None,
+    status: str | None,
+    loinc: str | None,
+) -> LabKind:
+    """The kind of a result that was reported like this."""
+    assay = Assay(test, unit, lln, uln, comparator, fasting, specimen, status, loinc)
+    graded = grader(version, assay)
+    name = analyte(test)
+    return LabKind(
+        assay,
+        name,
+        graded.why is None,
+        graded.scales,
+        any(scale.criterion.uses_baseline for scale in graded.scales),
+        _elevated(name, assay) if graded.why is None else None,
+        graded.listed,
+    )
+
+
+def _elevated(test: str, assay: Assay) -> Multiple | None:
+    times, uln = HYS_LAW_TIMES_ULN.get(test), exact(assay.uln)
+    if times is None or uln is None:
+        return None
+    cut = Cut(times * uln, False)
+    reported = as_reported(Doubtful(cut, cut), assay.comparator, 1)
+    return Multiple(reported.certain.as_float(), reported.possible.as_float())
+
+
+def value_range(value: float, comparator: str | None) -> Range:
+    """What number may stand behind a value with its comparator."""
+    number = Fraction(repr(value))
+    if comparator is None:
+        return Range(number, number)
+    return Range(Fraction(0), number) if comparator[0] == "<" else Range(number, float("inf"))
+
+
+@lru_cache(maxsize=65536)
+def baseline_for(kind: LabKind, baseline: LabKind, value: float) -> Baseline | None:
+    """A baseline in the unit of the results that are graded by it; None where the two cannot be compared."""
+    factor = _unit_factor(kind.test, baseline.assay.unit, kind.assay.unit)
+    if factor is None:
+        return None
+    measured = value_range(value, baseline.assay.comparator)
+    abnormal: bool | None = None
+    uln = exact(baseline.assay.uln)
+    if uln is not None:
+        abnormal = True if measured.low > uln else False if measured.high <= uln else None
+    return Baseline(Range(measured.low * factor, measured.high * factor), abnormal)
+
+
+@lru_cache(maxsize=65536)
+def correction_for(kind: LabKind, albumin: LabKind, value: float) -> Fraction | None:
+    """What an albumin adds to a calcium, in the calcium's unit; None where it says nothing exact.
+
+    In mmol/L 0.02 for every g/L below 40, in mg/dL 0.8 for every g/dL below 4.
+    """
+    unit = unit_named(kind.assay.unit or "")
+    if unit is None or albumin.assay.comparator is not None:
+        return None
+    in_mass = unit.dimension == "mass"
+    factor = _unit_factor(ALBUMIN, albumin.assay.unit, "g/dL" if in_mass else "g/L")
+    back = _unit_factor(CALCIUM, "mg/dL" if in_mass else "mmol/L", kind.assay.unit)
+    if factor is None or back is None:
+        return None
+    measured = Fraction(repr(value)) * factor
+    return (Fraction("0.8") * (4 - measured) if in_mass else Fraction("0.02") * (40 - measured)) * back
+
+
+def _unit_factor(test: str, of: str | None, to: str | None) -> Fraction | None:
+    if (of or "") == (to or ""):
+        return Fraction(1)
+    first, second = unit_named(of) if of else None, unit_named(to) if to else None
+    if first is None or second is None:
+        return None
+    known = analytes()[test]
+    return factor_between(first, second, known.g_per_mol, known.equivalents)
