@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from events.acceptance import STUDY_TREATMENT
 from events.adverse_event import AdverseEventReported
+from projections.folds.lab_queries import lab_questions
 from projections.folds.record_history import conflicting_revisions, ignored_retractions
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import AE, stray_rulings
 from projections.rules.causality import RELATED, UNRELATED
 from projections.rules.grade_course import OVER, given_grade, is_fatal
+from projections.rules.lab_results import LAB
 from projections.rules.linked_rows import in_circle
 
 
@@ -35,6 +37,8 @@ def chart_queries(chart: SubjectChart) -> Iterator[DataQuery]:
     for ae_id, known in sorted(chart.facts.adverse_events.items()):
         for question in _row_questions(chart, known.event):
             yield DataQuery(f"{AE}{ae_id}", question)
+    for lab_id, question in lab_questions(chart):
+        yield DataQuery(f"{LAB}{lab_id}", question)
     for adjudication_id, question in stray_rulings(chart.facts):
         yield DataQuery(f"adjudication:{adjudication_id}", question)
 

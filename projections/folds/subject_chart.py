@@ -21,11 +21,9 @@ from projections.folds.record_history import RecordHistory, Version, effective, 
 from projections.rules.accounting import explained_analytes
 from projections.rules.adjudication import NOT_DLT
 from projections.rules.analytes import canonical_case
-from projections.rules.assess import AE, LAB, case_names, may_reach_a_clause
+from projections.rules.assess import AE, case_names, may_reach_a_clause
 from projections.rules.grade_course import is_fatal
-from projections.rules.hys_law import ANALYTES as HYS_LAW_ANALYTES
-from projections.rules.hys_law import CASE as HYS_LAW_CASE
-from projections.rules.lab_results import ALBUMIN, CALCIUM, Draw, LabResult, lab_kind
+from projections.rules.lab_results import LAB, Draw, LabResult, lab_kind
 from projections.rules.linked_rows import coupled_cases, first_row, joined_rows, term_key
 from projections.rules.protocol import Protocol
 from projections.rules.stopping import PREFIX, could_explain_a_stop
@@ -66,7 +64,7 @@ class SubjectChart:
         self._snapshots: dict[Instant, SubjectFacts] = {}
         self._spans: dict[PartialDate, Span] = {}
         self._ctcae = protocol.ctcae_version
-        self._change: dict[str, Callable[[str, Version | None, Version | None], Touched]] = {
+        self._change: dict[str, Callable[[str, Version | None, Version | None], Touched | frozenset[str]]] = {
             "enrolment": self._enrolment,
             "discontinuation": self._discontinuation,
             "administration": self._administration,
@@ -93,16 +91,16 @@ class SubjectChart:
         if history is None:
             # Nearly every event is the first of its record.
             self.records[key] = (version,)
-            touched = set() if version.retracts else change(key[1], None, version)
+            touched = _NOTHING if version.retracts else change(key[1], None, version)
         else:
             now = with_version(history, version)
             if now is history:
                 return _NOTHING
             self.records[key] = now
             before, after = effective(history), effective(now)
-            touched = change(key[1], before, after) if after is not before else set()
+            touched = change(key[1], before, after) if after is not before else _NOTHING
         if self._snapshots and key[0] in _SNAPSHOT_KINDS:
-            touched |= self._reopen_overrules(version.time)
+            touched = touched | self._reopen_overrules(version.time)
         return touched
 
     @property
@@ -204,8 +202,7 @@ class SubjectChart:
                 data.loinc,
             )
             collected = parse_date(data.collected)
-            measured = None if data.status == "not-done" else collected
-            return LabResult(measured, kind, data.value, data.timepoint, collected)
+            return LabResult(collected, kind, data.value, data.timepoint)
         if isinstance(event, VisitRecorded):
             return Observed(parse_date(event.data.date) if event.data.status != "missed" else None)
         return event
@@ -290,27 +287,21 @@ class SubjectChart:
         )
         return set()
 
-    def _result(self, lab_id: str, before: Version | None, after: Version | None) -> Touched:
+    def _result(self, lab_id: str, before: Version | None, after: Version | None) -> Touched | frozenset[str]:
         """A result touches its own analyte, those that are judged together with it, and no other."""
-        was: LabResult | None = before.event if before is not None else None
-        now: LabResult | None = after.event if after is not None else None
-        self._observe(was.date if was is not None else None, now.date if now is not None else None)
-        touched: Touched = set()
-        for result, step in ((was, -1), (now, 1)):
-            if result is None:
+        touched: frozenset[str] = _NOTHING
+        for version, step in ((before, -1), (after, 1)):
+            if version is None:
                 continue
-            test = result.kind.test
-            if result.date is not None:
-                self._analytes[test] = self._analytes.get(test, 0) + step
-            touched.add(LAB + test)
-            if test in HYS_LAW_ANALYTES:
-                touched.add(HYS_LAW_CASE)
-            elif test == ALBUMIN:
-                touched.add(LAB + CALCIUM)
-        if before is not None and was is not None and was.kind.listed:
-            self.facts.laboratory.drop(self._draw(lab_id, before, was))
-        if after is not None and now is not None and now.kind.listed:
-            self.facts.laboratory.put(self._draw(lab_id, after, now))
+            result: LabResult = version.event
+            kind = result.kind
+            draw = self._draw(lab_id, version, result)
+            if result.measured:
+                self._analytes[kind.test] = self._analytes.get(kind.test, 0) + step
+                (self._observed.add if step > 0 else self._observed.remove)(draw.span.lo)
+            if kind.listed:
+                (self.facts.laboratory.put if step > 0 else self.facts.laboratory.drop)(draw)
+            touched = touched | kind.touches if touched else kind.touches
         return touched
 
     def _draw(self, lab_id: str, version: Version, result: LabResult) -> Draw:
@@ -358,7 +349,9 @@ def _date_of(kind: str, version: Version) -> PartialDate | None:
     if kind == "administration":
         return _administered(version)
     observed = version.event
-    return observed.date if isinstance(observed, Observed | LabResult) else None
+    if isinstance(observed, LabResult):
+        return observed.collected if observed.measured else None
+    return observed.date if isinstance(observed, Observed) else None
 
 
 def _administered(version: Version | None) -> PartialDate | None:

@@ -11,6 +11,8 @@ from events.dates import Instant
 from events.envelope import SubjectEvent
 from projections.folds.chart_queries import chart_queries
 from projections.folds.cohort_board import CohortBoard, standing_of
+from projections.folds.lab_grades import LabGrades
+from projections.folds.lab_grades import lab_grades as lab_grade_rows
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import evaluate_case
 from projections.rules.finding import Finding, finding_at
@@ -45,16 +47,18 @@ class TrialProjection:
         for _, chart in sorted(self.charts.items()):
             yield chart, findings_of(chart, as_of)
 
-    def as_json(self, as_of: Instant) -> dict[str, Any]:
+    def as_json(self, as_of: Instant, lab_grades: LabGrades = LabGrades.ABNORMAL) -> dict[str, Any]:
         """``cases``, ``cohorts``, ``lab_grades`` and ``queries`` at an instant."""
         board = CohortBoard(self.protocol)
         cases: list[dict[str, Any]] = []
         queries: list[dict[str, str]] = []
+        grades: list[dict[str, Any]] = []
         for chart, findings in self.findings(as_of):
             cases.extend(finding.as_json(chart.facts.subject) for finding in findings)
             queries.extend(query.as_json(chart.facts.subject) for query in chart_queries(chart))
+            grades.extend(lab_grade_rows(chart, lab_grades))
             board.update(chart.facts.subject, standing_of(chart, findings))
-        return {"cases": cases, "lab_grades": [], "cohorts": board.as_json(), "queries": queries}
+        return {"cases": cases, "lab_grades": grades, "cohorts": board.as_json(), "queries": queries}
 
 
 def findings_of(chart: SubjectChart, as_of: Instant) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from projections.ctcae.analytes import analyte
-from projections.rules.assess import LAB
+from projections.rules.lab_results import LAB
 
 
 def canonical_case(case: str) -> str:

@@ -17,6 +17,7 @@ from projections.rules.adjudication import NOT_DLT, Decision, Ruling, decide, ru
 from projections.rules.adverse_event_case import AdverseEventCase
 from projections.rules.evaluation import STRENGTH, ClauseProof, IntervalProof, Step, Verdict, settled
 from projections.rules.grade_course import Interval, worst_grade
+from projections.rules.lab_results import HYS_LAW_CASE, HYS_LAW_TIMES_ULN, LAB
 from projections.rules.laboratory_case import LaboratoryCase
 from projections.rules.linked_rows import first_row, joined_rows
 from projections.rules.protocol import Clause, Protocol
@@ -25,7 +26,6 @@ from projections.rules.subject_facts import SubjectFacts
 from projections.rules.truth import EventRef, Truth, unknown
 
 AE: Final = "ae:"
-LAB: Final = "lab:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def case_names(facts: SubjectFacts) -> Iterator[str]:
     reasons = {known.event.data.reason for known in facts.discontinuations.values()}
     names.update(PREFIX + reason for reason in REASONS if reason in reasons)
     names.update(LAB + test for test in facts.laboratory.analytes)
-    if hys_law.ANALYTES & facts.laboratory.analytes.keys():
-        names.add(hys_law.CASE)
+    if HYS_LAW_TIMES_ULN.keys() & facts.laboratory.analytes.keys():
+        names.add(HYS_LAW_CASE)
     yield from sorted(names)
 
 
@@ -116,7 +116,7 @@ def evaluate_case(facts: SubjectFacts, name: str, *, whole: bool = False) -> Cas
 
 def _evaluate_laboratory(facts: SubjectFacts, name: str, decision: Decision) -> CaseEvaluation | None:
     """Findings of one analyte, or Hy's law; None where there is none, and nothing that a ruling could be about."""
-    if name == hys_law.CASE:
+    if name == HYS_LAW_CASE:
         proof = hys_law.hys_law(facts)
         return _adjudicated(facts, name, {proof.clause.id: proof}, decision, None) if proof is not None else None
     test = name.removeprefix(LAB)
@@ -242,7 +242,7 @@ def _overrule(facts: SubjectFacts, name: str, made: Ruling) -> Overrule:
         proofs: list[ClauseProof | None] = []
         if name.startswith(PREFIX):
             proofs = [unexplained_stop(then, name.removeprefix(PREFIX))]
-        elif name == hys_law.CASE:
+        elif name == HYS_LAW_CASE:
             proofs = [hys_law.hys_law(then)]
         elif name.removeprefix(LAB) in then.laboratory.analytes:
             laboratory = LaboratoryCase(then, name.removeprefix(LAB))

@@ -18,7 +18,6 @@ from projections.rules.truth import Answer, Truth, no, unknown, yes
 from projections.rules.window import ASK_TREATMENT
 from projections.rules.wording import written
 
-CASE: Final = "lab:HY"
 CLAUSE: Final = Clause(
     "HY",
     "ALT or AST ≥3 × ULN and bilirubin ≥2 × ULN within 14 days of each other, without cholestasis (ALP <2 × ULN) and not "
@@ -28,7 +27,6 @@ CLAUSE: Final = Clause(
 AMINOTRANSFERASES: Final = ("ALT", "AST")
 BILIRUBIN: Final = "BILI"
 ALP: Final = "ALP"
-ANALYTES: Final = frozenset({*AMINOTRANSFERASES, BILIRUBIN, ALP})
 
 TOGETHER_DAYS: Final = 14
 BILIRUBIN_LATE_DAYS: Final = 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,6 +17,9 @@ from projections.rules.truth import EventRef
 
 #: Analytes of Hy's law, and from which multiple of the upper limit they count.
 HYS_LAW_TIMES_ULN: Final = {"ALT": 3, "AST": 3, "BILI": 2, "ALP": 2}
+
+LAB: Final = "lab:"
+HYS_LAW_CASE: Final = "lab:HY"
 
 ALBUMIN: Final = "ALB"
 CALCIUM: Final = "CA"
@@ -34,6 +38,8 @@ class LabKind:
 
     ``usable`` says whether a number of this kind may be graded and compared; ``elevated`` is that of Hy's law, None for
     other analytes and where the upper limit is not known. What is not ``listed`` is a test that CTCAE has nothing to say of.
+    A number between the ends of ``normal`` is certainly normal in every direction. ``touches`` are the cases that a result may
+    change.
     """
 
     assay: Assay
@@ -43,21 +49,32 @@ class LabKind:
     needs_baseline: bool
     elevated: Multiple | None
     listed: bool
+    normal: tuple[float, float]
+    touches: frozenset[str]
 
     @property
     def needs_albumin(self) -> bool:
         """Whether the result is corrected by an albumin."""
         return self.test == CALCIUM
 
+    @property
+    def needs_context(self) -> bool:
+        """Whether a grade depends on other results."""
+        return self.needs_baseline or self.test == CALCIUM
+
 
 class LabResult(NamedTuple):
-    """What is kept of one result. ``date`` is None where nothing was measured."""
+    """What is kept of one result, small enough to keep by the million."""
 
-    date: PartialDate | None
+    collected: PartialDate
     kind: LabKind
     value: float | None
     timepoint: str | None
-    collected: PartialDate
+
+    @property
+    def measured(self) -> bool:
+        """Whether there was a result at all."""
+        return self.kind.assay.status != "not-done"
 
 
 class Draw(NamedTuple):
@@ -106,7 +123,26 @@ def lab_kind(
         any(scale.criterion.uses_baseline for scale in graded.scales),
         _elevated(name, assay) if graded.why is None else None,
         graded.listed,
+        _normal(graded.scales),
+        _touches(name),
     )
+
+
+def _normal(scales: tuple[Scale, ...]) -> tuple[float, float]:
+    """Between which numbers, the ends not included, no scale possibly gives a grade."""
+    above = [-scale.possible[0] for scale in scales if scale.sign < 0]
+    below = [scale.possible[0] for scale in scales if scale.sign > 0]
+    return max(above, default=-math.inf), min(below, default=math.inf)
+
+
+def _touches(test: str) -> frozenset[str]:
+    """An analyte's own case, and those in which it is judged together with others."""
+    cases = {LAB + test}
+    if test in HYS_LAW_TIMES_ULN:
+        cases.add(HYS_LAW_CASE)
+    if test == ALBUMIN:
+        cases.add(LAB + CALCIUM)
+    return frozenset(cases)
 
 
 def _elevated(test: str, assay: Assay) -> Multiple | None:

@@ -36,6 +36,7 @@ class AnalyteDraws:
         self._grade = grade
         self._places: list[Place] | None = None
         self._severe: dict[str, tuple[Bounds, ...]] | None = None
+        self._abnormal: set[str] = set()
         self._elevated: set[str] | None = None
 
     def put(self, draw: Draw) -> None:
@@ -59,25 +60,32 @@ class AnalyteDraws:
             self._elevated.discard(lab_id)
         if self._severe is not None:
             self._severe.pop(lab_id, None)
+            self._abnormal.discard(lab_id)
 
     def grade_again(self, draw: Draw | None = None) -> None:
         """What one result is graded by has changed, or what all of them are."""
         if draw is None:
             self._severe = None
         elif self._severe is not None:
-            bounds = self._grade(draw)
-            if _may_be_severe(bounds):
-                self._severe[draw.lab_id] = bounds
-            else:
-                self._severe.pop(draw.lab_id, None)
+            self._severe.pop(draw.lab_id, None)
+            self._abnormal.discard(draw.lab_id)
+            self._find(draw, self._severe)
 
     @property
     def severe(self) -> dict[str, tuple[Bounds, ...]]:
         """The bounds of those that are, or may be, at grade 3 or higher, by id."""
         if self._severe is None:
-            graded = ((lab_id, self._grade(draw)) for lab_id, draw in self.by_id.items())
-            self._severe = {lab_id: bounds for lab_id, bounds in graded if _may_be_severe(bounds)}
+            self._severe = {}
+            self._abnormal.clear()
+            for draw in self.by_id.values():
+                self._find(draw, self._severe)
         return self._severe
+
+    @property
+    def abnormal(self) -> list[Draw]:
+        """Those that are, or may be, at grade 1 or higher, or that cannot be graded, in order."""
+        _ = self.severe
+        return sorted((self.by_id[lab_id] for lab_id in self._abnormal), key=_place)
 
     @property
     def elevated(self) -> list[Draw]:
@@ -96,6 +104,17 @@ class AnalyteDraws:
     def bounds(self, draw: Draw) -> tuple[Bounds, ...]:
         """The grades of a draw; empty where it cannot be graded."""
         return self.severe.get(draw.lab_id) or self._grade(draw)
+
+    def _find(self, draw: Draw, severe: dict[str, tuple[Bounds, ...]]) -> None:
+        kind, value = draw.result.kind, draw.result.value
+        if value is not None and kind.usable and not kind.needs_context and kind.normal[0] < value < kind.normal[1]:
+            return
+        bounds = self._grade(draw)
+        worst = max((bound.high for bound in bounds), default=None)
+        if worst is None or worst > 0:
+            self._abnormal.add(draw.lab_id)
+        if worst is not None and worst >= SEVERE:
+            severe[draw.lab_id] = bounds
 
     def after(self, place: Place) -> Iterator[Draw]:
         """The results that come after a place, in order."""
@@ -190,7 +209,7 @@ class Laboratory:
         if value is None or not kind.usable:
             return ()
         scales = kind.scales
-        if kind.needs_baseline or kind.needs_albumin:
+        if kind.needs_context:
             scales = grader(self._version, kind.assay, self.context(draw)).scales
         return tuple(Bounds(scale.criterion.direction, *scale.bounds(value)) for scale in scales)
 
@@ -230,10 +249,6 @@ def _latest(draw: Draw) -> tuple[Instant, Instant, Instant, str]:
 
 def _sample(draw: Draw) -> Sample:
     return draw.result.collected, draw.source
-
-
-def _may_be_severe(bounds: tuple[Bounds, ...]) -> bool:
-    return any(bound.high >= SEVERE for bound in bounds)
 
 
 def _may_be_elevated(draw: Draw) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from projections.folds.lab_grades import LabGrades
 from services.assessment.log_reading import read_log
 from services.assessment.options import (
     AsOf,
@@ -13,7 +14,6 @@ from services.assessment.options import (
     Axis,
     EventPaths,
     Format,
-    LabGrades,
     OutputFormat,
     ProtocolName,
     instant_of,
@@ -30,7 +30,8 @@ def assess(
     as_of_axis: AsOfAxis = Axis.RECORDED,
     protocol: ProtocolName = "isi-jx",
     lab_grades: Annotated[
-        LabGrades, typer.Option("--lab-grades", help="Results are not graded in this version: the list stays empty.")
+        LabGrades,
+        typer.Option("--lab-grades", help="List no laboratory grades, those not certainly normal, or all."),
     ] = LabGrades.ABNORMAL,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
@@ -38,10 +39,8 @@ def assess(
 
     Exits with 2 if any line was refused; all the rest is judged all the same.
     """
-    if lab_grades is LabGrades.ALL:
-        typer.echo("toxwatch: laboratory results are kept and counted, but not graded in this version", err=True)
     reading = read_log(events, protocol_of(protocol), instant_of(as_of), as_of_axis)
-    result = reading.as_json()
+    result = reading.as_json(lab_grades)
     if format is Format.JSON:
         write_json(result)
     else:

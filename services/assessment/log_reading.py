@@ -10,6 +10,7 @@ from typing import Any
 
 from events.codec import Logged
 from events.dates import Instant, format_instant
+from projections.folds.lab_grades import LabGrades
 from projections.folds.trial_projection import TrialProjection
 from projections.rules.protocol import Protocol
 from services.assessment.event_files import EventFiles
@@ -27,14 +28,16 @@ class Reading:
     trial: TrialProjection
     intake: Intake
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, lab_grades: LabGrades = LabGrades.ABNORMAL) -> dict[str, Any]:
         """``assess``'s JSON (EVENTS)."""
+        with _no_search_for_garbage():
+            judged = self.trial.as_json(self.as_of, lab_grades)
         return {
             "as_of": format_instant(self.as_of),
             "protocol": self.protocol.name,
             "protocol_version": self.protocol.version,
             "events": self.trial.events,
-            **self.trial.as_json(self.as_of),
+            **judged,
             "refused": [refusal.as_json() for refusal in self.intake.refused],
         }
 

@@ -27,14 +27,6 @@ class Format(StrEnum):
     JSON = "json"
 
 
-class LabGrades(StrEnum):
-    """Which laboratory grades are listed."""
-
-    NONE = "none"
-    ABNORMAL = "abnormal"
-    ALL = "all"
-
-
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", help="The instant to judge at, RFC 3339 with offset. Default: now.", metavar="INSTANT"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from rich.console import Console
@@ -33,6 +34,8 @@ def show_assessment(console: Console, result: Json) -> None:
     for row in result["cohorts"]:
         for subject, reason in row["pending_reasons"].items():
             console.print(f"  pending {subject}: {reason}")
+    if result["lab_grades"]:
+        console.print(laboratory_table(result["lab_grades"]))
     if result["queries"]:
         console.print(f"{_count(len(result['queries']), 'data query', 'data queries')}:")
     for query in result["queries"]:
@@ -81,6 +84,27 @@ def cohorts_table(cohorts: list[Json]) -> Table:
             _or_dash(row["worst_case"]),
         )
     return table
+
+
+def laboratory_table(grades: list[Json]) -> Table:
+    """One row an analyte and direction: how many results have which grade, certainly or possibly."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for grade in grades:
+        key = (grade["test"], grade["direction"] or "-")
+        counts.setdefault(key, Counter())[_graded_as(grade)] += 1
+    table = Table(title="Laboratory grades: number of results", title_justify="left")
+    columns = ("0", "1", "2", "3", "4", "not certain", "not graded")
+    for name in ("test", "direction", *columns):
+        table.add_column(name)
+    for (test, direction), found in sorted(counts.items()):
+        table.add_row(test, direction, *(str(found[name] or "") for name in columns))
+    return table
+
+
+def _graded_as(grade: Json) -> str:
+    if grade["grade_min"] is None:
+        return "not graded"
+    return "not certain" if grade["grade"] is None else str(grade["grade"])
 
 
 def _or_dash(value: object) -> str:

@@ -229,11 +229,39 @@ def test_a_level_on_hold_and_an_overruled_case_are_named_in_the_table() -> None:
     assert "FR01-003 ae:AE-1 overruled DLT-1 met A 2 no" in words
 
 
-@pytest.mark.parametrize("choice", ["none", "abnormal", "all"])
-def test_laboratory_grades_can_be_asked_for(choice: str) -> None:
-    """Results are not graded in this version: the option is there, the list is empty."""
-    outcome = assess([*FR01.treated(), FR01.lab()], "--lab-grades", choice)
-    assert (outcome.code, outcome.json["lab_grades"]) == (0, [])
+@pytest.mark.parametrize(
+    ("choice", "listed"),
+    [("none", []), ("abnormal", ["L-2", "L-3"]), ("all", ["L-1", "L-2", "L-3", "L-4"])],
+)
+def test_laboratory_grades_can_be_asked_for(choice: str, listed: list[str]) -> None:
+    """None, those that are not certainly normal, or all, tests without a criterion included."""
+    results = [
+        FR01.lab(),
+        FR01.lab("L-2", data={"value": 201}),
+        FR01.lab("L-3", data={"unit": "furlong"}),
+        FR01.lab("L-4", data={"test": "HCT"}),
+    ]
+    outcome = assess([*FR01.treated(), *results], "--lab-grades", choice)
+    assert (outcome.code, sorted(row["lab_id"] for row in outcome.json["lab_grades"])) == (0, listed)
+
+
+def test_a_laboratory_grade_has_the_keys_of_the_contract() -> None:
+    """A direction where it is graded, none where it cannot be; the bounds and the reason beside the grade."""
+    rows = assess([*FR01.treated(), FR01.lab(data={"value": 201}), FR01.lab("L-2", data={"unit": "x"})]).json[
+        "lab_grades"
+    ]
+    keys = ["subject", "lab_id", "test", "direction", "grade", "grade_min", "grade_max", "why"]
+    assert [list(row) for row in rows] == [keys, keys]
+    assert [[row[key] for key in keys[1:7]] for row in rows] == [
+        ["L-1", "ALT", "high", 3, 3, 3],
+        ["L-2", "ALT", None, None, None, None],
+    ]
+
+
+def test_the_table_counts_laboratory_grades() -> None:
+    events = [*FR01.treated(), FR01.lab(data={"value": 201}), FR01.lab("L-2", data={"uln": None})]
+    words = toxwatch("assess", "-", "--as-of", AS_OF, stdin=lines(events)).words
+    assert "ALT high 1 1" in words
 
 
 def test_nothing_refused_is_0_and_silence_on_standard_error() -> None:

@@ -70,6 +70,7 @@ class Site:
 
     def lab(self, lab_id: str = "L-1", *, data: Json | None = None, **attributes: Any) -> Json:
         usual = {"lab_id": lab_id, "revision": 1, "test": "ALT", "value": 31, "unit": "U/L", "collected": "2017-02-20"}
+        usual |= {"lln": 7, "uln": 40}
         return self.event("lab.resulted", {**usual, **(data or {})}, **attributes)
 
     def ae(self, ae_id: str = "AE-1", *, data: Json | None = None, **attributes: Any) -> Json:

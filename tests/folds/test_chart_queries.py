@@ -128,7 +128,10 @@ IN_ORDER: list[tuple[str, list[Json]]] = [
         [FR01.ae(), *linked(("AE-2", "AE-1")), FR01.adjudicated("dlt", case="ae:AE-2")],
     ),
     ("a ruling on a result", [FR01.lab(), FR01.adjudicated("not-dlt", case="lab:ALT")]),
-    ("a ruling by a synonym", [FR01.lab(data={"test": "ANC"}), FR01.adjudicated("not-dlt", case="lab:NEUT")]),
+    (
+        "a ruling by a synonym",
+        [FR01.lab(data={"test": "ANC", "unit": "10*9/L", "uln": 75}), FR01.adjudicated("not-dlt", case="lab:NEUT")],
+    ),
 ]
 
 

@@ -123,8 +123,7 @@ def _result(event: Any) -> LabResult:
     data = event.data
     said = (data.lln, data.uln, data.comparator, data.fasting, data.specimen, data.status, data.loinc)
     kind = lab_kind(PROTOCOL.ctcae_version, data.test, data.unit, *said)
-    collected = parse_date(data.collected)
-    return LabResult(None if data.status == "not-done" else collected, kind, data.value, data.timepoint, collected)
+    return LabResult(parse_date(data.collected), kind, data.value, data.timepoint)
 
 
 def effective(known: Iterable[Logged], kind: str) -> list[Any]:
