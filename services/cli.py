@@ -19,6 +19,7 @@ from services.backup_command import backup, restore
 from services.config_command import config_app
 from services.demo.command import demo
 from services.gateway.keys_command import keys_app
+from services.grading.command import grade
 from services.importers.command import import_app
 from services.operations import migrate, rebuild, verify
 from services.publish_command import publish
@@ -44,7 +45,7 @@ def create_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    pure: tuple[Callable[..., object], ...] = (assess, explain, schema, simulate)
+    pure: tuple[Callable[..., object], ...] = (assess, explain, grade, schema, simulate)
     live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export)
     operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, backup, restore)
     for command in (*pure, *live, *operations):

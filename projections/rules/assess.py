@@ -121,11 +121,10 @@ def _evaluate_laboratory(facts: SubjectFacts, name: str, decision: Decision) -> 
         return _adjudicated(facts, name, {proof.clause.id: proof}, decision, None) if proof is not None else None
     test = name.removeprefix(LAB)
     draws = facts.laboratory.analytes.get(test)
-    if draws is not None and draws.severe:
+    if draws is not None and draws.certain:
         case = LaboratoryCase(facts, test)
-        if case.courses:
-            evaluation = _adjudicated(facts, name, case.clauses(), decision, None)
-            return replace(evaluation, worst=case.worst, course_starts=case.course_starts())
+        evaluation = _adjudicated(facts, name, case.clauses(), decision, None)
+        return replace(evaluation, worst=case.worst, course_starts=case.course_starts())
     if decision.rulings and facts.analytes.get(test):
         return _adjudicated(facts, name, {}, decision, None)
     return None

@@ -36,6 +36,7 @@ class AnalyteDraws:
         self._grade = grade
         self._places: list[Place] | None = None
         self._severe: dict[str, tuple[Bounds, ...]] | None = None
+        self._certain: set[str] = set()
         self._abnormal: set[str] = set()
         self._elevated: set[str] | None = None
 
@@ -59,16 +60,14 @@ class AnalyteDraws:
         if self._elevated is not None:
             self._elevated.discard(lab_id)
         if self._severe is not None:
-            self._severe.pop(lab_id, None)
-            self._abnormal.discard(lab_id)
+            self._forget(lab_id, self._severe)
 
     def grade_again(self, draw: Draw | None = None) -> None:
         """What one result is graded by has changed, or what all of them are."""
         if draw is None:
             self._severe = None
         elif self._severe is not None:
-            self._severe.pop(draw.lab_id, None)
-            self._abnormal.discard(draw.lab_id)
+            self._forget(draw.lab_id, self._severe)
             self._find(draw, self._severe)
 
     @property
@@ -76,10 +75,17 @@ class AnalyteDraws:
         """The bounds of those that are, or may be, at grade 3 or higher, by id."""
         if self._severe is None:
             self._severe = {}
+            self._certain.clear()
             self._abnormal.clear()
             for draw in self.by_id.values():
                 self._find(draw, self._severe)
         return self._severe
+
+    @property
+    def certain(self) -> list[Draw]:
+        """Those that are certainly at grade 3 or higher, in order."""
+        _ = self.severe
+        return sorted((self.by_id[lab_id] for lab_id in self._certain), key=_place)
 
     @property
     def abnormal(self) -> list[Draw]:
@@ -115,6 +121,13 @@ class AnalyteDraws:
             self._abnormal.add(draw.lab_id)
         if worst is not None and worst >= SEVERE:
             severe[draw.lab_id] = bounds
+            if any(bound.low >= SEVERE for bound in bounds):
+                self._certain.add(draw.lab_id)
+
+    def _forget(self, lab_id: str, severe: dict[str, tuple[Bounds, ...]]) -> None:
+        severe.pop(lab_id, None)
+        self._certain.discard(lab_id)
+        self._abnormal.discard(lab_id)
 
     def after(self, place: Place) -> Iterator[Draw]:
         """The results that come after a place, in order."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from typing import Final, NamedTuple
 
-from events.dates import DAY, HOUR, Span
+from events.dates import DAY, HOUR, Instant, Span
 from projections.ctcae.grading import SEVERE
 from projections.ctcae.table import Direction
 from projections.rules.accounting import Accounts, Cover
@@ -26,6 +27,9 @@ from projections.rules.wording import length, written
 
 DIRECTIONS: Final[tuple[Direction, ...]] = ("high", "low")
 RELATED: Final = "related to the study drugs"
+Time = tuple[Instant, Instant]
+#: Sorts behind every id of a result.
+_LAST: Final = "\U0010ffff"
 ASK_REPORT: Final = "Is it related? No adverse event accounts for it: report one, or say why not."
 
 
@@ -50,8 +54,7 @@ class LaboratoryCase:
     @property
     def worst(self) -> int | None:
         """The highest certain grade of those draws that are severe; None where there is none."""
-        lows = (bound.low for bounds in self.draws.severe.values() for bound in bounds if bound.low >= SEVERE)
-        return max(lows, default=None)
+        return max((bound.low for draw in self.draws.certain for bound in self.draws.bounds(draw)), default=None)
 
     def clauses(self) -> dict[str, ClauseProof]:
         """The proof of each clause that a laboratory finding may reach."""
@@ -160,54 +163,44 @@ def courses(draws: AnalyteDraws, direction: Direction) -> list[Course]:
 
     What cannot be graded, or may or may not be severe, neither confirms nor ends one; draws of one time count as the worst.
     """
-    doubtful: set[tuple[int, int]] = set()
-    certain: dict[tuple[int, int], Draw] = {}
-    for lab_id, bounds in draws.severe.items():
-        draw = draws.by_id[lab_id]
-        bound = _in(bounds, direction)
-        if bound is None or bound.high < SEVERE:
-            continue
-        time = (draw.span.lo, draw.span.hi)
-        doubtful.add(time)
-        if bound.low >= SEVERE and (time not in certain or _worse(draws, draw, certain[time], direction)):
-            certain[time] = draw
+    worst: dict[Time, Draw] = {}
+    for draw in draws.certain:
+        bound = _in(draws.bounds(draw), direction)
+        if bound is not None and bound.low >= SEVERE:
+            known = worst.get(_time(draw))
+            if known is None or _is_worse(draws, draw, known, direction):
+                worst[_time(draw)] = draw
     found: list[Course] = []
     current: list[Draw] = []
-    for time in sorted(certain):
-        current.append(certain[time])
-        following = _next_certain(draws, certain[time], direction, doubtful, certain)
-        if following is None or (following.span.lo, following.span.hi) not in certain:
+    for draw in worst.values():
+        current.append(draw)
+        following = _following(draws, draw, direction)
+        if following is None or _time(following) not in worst:
             found.append(Course(direction, tuple(current), following))
             current = []
     return found
 
 
-def _next_certain(
-    draws: AnalyteDraws,
-    draw: Draw,
-    direction: Direction,
-    doubtful: set[tuple[int, int]],
-    certain: dict[tuple[int, int], Draw],
-) -> Draw | None:
-    """The first later draw that is certainly below grade 3, or certainly not."""
-    for later in draws.after((draw.span.lo, draw.span.hi, "\U0010ffff")):
-        time = (later.span.lo, later.span.hi)
-        if time in certain:
-            return certain[time]
-        if time not in doubtful and _in(draws.bounds(later), direction) is not None:
-            return later
+def _following(draws: AnalyteDraws, draw: Draw, direction: Direction) -> Draw | None:
+    """The first later draw that is certainly at grade 3 or higher, or certainly below; None where there is none."""
+    for _, together in groupby(draws.after((draw.span.lo, draw.span.hi, _LAST)), key=_time):
+        graded = [(bound, later) for later in together if (bound := _in(draws.bounds(later), direction)) is not None]
+        if any(bound.low >= SEVERE for bound, _ in graded) or (graded and all(b.high < SEVERE for b, _ in graded)):
+            return graded[0][1]
     return None
+
+
+def _time(draw: Draw) -> Time:
+    return draw.span.lo, draw.span.hi
 
 
 def _in(bounds: tuple[Bounds, ...], direction: Direction) -> Bounds | None:
     return next((bound for bound in bounds if bound.direction == direction), None)
 
 
-def _worse(draws: AnalyteDraws, a: Draw, b: Draw, direction: Direction) -> bool:
-    first, second = _in(draws.severe[a.lab_id], direction), _in(draws.severe[b.lab_id], direction)
-    assert first is not None
-    assert second is not None
-    return (first.low, first.high, b.lab_id) > (second.low, second.high, a.lab_id)
+def _is_worse(draws: AnalyteDraws, a: Draw, b: Draw, direction: Direction) -> bool:
+    first, second = _in(draws.bounds(a), direction), _in(draws.bounds(b), direction)
+    return first is not None and second is not None and (first.low, first.high) > (second.low, second.high)
 
 
 def _causality(draw: Draw) -> Answer:

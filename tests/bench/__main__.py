@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-from tests.bench import assess_rate, event_cost, live, monitor_rate
+from tests.bench import assess_rate, event_cost, grade_rate, live, monitor_rate
 
 
 def main() -> None:
@@ -22,10 +22,11 @@ def main() -> None:
     print(f"Python {platform.python_version()}, one core, medians of {options.rounds} rounds")
     fast = assess_rate.run(options.events, options.subjects, options.rounds, profile=options.profile)
     flat = event_cost.run()
+    graded = grade_rate.run(options.events)
     monitor_rate.run(options.events, options.rounds)
     os.sched_setaffinity(0, cores)
     live.run(options.events // 4)
-    sys.exit(0 if fast and flat else 1)
+    sys.exit(0 if fast and flat and graded else 1)
 
 
 if __name__ == "__main__":

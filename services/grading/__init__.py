@@ -1,0 +1,1 @@
+"""``toxwatch grade``: a plain table of laboratory results, graded."""
