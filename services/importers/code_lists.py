@@ -107,7 +107,7 @@ REASON: Final[dict[str, Reason]] = {
     "WITHDRAWAL BY PARENT/GUARDIAN": "withdrawal",
 }
 GivenStatus = Literal["given", "partial", "not-given"]
-GIVEN: Final[dict[str, GivenStatus | Nothing]] = {"NOT DONE": "not-given"}
+GIVEN: Final[dict[str, GivenStatus | Nothing]] = {"NOT DONE": "not-given", "PARTIAL": "partial"}
 Specimen = Literal["blood", "serum", "plasma", "urine", "csf", "other"]
 SPECIMEN: Final[dict[str, Specimen | Nothing]] = {
     "BLOOD": "blood",
@@ -117,13 +117,25 @@ SPECIMEN: Final[dict[str, Specimen | Nothing]] = {
     "CEREBROSPINAL FLUID": "csf",
     "CSF": "csf",
     "URINALYSIS": "urine",
+    "WHOLE BLOOD": "blood",
+    "VENOUS BLOOD": "blood",
+    "ARTERIAL BLOOD": "blood",
+    "CAPILLARY BLOOD": "blood",
+    "SERUM OR PLASMA": "serum",
+    "SERUM/PLASMA": "serum",
 }
 Timepoint = Literal["pre-dose", "post-dose"]
 TIMEPOINT: Final[dict[str, Timepoint | Nothing]] = {
     "PREDOSE": "pre-dose", "PRE-DOSE": "pre-dose", "POSTDOSE": "post-dose", "POST-DOSE": "post-dose",
 }  # fmt: skip
 LabStatus = Literal["final", "preliminary", "corrected", "not-done", "unreliable"]
-LAB_STATUS: Final[dict[str, LabStatus | Nothing]] = {"NOT DONE": "not-done"}
+LAB_STATUS: Final[dict[str, LabStatus | Nothing]] = {
+    "NOT DONE": "not-done",
+    "FINAL": "final",
+    "PRELIMINARY": "preliminary",
+    "CORRECTED": "corrected",
+    "UNRELIABLE": "unreliable",
+}
 
 
 class CodeLists(Section):

@@ -30,7 +30,7 @@ import_app = typer.Typer(
     no_args_is_help=True,
 )
 
-_PathArgument = Annotated[Path, typer.Argument(help="A folder with the study's data sets, or one of them.")]
+_PathArgument = Annotated[Path, typer.Argument(help="A folder with the study's data sets or bundles, or one of them.")]
 _MappingOption = Annotated[
     str | None,
     typer.Option("--mapping", metavar="FILE", help=f"A mapping file, or a bundled one: {', '.join(bundled_names())}."),
@@ -76,6 +76,22 @@ def import_sdtm(
 ) -> None:
     """Import SDTM as CSV (.csv, .csv.gz) or SAS transport files (.xpt): DM, EX, SV, AE, DS, LB."""
     raise typer.Exit(_run("sdtm", path, mapping, out, report, protocol_out))
+
+
+@import_app.command("fhir")
+def import_fhir(
+    path: _PathArgument,
+    mapping: _MappingOption = None,
+    out: _OutOption = "-",
+    report: _ReportOption = None,
+    protocol_out: _ProtocolOption = None,
+) -> None:
+    """Import FHIR R4 Bundles (.json).
+
+    ResearchSubject, MedicationAdministration, Encounter, AdverseEvent (with the extensions of the clinical research guide) and
+    laboratory Observations. The mapping's columns do not matter; its drugs, arms, tests, units and code words do.
+    """
+    raise typer.Exit(_run("fhir", path, mapping, out, report, protocol_out))
 
 
 def _run(kind: Kind, path: Path, mapping: str | None, out: str, report: Path | None, protocol: Path | None) -> int:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from projections.ctcae.units import unit_named
+from services.importers.code_lists import normal
 from services.importers.columns import LabTest
 from services.importers.drafts import REVISION, Draft
 from services.importers.reading import NUMBER, Reading, plain_number
@@ -107,6 +109,8 @@ def _unit(reading: Reading, name: str, test: LabTest) -> dict[str, Any]:
         known = columns.units.get(unit)
     if known is None:
         known = UNITS.get(unit)
+    if known is None and unit_named(unit) is not None:
+        known = unit
     if known is None:
         message = f"the unit of {name} is not in the mapping's [lb.units]: left out"
         reading.unmapped(column, unit, message)
@@ -127,10 +131,16 @@ def _limit(reading: Reading, columns: tuple[str, ...], test: LabTest) -> float |
 
 def _specimen(reading: Reading, test: LabTest) -> str | None:
     columns, codes = reading.study.mapping.lb, reading.study.mapping.codes
-    said = reading.word(columns.specimen, codes.specimen) or test.specimen
+    column, word = reading.row.pick(columns.specimen)
+    said: str | None = codes.specimen.get(normal(word)) if word else None
+    if word and said is None:
+        # Only blood is graded: what is not known must not be taken for it.
+        reading.unmapped(column, word, "not in the code list: other, which is not graded")
+        said = "other"
+    said = said or test.specimen
     if said is None:
-        word = reading.text(columns.specimen_implied)
-        said = codes.specimen.get(word.upper()) if word else None
+        implied = reading.text(columns.specimen_implied)
+        said = codes.specimen.get(implied.upper()) if implied else None
     return said or None
 
 

@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from services.importers.adverse_events import adverse_event_reported, is_urgent
-from services.importers.datasets import Inputs, Kind, Source, find_inputs, open_data_set
+from services.importers.datasets import Inputs, Kind, Source, find_inputs, open_data_set, open_source
 from services.importers.demographics import subject_enrolled
 from services.importers.disposition import subject_discontinued
 from services.importers.drafts import Draft, number, revisions
 from services.importers.events import EventWriter, Validator
 from services.importers.exposure import treatment_administered
+from services.importers.fhir import fhir_mapping
+from services.importers.fhir_rows import ENTERED_IN_ERROR
 from services.importers.laboratory import lab_resulted
 from services.importers.mapping import Domain, Mapping
 from services.importers.protocol_file import protocol_of
 from services.importers.report import Report
+from services.importers.retractions import retracted
 from services.importers.rows import DataSet, Defect, Row, RowRefusedError
 from services.importers.severity_course import continue_course
 from services.importers.study import Study
@@ -72,8 +75,16 @@ def import_study(
     Raises :class:`services.importers.rows.ImportFailedError` where a file cannot be read; what was written until then
     is valid, and incomplete.
     """
+    mapping = fhir_mapping(mapping) if kind == "fhir" else mapping
     inputs = find_inputs(kind, path, mapping)
     study = Study(mapping, report)
+    opened: set[Path] = set()
+
+    def data_of(source: Source) -> DataSet:
+        first = source.path not in opened
+        opened.add(source.path)
+        return open_source(kind, source, mapping, first=first)
+
     running = _Import(study, out, progress or _no_progress)
     for unread in inputs.unread:
         report.file_note(unread.path.name, "", "", unread.reason)
@@ -82,11 +93,11 @@ def import_study(
         running.learn_sites(open_data_set(kind, inputs.sites_from, mapping))
     before_laboratory = [source for source in inputs.sources if source.domain not in STREAMED]
     for source in before_laboratory:
-        running.read(source, open_data_set(kind, source.path, mapping))
+        running.read(source, data_of(source))
     running.write_deaths()
     for source in inputs.sources:
         if source.domain in STREAMED:
-            running.read(source, open_data_set(kind, source.path, mapping))
+            running.read(source, data_of(source))
     return running.finish()
 
 
@@ -163,7 +174,7 @@ class _Import:
                 continue
             rows += 1
             try:
-                yield from make(row, self.study)
+                yield from (retracted if row.values.get(ENTERED_IN_ERROR) else make)(row, self.study)
             except RowRefusedError as refused:
                 self.study.report.refuse(row, refused, urgent=domain == "AE" and is_urgent(row, self.study))
             if rows % PROGRESS_ROWS == 0:
