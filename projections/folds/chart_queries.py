@@ -26,10 +26,6 @@ class DataQuery(NamedTuple):
     record: str
     question: str
 
-    def as_json(self, subject: str) -> dict[str, str]:
-        """The entry in ``assess``'s JSON."""
-        return {"subject": subject, "record": self.record, "question": self.question}
-
 
 def chart_queries(chart: SubjectChart) -> Iterator[DataQuery]:
     """Every query of one subject, by record."""
