@@ -34,12 +34,15 @@ class QueryChanges(NamedTuple):
     closed: list[OpenQuery]
 
 
-def open_queries(chart: SubjectChart, findings: Iterable[Finding]) -> list[OpenQuery]:
-    """Every question of one subject once: what the records ask, and what the cases do that stand."""
+def open_queries(chart: SubjectChart, cases: Iterable[tuple[str, Iterable[str]]]) -> list[OpenQuery]:
+    """Every question of one subject once: what the records ask, and what the cases do that stand, each with its questions."""
     subject, site = chart.facts.subject, _site(chart)
-    return list(
-        dict.fromkeys(OpenQuery(subject, site, record, question) for record, question in _asked(chart, findings))
-    )
+    return list(dict.fromkeys(OpenQuery(subject, site, record, question) for record, question in _asked(chart, cases)))
+
+
+def asked_by(findings: Iterable[Finding]) -> list[tuple[str, Iterable[str]]]:
+    """The cases that stand, each with what it asks."""
+    return [(finding.case, finding.questions) for finding in findings]
 
 
 def changes(before: Iterable[OpenQuery], after: Iterable[OpenQuery]) -> QueryChanges:
@@ -48,12 +51,12 @@ def changes(before: Iterable[OpenQuery], after: Iterable[OpenQuery]) -> QueryCha
     return QueryChanges([query for query in new if query not in old], [query for query in old if query not in new])
 
 
-def _asked(chart: SubjectChart, findings: Iterable[Finding]) -> Iterator[tuple[str, str]]:
+def _asked(chart: SubjectChart, cases: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, str]]:
     for query in chart_queries(chart):
         yield query.record, query.question
-    for finding in findings:
-        for question in finding.questions:
-            yield finding.case, question
+    for case, questions in cases:
+        for question in questions:
+            yield case, question
 
 
 def _site(chart: SubjectChart) -> str | None:

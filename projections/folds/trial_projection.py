@@ -12,7 +12,7 @@ from events.envelope import SubjectEvent
 from projections.folds.cohort_board import CohortBoard, standing_of
 from projections.folds.lab_grades import LabGrades
 from projections.folds.lab_grades import lab_grades as lab_grade_rows
-from projections.folds.open_queries import open_queries
+from projections.folds.open_queries import asked_by, open_queries
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import evaluate_case
 from projections.rules.finding import Finding, finding_at
@@ -55,7 +55,7 @@ class TrialProjection:
         grades: list[dict[str, Any]] = []
         for chart, findings in self.findings(as_of):
             cases.extend(finding.as_json(chart.facts.subject) for finding in findings)
-            queries.extend(query.as_json() for query in open_queries(chart, findings))
+            queries.extend(query.as_json() for query in open_queries(chart, asked_by(findings)))
             grades.extend(lab_grade_rows(chart, lab_grades))
             board.update(chart.facts.subject, standing_of(chart, findings))
         return {"cases": cases, "lab_grades": grades, "cohorts": board.as_json(), "queries": queries}

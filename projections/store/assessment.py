@@ -13,8 +13,9 @@ from sqlalchemy import Connection, and_, func, select
 
 from events.codec import Logged
 from events.dates import Instant
-from projections.folds.chart_queries import chart_queries
 from projections.folds.cohort_board import CohortBoard, standing_of
+from projections.folds.lab_grades import LabGrades, lab_grades
+from projections.folds.open_queries import open_queries
 from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import findings_of
 from projections.rules.protocol import Protocol
@@ -48,6 +49,7 @@ def assessment(
         board = CohortBoard(protocol)
         cases: list[dict[str, Any]] = []
         queries: list[dict[str, str]] = []
+        grades: list[dict[str, Any]] = []
         rows = charts.subject_rows(connection, generation)
         for part in charts.chunks(sorted(rows)):
             known = charts.known_events(connection, generation, part)
@@ -63,11 +65,13 @@ def assessment(
                 board.update(one, standing)
                 if subject in (None, one):
                     cases.extend(found)
-                    queries.extend(query.as_json(one) for query in chart_queries(chart))
+                    grades.extend(lab_grades(chart, LabGrades.ABNORMAL))
+                    asked = [(case["case"], case["questions"]) for case in found]
+                    queries.extend(query.as_json() for query in open_queries(chart, asked))
         return {
             "events": _count(connection, generation, as_of, axis, subject),
             "cases": cases,
-            "lab_grades": [],
+            "lab_grades": grades,
             "cohorts": board.as_json(),
             "queries": queries,
             "unwatched": sorted(parked_now(connection)),

@@ -36,9 +36,12 @@ def show_assessment(console: Console, result: Json) -> None:
             console.print(f"  pending {subject}: {reason}")
     if result["lab_grades"]:
         console.print(laboratory_table(result["lab_grades"]))
-    if result["queries"]:
-        console.print(f"{_count(len(result['queries']), 'data query', 'data queries')}:")
-    for query in result["queries"]:
+    # What a case asks stands in its row already.
+    shown = {(case["subject"], case["case"], question) for case in result["cases"] for question in case["questions"]}
+    queries = [each for each in result["queries"] if (each["subject"], each["record"], each["question"]) not in shown]
+    if queries:
+        console.print(f"{_count(len(queries), 'data query', 'data queries')}:")
+    for query in queries:
         console.print(f"  {query['subject']} {query['record']}: {query['question']}")
     if result["refused"]:
         console.print(f"{_count(len(result['refused']), 'line')} refused, listed on standard error")

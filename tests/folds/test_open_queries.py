@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from projections.folds.open_queries import OpenQuery, changes, open_queries
+from projections.folds.open_queries import OpenQuery, asked_by, changes, open_queries
 from projections.folds.trial_projection import TrialProjection, findings_of
 from projections.rules.isi_jx import PROTOCOL
 from tests.assessment.writing import FR01, Json
@@ -16,7 +16,7 @@ LATER = "2017-03-20T00:00:00Z"
 
 def asked(events: Iterable[Json]) -> list[OpenQuery]:
     chart = chart_of(events)
-    return open_queries(chart, findings_of(chart, AS_OF))
+    return open_queries(chart, asked_by(findings_of(chart, AS_OF)))
 
 
 def test_what_records_ask_and_what_cases_ask_stands_together() -> None:
