@@ -56,12 +56,17 @@ def hys_law(facts: SubjectFacts) -> ClauseProof | None:
         for liver in laboratory[test].elevated if test in laboratory else ():
             for bilirubin in bilirubins:
                 proof = _pair(facts, liver, bilirubin)
-                if proof is None or (best is not None and proof.truth(0) <= best.truth(0)):
+                if proof is None or (best is not None and _strength(proof) <= _strength(best)):
                     continue
                 best = proof
                 if best.truth(0) is Truth.YES:
                     return ClauseProof(CLAUSE, (best,), "")
     return ClauseProof(CLAUSE, (best,), "") if best is not None and best.truth(0) is not Truth.NO else None
+
+
+def _strength(proof: IntervalProof) -> tuple[Truth, int]:
+    """Of pairs that come to the same, that with the fewest open questions is the stronger."""
+    return proof.truth(0), sum(step.answer.truth is Truth.YES for step in proof.steps)
 
 
 def _pair(facts: SubjectFacts, liver: Draw, bilirubin: Draw) -> IntervalProof | None:
