@@ -26,6 +26,7 @@ from services.publish_command import publish
 from services.reading.alerts_command import alerts
 from services.reading.assessment_command import assessment
 from services.reading.export_command import export
+from services.reading.queries_command import queries
 from services.replay_command import dead_letters_app
 from services.run_command import run
 from services.schemas import schema
@@ -46,7 +47,7 @@ def create_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     pure: tuple[Callable[..., object], ...] = (assess, explain, grade, schema, simulate)
-    live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export)
+    live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export, queries)
     operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, backup, restore)
     for command in (*pure, *live, *operations):
         app.command()(command)

@@ -19,7 +19,7 @@ import rfc8785
 from projections.rules.protocol import Protocol
 
 #: The packages whose code and tables decide a verdict.
-JUDGING: Final = ("events", "projections.rules", "projections.folds")
+JUDGING: Final = ("events", "projections.rules", "projections.folds", "projections.ctcae")
 _DIGITS: Final = 12
 
 

@@ -20,6 +20,10 @@ OPERATOR: Final = "operator"
 READERS: Final = ("medical-monitor", "data-manager", "inspector")
 
 
+#: Nobody has this site, and so a key of role site that has none sees nothing.
+NO_SITE: Final = ""
+
+
 class Access:
     """Gives each route the check that lets some roles in; the caller is then in ``request.state.caller``."""
 
@@ -49,3 +53,9 @@ def caller_of(request: Request) -> Caller:
     """Who was let in."""
     caller: Caller = request.state.caller
     return caller
+
+
+def own_site(request: Request) -> str | None:
+    """The site to which what the caller may see is limited; None: to none."""
+    caller = caller_of(request)
+    return (caller.site or NO_SITE) if caller.role == SITE else None

@@ -36,7 +36,7 @@ def assessment(
             with database.reading() as connection:
                 require_rules(connection, configuration_hash(trial))
         result = assessment_document(database, trial, instant, as_of_axis, subject)
-    if result["unwatched"]:
+    if "unwatched" in result:
         typer.echo(f"toxwatch: not being watched, because of a bug: {', '.join(result['unwatched'])}", err=True)
     if format is Format.JSON:
         write_json(result)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Path, Query, Request
 
 from projections.store.reading_letters import letter_of, letters_after
 from services.gateway.problems import Problem
-from services.reading.access import OPERATOR, SITE, caller_of
+from services.reading.access import OPERATOR, caller_of, own_site
 from services.reading.letter_shapes import (
     LetterPage,
     LetterSummary,
@@ -21,9 +21,6 @@ from services.reading.letter_shapes import (
 from services.reading.parameters import PLACE_MAX, LetterParameters, NoParameters
 from services.reading.reader import Reader
 
-#: No sender has this site, and so a key of role site that has none sees nothing.
-NO_SITE: Final = ""
-
 
 class LetterRoutes:
     """What is read of parked input. A site sees what it sent itself; an operator nothing that anybody wrote."""
@@ -33,7 +30,7 @@ class LetterRoutes:
 
     async def page(self, request: Request, parameters: Annotated[LetterParameters, Query()]) -> LetterPage:
         """Parked input in the order in which it came. Go on with `after` = `next`."""
-        wanted = partial(letters_after, site=_own_site(request), **dict(parameters))
+        wanted = partial(letters_after, site=own_site(request), **dict(parameters))
         found = await self._reader.ask(wanted)
         following = found[-1].id if len(found) == parameters.limit else None
         if caller_of(request).role == OPERATOR:
@@ -48,13 +45,7 @@ class LetterRoutes:
     ) -> WholeDeadLetter | LetterSummary:
         """One parked message with its bytes."""
         del parameters
-        letter = await self._reader.ask(partial(letter_of, letter_id=letter_id, site=_own_site(request)))
+        letter = await self._reader.ask(partial(letter_of, letter_id=letter_id, site=own_site(request)))
         if letter is None:
             raise Problem(404, "There is no such dead letter", "nothing of yours is parked under this id")
         return letter_summary(letter) if caller_of(request).role == OPERATOR else whole_dead_letter(letter)
-
-
-def _own_site(request: Request) -> str | None:
-    """The site whose letters the caller may see; None: all."""
-    caller = caller_of(request)
-    return (caller.site or NO_SITE) if caller.role == SITE else None

@@ -71,6 +71,13 @@ class AssessmentParameters(Parameters):
     subject: SubjectId | None = None
 
 
+class QueryParameters(Parameters):
+    """About whom, and to which site."""
+
+    subject: SubjectId | None = None
+    site: Annotated[str, StringConstraints(max_length=WORD_CHARS_MAX)] | None = None
+
+
 class LetterParameters(Parameters):
     """Which parked messages."""
 

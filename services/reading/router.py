@@ -21,6 +21,7 @@ from services.reading.alert_routes import AlertRoutes
 from services.reading.asyncapi import asyncapi_document
 from services.reading.letter_routes import LetterRoutes
 from services.reading.parameters import PlainSpokenRoute
+from services.reading.query_routes import QueryRoutes
 from services.reading.reader import Reader
 from services.reading.standing_routes import StandingRoutes
 
@@ -85,6 +86,7 @@ def reading_router(
     get("/v1/assessment", standing.assessment, readers, answer=ASSESSMENT)
     get("/v1/dead-letters", letters.page, Depends(access.of(*READERS, OPERATOR, SITE)))
     get("/v1/dead-letters/{letter_id}", letters.whole, Depends(access.of(*READERS, OPERATOR, SITE)), problems=(404,))
+    get("/v1/queries", QueryRoutes(database, protocol, clock).queries, Depends(access.of(*READERS, SITE)))
     get("/v1/status", standing.status, Depends(access.of(*READERS, OPERATOR)))
 
     documents = APIRouter(tags=["documents"])

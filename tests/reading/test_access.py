@@ -24,6 +24,7 @@ ROUTES = {
     "/v1/assessment": READERS,
     "/v1/dead-letters": LETTERS,
     "/v1/dead-letters/1": LETTERS,
+    "/v1/queries": (*READERS, "site"),
     "/v1/status": OPERATORS,
 }
 KEYS = (*(role for role in ROLES if role != "site"), "site-FR01", "site-FR02", "nobody", None)

@@ -18,7 +18,7 @@ def test_the_document_is_valid_and_says_how_each_route_can_fail(database: Databa
     validate(document)
     described = {path: item["get"] for path, item in document["paths"].items() if "get" in item}
     described.pop("/asyncapi.json")
-    assert len(described) == 7
+    assert len(described) == 8
     for path, operation in described.items():
         assert operation["description"], path
         assert operation["security"] == [{SECURITY_SCHEME: []}], path

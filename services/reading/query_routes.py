@@ -1,0 +1,57 @@
+"""``/v1/queries``: the questions that are open, each with the record or case that it is about and the site that can answer it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query, Request
+
+from projections.folds.open_queries import OpenQuery
+from projections.rules.protocol import Protocol
+from projections.store.assessment import open_questions
+from projections.store.database import Database
+from services.clock.time_source import Clock
+from services.reading.access import own_site
+from services.reading.alert_shapes import Shape
+from services.reading.parameters import QueryParameters
+from services.reading.reader import Reader
+from services.rules_version import configuration_hash
+
+
+class QueryRow(Shape):
+    """One open question. ``record`` is a record (``lab:L-7``) or a case (``ae:AE-1``)."""
+
+    subject: str
+    site: str | None
+    record: str
+    question: str
+
+
+class Queries(Shape):
+    """Every question that is open now."""
+
+    queries: list[QueryRow]
+
+
+class QueryRoutes:
+    """What is asked. A site sees what is asked of it, and nothing else."""
+
+    def __init__(self, database: Database, protocol: Protocol, clock: Clock) -> None:
+        self._database = database
+        self._protocol = protocol
+        self._clock = clock
+        # It reads the charts of every subject asked about: one at a time.
+        self._reader = Reader(database, at_once=1)
+
+    async def queries(self, request: Request, parameters: Annotated[QueryParameters, Query()]) -> Queries:
+        """The questions that are open now: those of a site's own subjects for a site."""
+        own = own_site(request)
+        if own is not None and parameters.site not in (None, own):
+            return Queries(queries=[])
+        site = own if own is not None else parameters.site
+        rules, now = configuration_hash(self._protocol), self._clock.now()
+
+        def asked() -> list[OpenQuery]:
+            return open_questions(self._database, self._protocol, rules, now, subject=parameters.subject, site=site)
+
+        return Queries(queries=[QueryRow(**query._asdict()) for query in await self._reader.run(asked)])
