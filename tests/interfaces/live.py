@@ -49,7 +49,7 @@ class Ran:
     @property
     def ndjson(self) -> list[Any]:
         """The same, one a line."""
-        return [json.loads(line) for line in self.stdout.splitlines()]
+        return [json.loads(line) for line in self.stdout.split("\n") if line]
 
 
 class Commands:
@@ -105,7 +105,7 @@ def free_port() -> int:
         return port
 
 
-def until(look: Callable[[], T], within: float = PATIENCE_SECONDS, why: str = "") -> T:
+def until(look: Callable[[], T | None], within: float = PATIENCE_SECONDS, why: str = "") -> T:
     """What ``look`` gives as soon as it gives something; it must come before the deadline."""
     deadline = time.monotonic() + within
     while True:
@@ -194,8 +194,17 @@ class Live:
         return found
 
     def settle(self) -> None:
-        """Wait until everything that is in the logs has been read."""
-        until(lambda: all(row["lag"] == 0 for row in self.get("/v1/status", "operator").json()["consumers"]))
+        """Wait until everything that is in the logs has been read, and told."""
+        until(self._is_settled, why="settled")
+
+    def lags(self) -> dict[str, int]:
+        """How many entries each consumer has still to read."""
+        return {row["consumer"]: row["lag"] for row in self.get("/v1/status", "operator").json()["consumers"]}
+
+    def _is_settled(self) -> bool:
+        lags = self.lags()
+        unsent = self.get("/v1/status", "operator").json()["alert_events_unsent"]
+        return (lags.get("monitor"), lags.get("dispatcher"), unsent) == (0, 0, 0)
 
     def is_alive(self) -> bool:
         """Whether the process still runs."""
@@ -206,11 +215,11 @@ class Live:
 def running(directory: Path, toxwatch: Commands, **environment: str) -> Iterator[Live]:
     """``toxwatch run``, ready, on a directory of its own; stopped afterwards."""
     port, metrics_port = free_port(), free_port()
+    metrics = ("--metrics", f"127.0.0.1:{metrics_port}")
     stderr = directory / "run.stderr"
     with stderr.open("wb") as errors, (directory / "run.stdout").open("wb") as output:
         process = subprocess.Popen(
-            [TOXWATCH, "run", "--data", directory / "data"]
-            + ["--listen", f"127.0.0.1:{port}", "--metrics", f"127.0.0.1:{metrics_port}"],
+            [TOXWATCH, "run", "--data", str(directory / "data"), "--listen", f"127.0.0.1:{port}", *metrics],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,

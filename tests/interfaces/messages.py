@@ -89,7 +89,9 @@ def adjudicated(subject: str, data: dict[str, Any] | None = None, **attributes: 
     signed = [{"party": party, "by": "U-1", "at": decided} for party in ("investigator", "sponsor")]
     given = {"adjudication_id": "ADJ-1", "case": "ae:AE-1", "verdict": "dlt", "decided": decided, "signatures": signed}
     given |= {"reason": "discussed"}
-    return event("dlt.adjudicated", subject, {**given, **(data or {})}, **{"source": "urn:sponsor:safety", **attributes})
+    return event(
+        "dlt.adjudicated", subject, {**given, **(data or {})}, **{"source": "urn:sponsor:safety", **attributes}
+    )
 
 
 def body_of(events: Any, kind: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.interfaces.live import READERS, Live, until
-from tests.interfaces.messages import BATCHED, ae, adjudicated, ago, enrolled, new_subject, text, treated, visit
+from tests.interfaces.messages import BATCHED, adjudicated, ae, ago, enrolled, new_subject, text, treated, visit
 
 pytestmark = pytest.mark.xdist_group("interfaces")
 
@@ -163,7 +163,7 @@ def test_a_key_works_from_the_moment_it_is_made(live: Live) -> None:
 
 def test_keys_are_nowhere_in_clear(live: Live) -> None:
     """Neither in the database, nor in what the process writes, nor in the list."""
-    keys = [key for key in live.keys.values()]
+    keys = list(live.keys.values())
     assert keys
     written = live.stderr.read_bytes() + b"".join(path.read_bytes() for path in live.data.iterdir())
     listed = live.toxwatch("keys", "list", "--format", "json", "--data", live.data).stdout

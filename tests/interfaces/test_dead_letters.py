@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from tests.interfaces.live import Live, Ran, until
-from tests.interfaces.messages import LINES, STRUCTURED, ae, body_of, new_subject, visit
+from tests.interfaces.messages import LINES, STRUCTURED, ae, ago, body_of, new_subject, text, visit
 
 pytestmark = pytest.mark.xdist_group("interfaces")
 
@@ -62,20 +63,40 @@ def test_the_operator_sees_reasons_and_counts_only(live: Live) -> None:
 
 
 def test_replaying_what_is_still_wrong_refuses_it_again(live: Live) -> None:
-    """Exit code 2, and it stays parked."""
+    """Exit code 2, the reason on standard error and nothing on standard output; it stays parked."""
     live.send(visit(new_subject(), {"status": "unheard-of"}))
-    letter = newest(live)
-    ran = command(live, "replay", str(letter["id"]))
-    assert ran.code == 2, (ran.code, ran.stdout, ran.stderr)
+    ran = command(live, "replay", str(newest(live)["id"]))
+    assert "data.status" in ran.stderr
+    assert (ran.code, ran.stdout) == (2, "")
     assert newest(live)["state"] == "parked"
 
 
-def test_replaying_what_may_be_taken_now(live: Live) -> None:
-    """Refused for its source, which another site had used first: it stays refused, with its sender's authority."""
+def test_replaying_keeps_to_the_sender_s_authority(live: Live) -> None:
+    """Refused for its source, which another site had used first: whoever replays it, it is refused again."""
     source = "urn:laboratory:fr02"
     live.accept(visit(new_subject("FR02"), source=source), who="FR02")
-    live.send(visit(new_subject("FR01"), source=source))
-    assert command(live, "replay", str(newest(live)["id"])).code == 2
+    subject = new_subject("FR01")
+    live.send(visit(subject, source=source))
+    ran = command(live, "replay", str(newest(live)["id"]))
+    assert ran.code != 0
+    assert "source" in ran.stderr
+    assert newest(live)["state"] == "parked"
+
+
+def test_replaying_what_may_be_taken_by_now(live: Live) -> None:
+    """Refused for a time too far ahead, which it no longer is: in the log, once, received when it was replayed."""
+    sent = visit(new_subject(), time=text(ago(minutes=-15, seconds=-2)))
+    assert live.send(sent).status_code == 422
+    letter = newest(live)
+    until(lambda: ago(minutes=-15) > datetime.fromisoformat(sent["time"]), why="late enough")
+    ran = command(live, "replay", str(letter["id"]))
+    assert (ran.code, ran.stdout) == (0, ""), ran
+    assert newest(live)["state"] == "settled"
+    stored = [found for found in live.toxwatch("export", "--data", live.data).ndjson if found["id"] == sent["id"]]
+    assert len(stored) == 1
+    assert datetime.fromisoformat(stored[0]["receivedtime"]) > datetime.fromisoformat(letter["received_at"])
+    assert live.send(sent).json()["results"][0]["status"] == "duplicate"
+    assert command(live, "replay", str(letter["id"])).code == 1
 
 
 def test_deleting_erases_the_bytes_and_keeps_who_and_why(live: Live) -> None:
@@ -155,10 +176,7 @@ def test_a_name_in_a_header_or_in_the_path_appears_nowhere(live: Live) -> None:
     headers |= {"ce-subject": "Lafontaine", "content-type": "application/json", **live.as_("FR01")}
     answer = live.client.post(f"{live.url}/v1/events", json=event["data"], headers=headers)
     assert answer.status_code == 422
-    texts = [answer.text]
-    for path in ("/v1/alerts", "/v1/assessment"):
-        texts.append(live.get(path, "inspector", subject="Mme Lafontaine").text)
-    texts.append(live.get("/v1/alerts/Lafontaine", "inspector").text)
-    for text in texts:
-        assert "Lafontaine" not in text
+    asked = [live.get(path, "inspector", subject="Mme Lafontaine") for path in ("/v1/alerts", "/v1/assessment")]
+    for given in (answer, *asked, live.get("/v1/alerts/Lafontaine", "inspector")):
+        assert "Lafontaine" not in given.text
     assert b"Lafontaine" not in live.stderr.read_bytes()[seen:]

@@ -13,7 +13,7 @@ from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
 from tests.interfaces.live import ROOT, Live, clean_environment
-from tests.interfaces.messages import BATCHED, STRUCTURED, Event, ae, new_subject
+from tests.interfaces.messages import BATCHED, Event, ae, new_subject
 
 pytestmark = pytest.mark.xdist_group("interfaces")
 

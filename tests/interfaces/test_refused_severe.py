@@ -135,7 +135,7 @@ def test_the_same_refused_event_again_pages_once(live: Live) -> None:
 
 
 def test_a_severe_result_that_is_refused_is_an_alert(live: Live) -> None:
-    """"A refused AE or result": a result states no grade, but one that says serious does look severe."""
+    """ "A refused AE or result": a result states no grade, but one that says serious does look severe."""
     letter = refused(live, lab(new_subject(), {"grade": 4}))
     assert intake_alert(live, letter)["urgency"] == "urgent"
 
