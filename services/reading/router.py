@@ -89,16 +89,21 @@ def reading_router(
     get("/v1/queries", QueryRoutes(database, protocol, clock).queries, Depends(access.of(*READERS, SITE)))
     get("/v1/status", standing.status, Depends(access.of(*READERS, OPERATOR)))
 
-    documents = APIRouter(tags=["documents"])
+    documents = _documents(public_url)
+    documents.include_router(router)
+    return documents
+
+
+def _documents(public_url: str) -> APIRouter:
+    router = APIRouter(tags=["documents"])
     document = asyncapi_document(public_url)
 
     def asyncapi() -> dict[str, Any]:
         """The event contract and its channels, as an AsyncAPI 3.0 document."""
         return document
 
-    documents.add_api_route("/asyncapi.json", asyncapi)
-    documents.include_router(router)
-    return documents
+    router.add_api_route("/asyncapi.json", asyncapi)
+    return router
 
 
 def _problems(*more: int) -> Responses:
