@@ -11,11 +11,14 @@ from events.errors import ToxwatchError
 from projections.store import parking
 from projections.store.reading_letters import letter_of
 from services.assessment.options import protocol_of
+from services.assessment.refusals import SOME_INPUT_REFUSED
+from services.assessment.writing import printable
 from services.clock.time_source import SystemClock
 from services.gateway.intake import Intake
-from services.gateway.resubmission import Resubmission
+from services.gateway.resubmission import Resubmission, ResubmissionRefused
 from services.live_options import Config, Data, ProtocolInForce
 from services.log.embedded import EmbeddedLog
+from services.logs import configure_logs
 from services.monitor.replay import Replay
 from services.reading.dead_letters_command import dead_letters_app
 from services.reading.opening import store_of
@@ -40,6 +43,7 @@ def replay_letter(
 
     What the gateway refused goes through the same checks again, with the authority of whoever sent it.
     """
+    configure_logs("error")
     if (letter_id is None) == (subject is None):
         raise typer.BadParameter("name a dead letter, or a subject")
     with store_of(data, config, protocol=protocol) as (settings, database):
@@ -57,7 +61,11 @@ def replay_letter(
                 _say(len(replay.replay(letter_id, by, now).taken))
             else:
                 intake = Intake(database, EmbeddedLog(database, "clinical"), trial, SystemClock(), settings.source)
-                result = Resubmission(database, intake, trial, settings.source).replay(letter_id, by, now)
+                try:
+                    result = Resubmission(database, intake, trial, settings.source).replay(letter_id, by, now)
+                except ResubmissionRefused as refused:
+                    typer.echo(printable(f"toxwatch: {refused}"), err=True)
+                    raise typer.Exit(SOME_INPUT_REFUSED) from None
                 typer.echo(f"toxwatch: {result.status} at {result.position}", err=True)
 
 

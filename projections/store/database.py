@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -126,6 +126,17 @@ class Database:
                 yield
             finally:
                 connection.scalar(select(func.pg_advisory_unlock(number)))
+
+    def forget_erased(self) -> bool:
+        """Have what was erased overwritten in the file too, and say whether it is; False while somebody reads what was before."""
+        if not self.is_sqlite:
+            return True
+        with _unavailable(), closing(self.engine.raw_connection()) as connection:
+            # By the driver: outside of any transaction.
+            cursor = connection.cursor()
+            (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.close()
+        return not busy
 
     def close(self) -> None:
         """Let go of every connection."""

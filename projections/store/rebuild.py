@@ -128,6 +128,7 @@ class Rebuild:
             tell(connection, self._protocol, self._source, transitions)
             settle_parked(*at, self.parked, self.outcome, now())
             connection.execute(update(generations).values(is_current=generations.c.generation == self.generation))
+            connection.execute(delete(positions).where(positions.c.consumer == self._name))
         drop_generation(self._database, old)
         return transitions
 

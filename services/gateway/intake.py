@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from events.catalog import subject_of
-from events.codec import Codec, Logged
+from events.codec import Codec, Logged, readable_id
 from events.dates import Instant
 from events.errors import EventRefused
 from events.stamp import stamped
@@ -141,6 +141,11 @@ class Intake:
     def _read(self, caller: Caller, message: Message, now: Instant) -> Logged | EventRefused:
         try:
             self._authority.check_role(caller)
+        except OutsideAuthority as refusal:
+            # Nothing of it is judged, but its sender should know which is meant.
+            refusal.event_id = readable_id(message.event)
+            return refusal
+        try:
             if message.fault is not None:
                 return message.fault
             logged = self._codec.decode(message.event)

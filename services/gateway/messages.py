@@ -128,7 +128,12 @@ def _value(header: bytes) -> str:
     """A header's value: unquoted, then percent-decoded once (CloudEvents, HTTP binding, 3.1.3.2)."""
     if len(header) > 1 and header.startswith(b'"') and header.endswith(b'"'):
         header = header[1:-1].replace(b'\\"', b'"').replace(b"\\\\", b"\\")
-    return unquote_to_bytes(header).decode("utf-8", _UNDECODED)
+    value = unquote_to_bytes(header)
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        # Not encoded, as some SDKs send it: what HTTP itself takes a header to be.
+        return value.decode("latin-1")
 
 
 def _text(value: str) -> str:

@@ -35,7 +35,7 @@ class Resubmission:
         """Take a letter's event, or find that it was taken since. Raises :class:`ResubmissionRefused`, with why."""
         with self._database.reading() as connection:
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
-            if letter is None or letter.state == parking.DELETED or letter.origin != parking.GATEWAY:
+            if letter is None or letter.state != parking.PARKED or letter.origin != parking.GATEWAY:
                 raise ResubmissionRefused(f"dead letter {letter_id} is none that the gateway has parked")
             key = connection.execute(select(api_keys).where(api_keys.c.id == letter.sender)).one_or_none()
         if key is None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import time
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 from sqlalchemy import Connection
 
 from events.dates import format_instant
+from projections.store.database import Database
 from projections.store.parking import LetterError, delete
 from projections.store.reading import PAGE_MAX
 from projections.store.reading_letters import Letter, letter_of, letters_after
@@ -28,6 +30,10 @@ from services.reading.parameters import PLACE_MAX
 dead_letters_app = typer.Typer(
     help="Parked input: what was refused, until somebody has dealt with it.", no_args_is_help=True
 )
+
+#: How often it is tried to have the erased bytes overwritten while others read, and the pause between.
+FORGETTING_MAX: Final = 50
+PAUSE_SECONDS: Final = 0.1
 
 LetterId = Annotated[int, typer.Argument(metavar="ID", min=1, max=PLACE_MAX, help="As `dead-letters list` shows it.")]
 
@@ -92,7 +98,18 @@ def delete_letter(
         protocol = find_protocol(settings.protocol)
         with database.writing() as connection:
             delete(connection, protocol, settings.source, letter_id, _who(), reason, SystemClock().now())
-    typer.echo(f"toxwatch: dead letter {letter_id} was erased", err=True)
+        gone = _forgotten(database)
+    rest = "" if gone else "; its bytes stay in the file until whoever reads an older state has done"
+    typer.echo(f"toxwatch: dead letter {letter_id} was erased{rest}", err=True)
+
+
+def _forgotten(database: Database) -> bool:
+    """Have the erased bytes overwritten; False where others read an older state for too long."""
+    for _ in range(FORGETTING_MAX):
+        if database.forget_erased():
+            return True
+        time.sleep(PAUSE_SECONDS)
+    return False
 
 
 def _all(connection: Connection, state: str | None, reason: str | None) -> Iterator[Letter]:

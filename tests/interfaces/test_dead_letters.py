@@ -91,7 +91,7 @@ def test_replaying_what_may_be_taken_by_now(live: Live) -> None:
     until(lambda: ago(minutes=-15) > datetime.fromisoformat(sent["time"]), why="late enough")
     ran = command(live, "replay", str(letter["id"]))
     assert (ran.code, ran.stdout) == (0, ""), ran
-    assert newest(live)["state"] == "settled"
+    assert newest(live)["state"] == "replayed"
     stored = [found for found in live.toxwatch("export", "--data", live.data).ndjson if found["id"] == sent["id"]]
     assert len(stored) == 1
     assert datetime.fromisoformat(stored[0]["receivedtime"]) > datetime.fromisoformat(letter["received_at"])
