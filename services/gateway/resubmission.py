@@ -32,11 +32,14 @@ class Resubmission:
         self._source = source
 
     def replay(self, letter_id: int, by: str, now: Instant) -> Result:
-        """Take a letter's event, or find that it was taken since. Raises :class:`ResubmissionRefused`, with why."""
+        """Take a letter's event, or find that it was taken since.
+
+        Raises ``LetterError`` where there is none, :class:`ResubmissionRefused`, with why, where it stays parked.
+        """
         with self._database.reading() as connection:
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
             if letter is None or letter.state != parking.PARKED or letter.origin != parking.GATEWAY:
-                raise ResubmissionRefused(f"dead letter {letter_id} is none that the gateway has parked")
+                raise parking.LetterError(f"dead letter {letter_id} is none that the gateway has parked")
             key = connection.execute(select(api_keys).where(api_keys.c.id == letter.sender)).one_or_none()
         if key is None:
             raise ResubmissionRefused(f"the key {letter.sender!r} that it came with is not known here")
