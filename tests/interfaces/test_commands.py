@@ -240,18 +240,30 @@ def test_a_backup_is_restored_elsewhere_and_says_the_same(deployment: Live, tmp_
 
 def test_a_second_run_on_the_same_directory_is_refused(live: Live) -> None:
     """1, with a word that says why; the first goes on."""
-    ran = subprocess.run(
-        [TOXWATCH, "run", "--data", live.data, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr
+    anywhere = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    ran = live.toxwatch("run", "--data", live.data, *anywhere)
+    assert (ran.code, ran.stdout) == (1, "")
+    assert str(live.data) in ran.stderr
     assert "Traceback" not in ran.stderr
     assert live.is_alive()
+
+
+def test_a_port_that_is_taken(live: Live, tmp_path: Path) -> None:
+    """1, naming the address."""
+    ran = live.toxwatch("run", "--data", tmp_path, "--listen", f"127.0.0.1:{live.port}", "--metrics", "127.0.0.1:0")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert str(live.port) in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_file_that_is_no_database(toxwatch: Commands, tmp_path: Path) -> None:
+    """1, and a sentence that names the file."""
+    (tmp_path / "toxwatch.db").write_bytes(bytes(range(256)) * 80)
+    for command in (["alerts"], ["run", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]):
+        ran = toxwatch(*command, "--data", tmp_path)
+        assert (ran.code, ran.stdout) == (1, "")
+        assert "toxwatch.db" in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 def test_rebuilding_while_it_runs_changes_and_tells_nothing(deployment: Live) -> None:

@@ -105,7 +105,7 @@ def test_lines_cut_off_by_the_network_take_nothing(live: Live) -> None:
 def test_a_length_that_is_too_short_spoils_only_itself(live: Live) -> None:
     """What is left over is another request, and a broken one."""
     body = body_of(visit(new_subject()), STRUCTURED)
-    answer = exchange(live, head(live, AS_JSON, f"Content-Length: {len(body) - 20}") + body)
+    answer = exchange(live, head(live, AS_JSON, f"Content-Length: {len(body) - 20}") + body, wait=1.5)
     assert answer.statuses
     assert all(400 <= status < 500 for status in answer.statuses)
 

@@ -121,6 +121,28 @@ def test_a_duplicate_of_what_was_known_does_not_withdraw_it(live: Live) -> None:
     until(lambda: standing(live, alert) == "withdrawn", why="withdrawn")
 
 
+def test_refused_again_after_it_was_settled_it_is_an_alert_again(live: Live) -> None:
+    """A late mild revision settles the refused severe one; then that one is refused again, and must not go unseen."""
+    subject = new_subject()
+    sent = ae(subject, {"revision": 2, "unheard": 1})
+    letter = refused(live, sent)
+    alert = intake_alert(live, letter)
+    live.accept(ae(subject, {"grade": 1}))
+    until(lambda: standing(live, alert) == "withdrawn", why="withdrawn")
+    assert live.send(sent).status_code == 422
+    until(lambda: intakes_open_for(live, sent["id"]), 5, "open again")
+
+
+def intakes_open_for(live: Live, event_id: str) -> list[str]:
+    """The open alerts of the letters that an event became, one or several, all of them parked."""
+    parked = {
+        f"intake:{found['id']}"
+        for found in letters(live)
+        if (found["event_id"], found["state"]) == (event_id, "parked")
+    }
+    return [alert["case"] for alert in live.alerts(state="open") if alert["case"] in parked]
+
+
 def test_the_same_refused_event_again_pages_once(live: Live) -> None:
     """A system that repeats a refused event for ever: one letter that counts, one alert."""
     sent = ae(new_subject(), {"grade": 4, "unheard": 1})
