@@ -16,7 +16,7 @@ ROLES = ("FR01", "sponsor", *READERS, "operator")
 READING = ("/v1/alerts", "/v1/alerts/ID", "/v1/alerts/stream", "/v1/assessment")
 LETTERS = ("/v1/dead-letters", "/v1/dead-letters/LETTER")
 OPEN = ("/openapi.json", "/asyncapi.json")
-ROUTES = (*READING, *LETTERS, "/v1/status")
+ROUTES = (*READING, *LETTERS, "/v1/queries", "/v1/status")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,25 @@ def test_the_sponsor_reads_no_site_s_refused_events(live: Live, places: dict[str
     listed = live.get("/v1/dead-letters", "sponsor", limit=500)
     assert listed.status_code == 403 or listed.json()["dead_letters"] == []
     assert status_of(live, "/v1/dead-letters/LETTER", places, live.as_("sponsor")) in (403, 404)
+
+
+def test_a_site_reads_the_open_questions_of_its_own_subjects_only(live: Live) -> None:
+    """Whatever it asks for; readers see every site's, sponsor and operator none."""
+    subjects = {site: new_subject(site) for site in ("FR01", "FR02")}
+    for site, subject in subjects.items():
+        live.accept(enrolled(subject), treated(subject), ae(subject, {"grade": None}), who=site)
+    live.settle()
+
+    def asked(who: str, **query: str) -> set[str]:
+        return {found["subject"] for found in live.get("/v1/queries", who, **query).json()["queries"]}
+
+    assert subjects["FR01"] in asked("FR01")
+    assert {subject[:4] for subject in asked("FR01")} == {"FR01"}
+    for query in ({"site": "FR02"}, {"subject": subjects["FR02"]}):
+        assert asked("FR01", **query) == set()
+        assert subjects["FR02"] in asked("data-manager", **query)
+    for role in ("sponsor", "operator"):
+        assert live.get("/v1/queries", role).status_code == 403
 
 
 @pytest.mark.parametrize("role", ["FR01", "sponsor"])
