@@ -26,7 +26,7 @@ def alone_on(data: Path | None) -> Iterator[None]:
     if data is None:
         yield
         return
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (data / LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -38,6 +38,8 @@ PRAGMAS: Final = (
 #: Primary result codes: busy, locked, read-only, I/O error, full, cannot open, locking protocol.
 _SQLITE_UNAVAILABLE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
 _SQLITE_READ_ONLY: Final = 8
+#: Damaged; not a database.
+_SQLITE_NO_DATABASE: Final = frozenset({11, 26})
 #: Classes: connection, rollback (serialisation, deadlock), resources, object state (lock), operator intervention.
 _SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "40", "53", "55", "57"})
 #: A transaction that only reads; one that was given up because nothing happened in it.
@@ -50,6 +52,10 @@ class StoreUnavailable(ToxwatchError):  # noqa: N818 - reads better where it is 
     """The database cannot take a write now: locked, full, read-only, or down. The same call may succeed later."""
 
     retriable: ClassVar[bool] = True
+
+
+class NoDatabase(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """The file is not a database, or is damaged."""
 
 
 class AlreadyDone(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -72,7 +78,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view; nothing that is done in it stays."""
-        with _unavailable(), self.engine.connect() as connection, connection.begin() as transaction:
+        with _unavailable(self.url), self.engine.connect() as connection, connection.begin() as transaction:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
@@ -81,7 +87,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction that writes: all of it, or, where anything raises, nothing."""
-        with _unavailable():
+        with _unavailable(self.url):
             if not self.is_sqlite:
                 with self.engine.begin() as connection:
                     yield connection
@@ -144,7 +150,7 @@ class Database:
 
 
 @contextmanager
-def _unavailable() -> Iterator[None]:
+def _unavailable(url: str = "") -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
@@ -152,6 +158,10 @@ def _unavailable() -> Iterator[None]:
     except DBAPIError as error:
         if is_transient(error):
             raise StoreUnavailable(f"the database cannot be used now: {error.orig}") from error
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_NO_DATABASE:
+            raise NoDatabase(
+                f"{make_url(url).database}: {error.orig}; restore a backup, or name another file"
+            ) from None
         raise
 
 
@@ -184,7 +194,10 @@ def _postgresql_engine(url: str) -> Engine:
 def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not Path(path).exists():
+            # Clinical data and the hashes of keys; what SQLite puts beside it has the same mode.
+            Path(path).touch(mode=0o600)
     # Parameters are the bytes of events, and do not belong in an error.
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
 

@@ -98,8 +98,7 @@ class LetterError(ToxwatchError):
 def park(connection: Connection, protocol: Protocol, source: str, letters: Sequence[NewLetter], now: Instant) -> int:
     """Keep what was refused, and tell of what is severe; ``source`` is the deployment's. Gives how many were told of.
 
-    What was deleted or replayed, and is refused again, is opened again, with its bytes, and told of again. What was settled stays
-    so: a valid event for its record is there.
+    What was closed, in whatever way, and is refused again, is opened again, with its bytes, and told of again.
     """
     if not letters:
         return 0
@@ -120,7 +119,7 @@ def park(connection: Connection, protocol: Protocol, source: str, letters: Seque
         connection.execute(again, [{"letter_id": row.id, "more": times[key]} for key, row in known.items()])
     new = {key: letter for key, letter in by_fingerprint.items() if key not in known}
     insert_new(connection, dead_letters, [_row(key, letter, times[key], now) for key, letter in new.items()])
-    opened = {key: by_fingerprint[key] for key, row in known.items() if row.state in (DELETED, REPLAYED)}
+    opened = {key: by_fingerprint[key] for key, row in known.items() if row.state != PARKED}
     _open_again(connection, {known[key].id: letter for key, letter in opened.items()}, now)
     severe = {key: letter for key, letter in {**new, **opened}.items() if letter.is_severe}
     ids = {key: row.id for key, row in _known(connection, severe).items()}

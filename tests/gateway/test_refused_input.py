@@ -91,14 +91,14 @@ def test_the_order_within_one_request_counts(gateway: Gateway) -> None:
     assert sorted(gateway.intake_alerts().values()) == ["open", "withdrawn"]
 
 
-def test_a_settled_message_that_comes_again_stays_settled(gateway: Gateway) -> None:
-    """It says nothing new."""
+def test_a_settled_message_that_comes_again_is_told_of_again(gateway: Gateway) -> None:
+    """It was refused after the valid event for its record had arrived, and may say worse."""
     gateway.post(severe(1))
     gateway.post(ae(1, id="e-9"))
     assert gateway.post(severe(1)).status_code == 422
     (letter,) = gateway.letters(None)
-    assert (letter.state, letter.times) == ("settled", 2)
-    assert list(gateway.intake_alerts().values()) == ["withdrawn"]
+    assert (letter.state, letter.times) == ("parked", 2)
+    assert list(gateway.intake_alerts().values()) == ["open"]
 
 
 def test_an_alert_says_nothing_that_the_sender_wrote_save_ids_of_the_trial(gateway: Gateway) -> None:
