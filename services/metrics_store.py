@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from events.dates import SECOND, Instant
-from projections.store.database import Database, StoreUnavailable
+from events.errors import ToxwatchError
+from projections.store.database import Database
 from projections.store.tables import (
     IS_URGENT,
     alert_events,
@@ -86,7 +87,7 @@ class StoreCollector(Collector):
                 for declared, read in READERS:
                     readings[declared.name] = list(read(connection, now))
             is_up = True
-        except (StoreUnavailable, SQLAlchemyError) as error:
+        except (ToxwatchError, SQLAlchemyError) as error:
             readings, is_up = {}, False
             if self._was_up:
                 log.warning("metrics_without_store", error=error)

@@ -195,11 +195,14 @@ def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not Path(path).exists():
-            # Clinical data and the hashes of keys; what SQLite puts beside it has the same mode.
-            Path(path).touch(mode=0o600)
     # Parameters are the bytes of events, and do not belong in an error.
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
+
+    @event.listens_for(engine, "do_connect")
+    def _make_private(*_: object) -> None:
+        # Clinical data and the hashes of keys; what SQLite puts beside it has the same mode.
+        if path and path != ":memory:" and Path(path).parent.is_dir() and not Path(path).exists():
+            Path(path).touch(mode=0o600)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
