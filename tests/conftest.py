@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,12 @@ def _reference_data() -> Path | None:
 
 
 def pytest_configure() -> None:
-    """A wrong TOXWATCH_REFERENCE_DATA stops the run, rather than every test that needs it."""
+    """A wrong TOXWATCH_REFERENCE_DATA stops the run, rather than every test that needs it.
+
+    A run in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _reference_data()
 
 
