@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from events.errors import ToxwatchError
 from services.clock import time_source
 from services.clock.time_source import elapsed_seconds
-from services.dispatcher.channels.webhook import retry_after_seconds
+from services.retry_after import retry_after_seconds
 
 LINES_MAX: Final = 500
 #: A request is smaller than this; the gateway takes twice as much.

@@ -33,6 +33,7 @@ def rules_version() -> str:
     return f"{version('toxwatch')}+{digest.hexdigest()[:_DIGITS]}"
 
 
+@lru_cache(maxsize=8)
 def configuration_hash(protocol: Protocol) -> str:
     """SHA-256 of the protocol's effective configuration and the rules' version, as canonical JSON."""
     effective = {"protocol": _plain(protocol), "rules_version": rules_version()}

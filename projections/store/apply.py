@@ -105,8 +105,7 @@ class Step:
         self._watches = watches
         self._now = now
         self._tells = tells
-        require_rules(connection, rules)
-        self._rules = rules_in_force(connection)
+        self._rules = require_rules(connection, rules)
         self._broken: dict[str, Exception] = {}
         self._cohorts = CohortCounts(connection, generation, protocol)
         self._told: dict[str, Standing | None] = {}

@@ -22,7 +22,7 @@ from projections.rules.protocol import Protocol
 from projections.store import charts
 from projections.store.apply import parked_now
 from projections.store.charts import SubjectRow
-from projections.store.database import Database
+from projections.store.database import Database, pieces
 from projections.store.generation import current_generation
 from projections.store.tables import NOBODY, chart_events
 
@@ -107,7 +107,7 @@ def _subjects(
     generation = current_generation(connection)
     rows = charts.subject_rows(connection, generation, None if subject is None else [subject])
     wanted = sorted(one for one, row in rows.items() if site in (None, row.site))
-    for part in charts.chunks(wanted):
+    for part in pieces(wanted):
         known = charts.known_events(connection, generation, part)
         stored = charts.stored_findings(connection, generation, part)
         for one in part:

@@ -18,7 +18,7 @@ from projections.rules.truth import EventRef
 from projections.store import charts, parking
 from projections.store.apply import Outcome, parked_now
 from projections.store.aside import letters_of
-from projections.store.database import insert_new
+from projections.store.database import insert_new, pieces
 from projections.store.rules_in_force import Rules, rules_in_force
 from projections.store.tables import (
     NOBODY,
@@ -42,7 +42,7 @@ def what_is_told_otherwise(
     if rules is None:
         return []
     transitions: list[AlertTransition] = []
-    for part in charts.chunks(sorted(told_otherwise(connection, generation) - parked)):
+    for part in pieces(sorted(told_otherwise(connection, generation) - parked)):
         rows = charts.subject_rows(connection, generation, part)
         known = charts.known_events(connection, generation, part)
         told = told_of_subjects(connection, part)

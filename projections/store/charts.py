@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, select, tuple_
 
@@ -13,11 +13,8 @@ from events.codec import Logged
 from events.dates import Instant
 from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
 from projections.rules.finding import Finding
-from projections.store.database import upsert
+from projections.store.database import pieces, upsert
 from projections.store.tables import UNASSIGNED, chart_events, deadlines, findings, subjects
-
-#: How many keys are asked for in one statement.
-ASKED_MAX: Final = 500
 
 Identity = tuple[str, str, str]
 Row = Mapping[str, Any]
@@ -37,17 +34,10 @@ class SubjectRow(NamedTuple):
     standing: SubjectStanding | None
 
 
-def chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """The items, so many at a time as fit in one statement."""
-    listed = list(items)
-    for start in range(0, len(listed), ASKED_MAX):
-        yield listed[start : start + ASKED_MAX]
-
-
 def subject_rows(connection: Connection, generation: int, wanted: Iterable[str] | None = None) -> dict[str, SubjectRow]:
     """The rows of these subjects, or of all."""
     base = select(subjects).where(subjects.c.generation == generation)
-    statements = [base] if wanted is None else [base.where(subjects.c.subject.in_(part)) for part in chunks(wanted)]
+    statements = [base] if wanted is None else [base.where(subjects.c.subject.in_(part)) for part in pieces(wanted)]
     return {row.subject: _subject_row(row) for statement in statements for row in connection.execute(statement)}
 
 
@@ -75,7 +65,7 @@ def known_events(connection: Connection, generation: int, wanted: Iterable[str])
     validate = EVENT_ADAPTER.validator.validate_json
     columns = (chart_events.c.subject, chart_events.c.time, chart_events.c.received, chart_events.c.body)
     order = (chart_events.c.partition, chart_events.c.offset)
-    for part in chunks(found):
+    for part in pieces(found):
         of_these = and_(chart_events.c.generation == generation, chart_events.c.subject.in_(part))
         for subject, time, received, body in connection.execute(select(*columns).where(of_these).order_by(*order)):
             found[subject].append(Logged(validate(body), time, received))
@@ -87,7 +77,7 @@ def bodies_of(connection: Connection, generation: int, identities: Iterable[Iden
     key = tuple_(chart_events.c.subject, chart_events.c.source, chart_events.c.event_id)
     columns = (chart_events.c.subject, chart_events.c.source, chart_events.c.event_id, chart_events.c.body)
     found: dict[Identity, bytes] = {}
-    for part in chunks(identities):
+    for part in pieces(identities):
         wanted = select(*columns).where(chart_events.c.generation == generation, key.in_(part))
         found.update({(row.subject, row.source, row.event_id): row.body for row in connection.execute(wanted)})
     return found
@@ -165,7 +155,7 @@ def stored_deadlines(connection: Connection, generation: int, wanted: Iterable[s
     """When time alone next changes the verdict of each case of these subjects, by subject and case."""
     found: dict[str, dict[str, Instant]] = {subject: {} for subject in wanted}
     columns = (deadlines.c.subject, deadlines.c.case_name, deadlines.c.due)
-    for part in chunks(found):
+    for part in pieces(found):
         of_these = (deadlines.c.generation == generation, deadlines.c.subject.in_(part))
         for subject, case, due in connection.execute(select(*columns).where(*of_these)):
             found[subject][case] = due
@@ -186,7 +176,7 @@ def stored_findings(connection: Connection, generation: int, wanted: Iterable[st
     """What stands about each case of these subjects, as entries in ``assess``'s JSON, by subject."""
     found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in wanted}
     order = (findings.c.subject, findings.c.case_name)
-    for part in chunks(found):
+    for part in pieces(found):
         of_these = (findings.c.generation == generation, findings.c.subject.in_(part))
         for row in connection.execute(select(findings.c.subject, findings.c.body).where(*of_these).order_by(*order)):
             found[row.subject].append(json.loads(row.body))

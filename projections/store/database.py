@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +25,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from events.errors import ToxwatchError
 
 BUSY_MS: Final = 5_000
+#: How many keys are asked for in one statement.
+ASKED_MAX: Final = 500
 CONNECT_SECONDS: Final = 5
 #: What is erased is overwritten, not only forgotten: parked input may hold what must not be kept.
 PRAGMAS: Final = (
@@ -46,6 +48,9 @@ _SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "40", "53", "55", "57"})
 _STATE_UNAVAILABLE: Final = frozenset({"25006", "25P03"})
 #: Whoever is stopped in a transaction, and may never go on, must not keep what it holds from everybody else (PostgreSQL).
 IDLE_MS_MAX: Final = 15_000
+
+
+Key = TypeVar("Key")
 
 
 class StoreUnavailable(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -223,6 +228,13 @@ def _sqlite_engine(url: str) -> Engine:
             context.is_disconnect = True
 
     return engine
+
+
+def pieces(keys: Iterable[Key]) -> Iterator[list[Key]]:
+    """The keys, so many at a time as are asked for in one statement."""
+    listed = list(keys)
+    for start in range(0, len(listed), ASKED_MAX):
+        yield listed[start : start + ASKED_MAX]
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> None:

@@ -21,7 +21,7 @@ from projections.folds.alert_transition import AlertTransition, Standing
 from projections.folds.system_alerts import INTAKE, system_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
-from projections.store.database import Turn, insert_new, take_turn
+from projections.store.database import Turn, insert_new, pieces, take_turn
 from projections.store.tables import IS_URGENT, dead_letters
 from projections.store.told import tell, told_of
 
@@ -36,8 +36,6 @@ NOT_WATCHED: Final = "not-watched"
 GATEWAY: Final = "gateway"
 MONITOR: Final = "monitor"
 
-#: How many keys are asked for in one statement.
-ASKED_MAX: Final = 500
 #: Longer ids are cut: they are shown, and the bytes have the whole.
 TEXT_CHARS_MAX: Final = 2000
 
@@ -207,16 +205,6 @@ def close_replayed(
     _withdraw(connection, protocol, source, {number: _reference(source, number) for number in letter_ids}, now)
 
 
-def list_parked(
-    connection: Connection, state: str | None = PARKED, after: int = 0, limit: int = 500
-) -> Sequence[Row[Any]]:
-    """Letters behind the one numbered ``after``, in order; of any state where none is named."""
-    wanted = select(dead_letters).where(dead_letters.c.id > after)
-    if state is not None:
-        wanted = wanted.where(dead_letters.c.state == state)
-    return connection.execute(wanted.order_by(dead_letters.c.id).limit(limit)).all()
-
-
 _QUESTIONS: Final = ("Have the dead letter read, and its sender mend and send it again.",)
 
 
@@ -242,11 +230,10 @@ def _reference(source: str, letter_id: int) -> EventRef:
 
 def _known(connection: Connection, fingerprints: Iterable[str]) -> dict[str, Any]:
     """The letters of these fingerprints: their numbers and states."""
-    asked = list(fingerprints)
     columns = (dead_letters.c.fingerprint, dead_letters.c.id, dead_letters.c.state)
     found: dict[str, Any] = {}
-    for start in range(0, len(asked), ASKED_MAX):
-        wanted = select(*columns).where(dead_letters.c.fingerprint.in_(asked[start : start + ASKED_MAX]))
+    for asked in pieces(fingerprints):
+        wanted = select(*columns).where(dead_letters.c.fingerprint.in_(asked))
         for row in connection.execute(wanted):
             found[row.fingerprint] = row
     return found
@@ -300,9 +287,9 @@ def _urgent_letters(
     record = (columns.subject, columns.record_kind, columns.record_id)
     event = (columns.source, columns.event_id)
     found: list[Row[Any]] = []
-    for key, asked in ((record, list(records)), (event, list(events))):
-        for start in range(0, len(asked), ASKED_MAX):
-            here = tuple_(*key).in_(asked[start : start + ASKED_MAX])
+    for key, wanted in ((record, pieces(records)), (event, pieces(events))):
+        for asked in wanted:
+            here = tuple_(*key).in_(asked)
             found += connection.execute(
                 select(columns.id, columns.received_at, columns.partition, columns.offset, *record, *event).where(
                     IS_URGENT, here
@@ -329,10 +316,9 @@ def _withdraw(
 ) -> None:
     """Withdraw the alerts of letters, each for its cause."""
     alert_ids = {number: derived_id(protocol.trial, _case(number)) for number in causes}
-    asked = list(alert_ids.values())
     told: dict[str, Standing] = {}
-    for start in range(0, len(asked), ASKED_MAX):
-        told.update(told_of(connection, asked[start : start + ASKED_MAX]))
+    for asked in pieces(alert_ids.values()):
+        told.update(told_of(connection, asked))
     steps = [
         system_transition(protocol, _case(number), told.get(alert_ids[number]), None, cause, now)
         for number, cause in causes.items()

@@ -36,14 +36,17 @@ def _latest(connection: Connection) -> Row[Any] | None:
     return connection.execute(latest).one_or_none()
 
 
-def require_rules(connection: Connection, rules: str) -> None:
-    """Raises :class:`OtherRules` unless the rules of this hash are in force, or none yet."""
+def require_rules(connection: Connection, rules: str) -> Rules | None:
+    """The rules in force, None where there are none yet. Raises :class:`OtherRules` unless they are those of this hash."""
     row = _latest(connection)
-    if row is not None and row.sha256 != rules:
+    if row is None:
+        return None
+    if row.sha256 != rules:
         raise OtherRules(
             f"the rules in force are {row.protocol} version {row.version} of Toxwatch {row.rules_version}, and others are at"
             " hand: name the protocol (--protocol, TOXWATCH_PROTOCOL), or start `toxwatch run` once with these"
         )
+    return Rules(EventRef(row.source, row.event_id), row.sha256)
 
 
 def put_in_force(connection: Connection, event: ProtocolActivated, time: Instant) -> None:

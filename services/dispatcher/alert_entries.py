@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection
 
 from events.alert import AlertEvent
 from events.codec import Codec, readable_id
@@ -16,8 +16,7 @@ from events.identity import derived_id
 from projections.folds.system_alerts import UNDELIVERED, system_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
-from projections.store.database import insert_new
-from projections.store.tables import positions
+from projections.store.generation import move_position, next_offset
 from projections.store.told import tell, told_of
 from services.dispatcher.notice import Notice, notice_of
 from services.log.port import Entry
@@ -27,7 +26,7 @@ CONSUMER: Final = "dispatcher"
 log = structlog.get_logger()
 
 
-class Fenced(ToxwatchError):  # noqa: N818 - reads better where it is caught
+class FencedDispatcher(ToxwatchError):  # noqa: N818 - reads better where it is caught
     """Another dispatcher has moved the position: what was read is planned already."""
 
     retriable: ClassVar[bool] = True
@@ -78,22 +77,14 @@ class AlertEntries:
 
 def position_of(connection: Connection, partition: int) -> int:
     """The offset of the first entry that is not planned yet."""
-    wanted = select(positions.c.next_offset).where(positions.c.consumer == CONSUMER, positions.c.partition == partition)
-    return connection.scalar(wanted) or 0
+    return next_offset(connection, CONSUMER, partition)
 
 
 def move(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Move the position from the first entry past the last. Raises :class:`Fenced` where it is not at the first."""
-    partition, first = entries[0].position
-    insert_new(connection, positions, [{"consumer": CONSUMER, "partition": partition, "next_offset": 0}])
-    moved = connection.execute(
-        update(positions)
-        .where(
-            positions.c.consumer == CONSUMER,
-            positions.c.partition == partition,
-            positions.c.next_offset == first,
-        )
-        .values(next_offset=entries[-1].position.offset + 1)
-    )
-    if moved.rowcount != 1:
-        raise Fenced(f"the dispatcher's position is not {entries[0].position} any more")
+    """Move the position from the first entry past the last.
+
+    Raises :class:`FencedDispatcher` where it is not at the first.
+    """
+    first, last = entries[0].position, entries[-1].position
+    if not move_position(connection, CONSUMER, first.partition, first.offset, last.offset + 1):
+        raise FencedDispatcher(f"the dispatcher's position is not {first} any more")

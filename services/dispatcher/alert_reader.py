@@ -7,7 +7,7 @@ from typing import Final
 
 from projections.store.database import Database
 from services.clock.time_source import Clock
-from services.dispatcher.alert_entries import Fenced, position_of
+from services.dispatcher.alert_entries import FencedDispatcher, position_of
 from services.dispatcher.planner import Planner
 from services.log.port import EventLog
 
@@ -46,7 +46,7 @@ class AlertReader:
             with self._database.writing() as connection:
                 self._planner.plan(entries, connection, self._clock.now())
                 self._passing("plan.written")
-        except Fenced:
+        except FencedDispatcher:
             del self._next[partition]
             return True
         self._next[partition] = entries[-1].position.offset + 1

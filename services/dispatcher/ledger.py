@@ -22,13 +22,11 @@ from sqlalchemy import (
 
 from events.dates import Instant
 from projections.folds.system_alerts import UNDELIVERED
-from projections.store.database import insert_new
+from projections.store.database import insert_new, pieces
 from projections.store.tables import alert_events, alerts, deliveries, disabled_channels
 from projections.store.told import OPEN
 from services.dispatcher.delivery import CHANNEL_DISABLED, Delivery, State
 from services.dispatcher.notice import Notice
-
-ASKED_MAX: Final = 500
 
 # As a literal: an index over the waiting rows serves only a statement that says "waiting" itself.
 _IS_WAITING: Final = deliveries.c.state == literal_column("'waiting'")
@@ -47,7 +45,7 @@ class Step(NamedTuple):
 def known_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, list[Delivery]]:
     """Every row about these alerts, locked until the transaction ends: a sender may be about to write."""
     found: dict[str, list[Delivery]] = {alert_id: [] for alert_id in alert_ids}
-    for chunk in _chunks(list(found)):
+    for chunk in pieces(found):
         wanted = select(deliveries).where(deliveries.c.alert_id.in_(chunk)).order_by(deliveries.c.revision)
         for row in connection.execute(wanted.with_for_update()):
             found[row.alert_id].append(_delivery(row))
@@ -58,7 +56,7 @@ def history_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, li
     """The history of these alerts, in order."""
     found: dict[str, list[Step]] = {alert_id: [] for alert_id in alert_ids}
     columns = (alert_events.c.revision, alert_events.c.kind, alert_events.c.urgency, alert_events.c.detected_at)
-    for chunk in _chunks(list(found)):
+    for chunk in pieces(found):
         wanted = select(alert_events.c.alert_id, *columns).where(alert_events.c.alert_id.in_(chunk))
         for alert_id, *step in connection.execute(wanted.order_by(alert_events.c.revision)):
             found[alert_id].append(Step(*step))
@@ -76,7 +74,7 @@ def add(connection: Connection, rows: Iterable[Delivery]) -> None:
 def close(connection: Connection, ended: Mapping[str, State]) -> None:
     """End rows that are not to be sent any more, by their ids."""
     for state in sorted(set(ended.values())):
-        for chunk in _chunks([row for row, end in ended.items() if end == state]):
+        for chunk in pieces([row for row, end in ended.items() if end == state]):
             connection.execute(update(deliveries).where(deliveries.c.id.in_(chunk)).values(state=state))
 
 
@@ -145,7 +143,3 @@ def _unfinished(connection: Connection, wanted: Select[Any]) -> Select[Any]:
 def _delivery(row: Row[Any]) -> Delivery:
     values = {name: getattr(row, name) for name in Delivery._fields}
     return Delivery(**{**values, "notice": Notice.model_validate_json(row.notice)})
-
-
-def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (ids[start : start + ASKED_MAX] for start in range(0, len(ids), ASKED_MAX))

@@ -33,7 +33,7 @@ class Planner:
     def plan(self, entries: Sequence[Entry], connection: Connection, now: Instant) -> int:
         """Plan entries of one partition that follow each other, and move the position past them. Says how many rows are new.
 
-        Raises :class:`services.dispatcher.alert_entries.Fenced` where the position is not at the first of them.
+        Raises :class:`services.dispatcher.alert_entries.FencedDispatcher` where the position is not at the first of them.
         """
         if not entries:
             return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, select, tuple_
 
@@ -14,20 +14,17 @@ from events.faults import show
 from events.stamp import unstamped
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
 from projections.rules.protocol import Protocol
-from projections.store.database import upsert
+from projections.store.database import ASKED_MAX, pieces, upsert
 from projections.store.tables import NOBODY, record_owners, source_sites, subject_sites, taken_events
 from services.gateway.authority import outside
 from services.gateway.caller import Caller, Role
 from services.log.port import EventLog, Position
 
-#: How many keys are asked for in one statement.
-ASKED_MAX: Final = 500
 #: Entries of the log that nobody asked for are read with the others where the gap is no larger.
 GAP_MAX: Final = 16
 
 Identity = tuple[str, str]
 Record = tuple[str, str, str]
-Key = TypeVar("Key")
 
 
 class Taken(NamedTuple):
@@ -61,12 +58,12 @@ class IntakeLedger:
         self._load_taken({(event.source, event.id) for event in events})
         self._load_owners({_record(event) for event in events})
         wanted = select(source_sites.c.source, source_sites.c.site)
-        for asked in _pieces({event.source for event in events}):
+        for asked in pieces({event.source for event in events}):
             for row in self._connection.execute(wanted.where(source_sites.c.source.in_(asked))):
                 self._sites[row.source] = row.site
         if not self._subject_names_site:
             of = select(subject_sites.c.subject, subject_sites.c.site)
-            for asked in _pieces({subject_of(event) or NOBODY for event in events}):
+            for asked in pieces({subject_of(event) or NOBODY for event in events}):
                 for row in self._connection.execute(of.where(subject_sites.c.subject.in_(asked))):
                     self._subjects[row.subject] = row.site
 
@@ -151,7 +148,7 @@ class IntakeLedger:
     def _load_taken(self, identities: Iterable[Identity]) -> None:
         columns = taken_events.c
         rows: list[Row[Any]] = []
-        for asked in _pieces(identities):
+        for asked in pieces(identities):
             here = tuple_(columns.source, columns.event_id).in_(asked)
             rows += self._connection.execute(select(taken_events).where(here)).all()
         bodies = self._bodies(sorted(Position(row.partition, row.offset) for row in rows))
@@ -181,7 +178,7 @@ class IntakeLedger:
 
     def _load_owners(self, records: Iterable[Record]) -> None:
         columns = record_owners.c
-        for asked in _pieces(records):
+        for asked in pieces(records):
             here = tuple_(columns.subject, columns.kind, columns.record_id).in_(asked)
             for row in self._connection.execute(select(record_owners).where(here)):
                 self._owners[(row.subject, row.kind, row.record_id)] = row.source
@@ -189,8 +186,3 @@ class IntakeLedger:
 
 def _record(event: AnyEvent) -> Record:
     return (subject_of(event) or NOBODY, event.record_kind, event.record_id)
-
-
-def _pieces(keys: Iterable[Key]) -> Iterable[list[Key]]:
-    asked = list(keys)
-    return (asked[start : start + ASKED_MAX] for start in range(0, len(asked), ASKED_MAX))

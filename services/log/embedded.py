@@ -8,13 +8,11 @@ from typing import Final, Literal
 from sqlalchemy import Connection, Table, func, select, tuple_, update
 
 from events.dates import FAR_PAST, Instant
-from projections.store.database import Database, insert_new
+from projections.store.database import Database, insert_new, pieces
 from projections.store.tables import alert_log, clinical_log, log_ends
 from services.log.port import Entry, NewEntry, Position
 
 TABLES: Final[dict[str, Table]] = {"clinical": clinical_log, "alerts": alert_log}
-#: How many identities are asked for in one statement.
-ASKED_MAX: Final = 500
 
 Identity = tuple[str, str, str]
 
@@ -77,8 +75,7 @@ class EmbeddedLog:
         table = self._table
         identity = tuple_(table.c.subject, table.c.source, table.c.event_id)
         known: dict[Identity, int] = {}
-        for start in range(0, len(entries), ASKED_MAX):
-            asked = [(e.subject, e.source, e.event_id) for e in entries[start : start + ASKED_MAX]]
+        for asked in pieces((e.subject, e.source, e.event_id) for e in entries):
             columns = (table.c.subject, table.c.source, table.c.event_id, table.c.offset)
             for subject, source, event_id, offset in transaction.execute(select(*columns).where(identity.in_(asked))):
                 known[(subject, source, event_id)] = offset

@@ -12,7 +12,7 @@ from projections.rules.isi_jx import PROTOCOL
 from projections.store.database import Database
 from projections.store.tables import positions
 from services.dispatcher import ledger
-from services.dispatcher.alert_entries import Fenced, position_of
+from services.dispatcher.alert_entries import FencedDispatcher, position_of
 from services.dispatcher.planner import Planner
 from services.log.port import Entry, NewEntry
 from tests.dispatcher.alerts import SOURCE, Trial
@@ -76,7 +76,7 @@ def test_somebody_else_who_planned_it_fences_us(trial: Trial, planner: Planner) 
     entries = trial.log.read(0, 0, 10)
     assert plan(trial, planner, entries) == 2
     before = trial.rows()
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedDispatcher):
         plan(trial, planner, entries)
     assert trial.rows() == before
 

@@ -20,8 +20,7 @@ from events.dates import MINUTE, Instant, parse_instant
 from projections.rules.isi_jx import PROTOCOL
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
-from projections.store.parking import list_parked
-from projections.store.tables import alerts
+from projections.store.tables import alerts, dead_letters
 from services.gateway.app import create_app
 from services.gateway.caller import Role
 from services.gateway.keys import KeyRing, NewKey, add_key
@@ -121,7 +120,8 @@ class Gateway:
 
     def letters(self, state: str | None = "parked") -> Sequence[Row[Any]]:
         with self.database.reading() as connection:
-            return list_parked(connection, state, limit=1_000_000)
+            wanted = select(dead_letters).order_by(dead_letters.c.id)
+            return connection.execute(wanted if state is None else wanted.where(dead_letters.c.state == state)).all()
 
     def intake_alerts(self) -> dict[str, str]:
         """The state of each alert about refused input, by its case."""

@@ -6,17 +6,17 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx2
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from events.dates import SECOND, Instant, from_datetime
+from events.dates import Instant
 from services.dispatcher.channels.port import Message, Outcome, what_failed
 from services.dispatcher.channels.wall import to_datetime
 from services.dispatcher.recipients import WebhookChannelConfig
+from services.retry_after import retry_after_seconds
 
 GONE: Final = 410
 #: Statuses by which a receiver asks to be left alone for a while.
@@ -95,15 +95,3 @@ def body_of(message: Message) -> str:
         data |= {"case": notice.case, "sentence": notice.sentence}
     kind = f"toxwatch.alert.{notice.kind}.v1"
     return json.dumps({"type": kind, "timestamp": notice.detected_at, "data": data}, separators=(",", ":"))
-
-
-def retry_after_seconds(text: str | None, now: Instant) -> float | None:
-    """What a Retry-After header asks for, in seconds or as an HTTP date; None where it cannot be read."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, (from_datetime(parsedate_to_datetime(text)) - now) / SECOND)
-    except (ValueError, TypeError):  # TypeError: a date without an offset
-        return None
