@@ -17,13 +17,14 @@ TOXWATCH := $(BIN)/toxwatch
 PINS     := requirements-dev-hashes.txt
 STAMP    := $(VENV)/.set-up
 FOREIGN  := tests/foreign/node_modules/.set-up
+BROKER   := tools/kafka/libs/.set-up
 COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo assess foreign test lint format bench soak schema requirements clean
+.PHONY: help setup demo assess foreign broker kafka test lint format bench soak soak-distributed schema requirements clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## make the virtual environment and install everything that is pinned
 
@@ -55,7 +56,17 @@ $(FOREIGN): tests/foreign/package-lock.json
 	@cd tests/foreign && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
-test: $(STAMP) $(if $(shell command -v npm),$(FOREIGN)) lint  ## everything that CI runs: lint, then every test
+# A real Apache Kafka, of which the tests start processes of their own; needs a JDK (17 or later) and Maven.
+broker: $(BROKER)  ## fetch the jars of an Apache Kafka broker, for the tests and for `make kafka`
+
+$(BROKER): tools/kafka/pom.xml
+	@cd tools/kafka && mvn -q -B -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory=libs -DincludeScope=runtime
+	@touch $@
+
+kafka: $(STAMP) $(BROKER)  ## start a broker and a PostgreSQL as local processes, and say how to use them (Ctrl-C ends them)
+	@$(PY) -m tests.local_stack
+
+test: $(STAMP) $(if $(shell command -v npm),$(FOREIGN)) $(if $(shell command -v mvn),$(BROKER)) lint  ## everything that CI runs: lint, then every test
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## style, types, and the import contracts
@@ -73,6 +84,9 @@ bench: $(STAMP)  ## measure, as ratios against named peers
 
 soak: $(STAMP)  ## kill the running system at random, at least 200 times, and check that nothing is lost (half an hour)
 	@$(PY) -m tests.crash.soak $(SOAK_ARGS)
+
+soak-distributed: $(STAMP) $(BROKER)  ## the same on Kafka and PostgreSQL: kills, stops, freezes, broker and database crashes
+	@$(PY) -m tests.distributed.soak $(SOAK_ARGS)
 
 schema: $(STAMP)  ## write events/schema again from the models
 	@$(PY) -m events.schema_files

@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from projections.store.database import Database
 from projections.store.schema import migrate
+from tests.brokers import Broker, broker_is_installed, kafka_broker
 from tests.databases import new_postgresql_database, postgresql_directory, postgresql_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +62,15 @@ def postgresql() -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed here (Debian: postgresql; elsewhere set PGBIN)")
     with postgresql_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """An Apache Kafka broker, started once for the session and worker. A test that stops it must take one of its own."""
+    if not broker_is_installed():
+        pytest.skip("no Apache Kafka broker is installed here (make broker; needs a JDK and Maven)")
+    with kafka_broker() as running:
+        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

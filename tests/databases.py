@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -23,15 +23,19 @@ def postgresql_directory() -> Path | None:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[str]:
-    """A server of its own, on a socket in a directory of its own; gives the URL of its first database."""
+def postgresql_server(*, is_durable: bool = False) -> Iterator[str]:
+    """A server of its own, on a socket in a directory of its own; gives the URL of its first database.
+
+    ``is_durable``: what was committed is there after the server was killed, if not after a power failure.
+    """
     programs = postgresql_directory()
     assert programs is not None, "no PostgreSQL is installed"
     # A socket's path is limited to 107 bytes.
     home = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     if os.geteuid() == 0:
         shutil.chown(home, "postgres")
-    options = f"-c listen_addresses='' -k {home} -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    options = f"-c listen_addresses='' -k {home} -c fsync=off -c synchronous_commit={'on' if is_durable else 'off'}"
+    options += " -c full_page_writes=off"
     _run(
         programs / "initdb",
         "-D",
@@ -51,6 +55,18 @@ def postgresql_server() -> Iterator[str]:
     finally:
         _run(programs / "pg_ctl", "-D", home / "data", "-w", "-m", "immediate", "stop")
         shutil.rmtree(home, ignore_errors=True)
+
+
+def crash_postgresql(server: str, down: Callable[[], None]) -> None:
+    """Kill a server's processes at once, and start it again when ``down`` has returned."""
+    programs = postgresql_directory()
+    assert programs is not None, "no PostgreSQL is installed"
+    home = Path(server.rpartition("host=")[2])
+    control = (programs / "pg_ctl", "-D", home / "data", "-w", "-t", "60")
+    _run(*control, "-m", "immediate", "stop")
+    down()
+    options = (home / "data" / "postmaster.opts").read_text().partition(" ")[2].replace('"', "").strip()
+    _run(*control, "-l", home / "log", "-o", options, "start")
 
 
 @contextmanager
