@@ -30,7 +30,20 @@ FIELDS: Final = frozenset(
         # where in a log
         *("consumer", "generation", "last", "offset", "partition", "position", "topic"),
         # what of the deployment
-        *("address", "channel", "component", "deployment", "file", "host", "loop", "name", "path", "port", "protocol"),
+        *(
+            "address",
+            "channel",
+            "component",
+            "deployment",
+            "file",
+            "host",
+            "loop",
+            "name",
+            "partitions",
+            "path",
+            "port",
+            "protocol",
+        ),
         *("recipient", "role", "rules_version", "schema_version", "signal", "site", "source", "step", "version"),
         # how it went
         *("action", "attempt", "error", "method", "outcome", "reason", "reasons", "state", "status", "trouble"),
@@ -52,7 +65,18 @@ TEXT_CHARS_MAX: Final = 300
 #: Libraries whose messages hold addresses and numbers; of others' the pattern is shown, without what was put into it.
 WORDED: Final = frozenset({"uvicorn"})
 #: Loggers that say too much when they are asked to say more: statements with values, requests with their query, each step.
-KEPT_QUIET: Final = ("alembic", "sqlalchemy", "httpx2", "httpcore2", "asyncio", "uvicorn.access")
+KEPT_QUIET: Final = (
+    "aiokafka",
+    "alembic",
+    "faust",
+    "kafka",
+    "mode",
+    "sqlalchemy",
+    "httpx2",
+    "httpcore2",
+    "asyncio",
+    "uvicorn.access",
+)
 
 SECRETS: Final = re.compile(
     r"txw_\S+|whsec_\S+|(?<=://)[^/@\s]+(?=@)|(?<=\bBearer )\S+|(?<=\bBasic )\S+", re.IGNORECASE

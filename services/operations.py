@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from events.codec import Codec
-from events.errors import ToxwatchError
 from projections.rules.protocol import Protocol
 from projections.store.apply import LogEntry
 from projections.store.database import Database
@@ -23,7 +21,8 @@ from services.assessment.options import protocol_of
 from services.assessment.writing import printable, write_json
 from services.clock.time_source import SystemClock
 from services.live_options import Config, Data, ListFormat, OutputFormat, ProtocolInForce, settings_of
-from services.log.embedded import EmbeddedLog
+from services.log.decoding import Decoder
+from services.log.opening import open_logs
 from services.log.port import EventLog
 from services.monitor.monitor import CONSUMER
 from services.reading.opening import store_of
@@ -54,9 +53,9 @@ def rebuild(data: Data = None, config: Config = None, protocol: ProtocolInForce 
 
     Nothing is told again. Where a verdict is another under the rules in force, its alert is revised.
     """
-    with store_of(data, config, protocol=protocol) as (settings, database):
+    with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
         clock = SystemClock()
-        with rebuild_of(settings, database).begun(clock.now()) as made, _progress() as advance:
+        with rebuild_of(settings, database, logs.clinical).begun(clock.now()) as made, _progress() as advance:
             revised = made.change_over(clock.now, advance)
     typer.echo(f"toxwatch: rebuilt; {len(revised)} alerts were revised", err=True)
     if made.parked:
@@ -73,9 +72,9 @@ def verify(
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
     """Rebuild aside and compare, row by row. Exits with 1 and names every row that differs."""
-    with store_of(data, config, protocol=protocol) as (settings, database):
+    with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
         clock = SystemClock()
-        with rebuild_of(settings, database).begun(clock.now()) as made:
+        with rebuild_of(settings, database, logs.clinical).begun(clock.now()) as made:
             try:
                 with _progress() as advance, made.snapshot(clock.now, advance) as connection:
                     found = list(differences(connection, made.generation))
@@ -90,25 +89,19 @@ def verify(
     raise typer.Exit(DIFFERENT if found else 0)
 
 
-def rebuild_of(settings: Settings, database: Database) -> Rebuild:
+def rebuild_of(settings: Settings, database: Database, log: EventLog) -> Rebuild:
     """A rebuild of this deployment, not yet begun."""
-    if settings.log != "embedded":
-        raise ToxwatchError(f"log: {settings.log!r} is not read by this version")
     protocol = protocol_of(settings.protocol)
-    log = EmbeddedLog(database, "clinical")
     rules, read = configuration_hash(protocol), reading_of(log, protocol)
     return Rebuild(database, protocol, rules, settings.source, read, log.partitions, CONSUMER)
 
 
 def reading_of(log: EventLog, protocol: Protocol) -> Callable[[int, int, int], Sequence[LogEntry]]:
     """The clinical log as a rebuild reads it: decoded."""
-    codec = Codec(protocol.contract)
+    decoder = Decoder(protocol, log.partitions)
 
     def read(partition: int, offset: int, limit: int) -> list[LogEntry]:
-        return [
-            LogEntry(*entry.position, entry.key, entry.body, codec.read(entry.body))
-            for entry in log.read(partition, offset, limit)
-        ]
+        return decoder.decode(log.read(partition, offset, limit))
 
     return read
 

@@ -17,7 +17,7 @@ from services.clock.time_source import SystemClock
 from services.gateway.intake import Intake
 from services.gateway.resubmission import Resubmission, ResubmissionRefused
 from services.live_options import Config, Data, ProtocolInForce
-from services.log.embedded import EmbeddedLog
+from services.log.opening import open_logs
 from services.logs import configure_logs
 from services.monitor.replay import Replay
 from services.reading.dead_letters_command import dead_letters_app
@@ -46,7 +46,7 @@ def replay_letter(
     configure_logs("error")
     if (letter_id is None) == (subject is None):
         raise typer.BadParameter("name a dead letter, or a subject")
-    with store_of(data, config, protocol=protocol) as (settings, database):
+    with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
         trial = protocol_of(settings.protocol)
         by, now = f"command line: {getpass.getuser()}", SystemClock().now()
         replay = Replay(database, trial, settings.source)
@@ -60,7 +60,7 @@ def replay_letter(
             if letter.origin == parking.MONITOR:
                 _say(len(replay.replay(letter_id, by, now).taken))
             else:
-                intake = Intake(database, EmbeddedLog(database, "clinical"), trial, SystemClock(), settings.source)
+                intake = Intake(database, logs.clinical, trial, SystemClock(), settings.source)
                 try:
                     result = Resubmission(database, intake, trial, settings.source).replay(letter_id, by, now)
                 except ResubmissionRefused as refused:

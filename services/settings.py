@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -31,6 +31,7 @@ CONFIG: Final = "TOXWATCH_CONFIG"
 #: A value may stand in a file that such a variable names: a secret that is mounted.
 IN_FILE: Final = "_FILE"
 DATABASE_FILE: Final = "toxwatch.db"
+EMBEDDED: Final = "embedded"
 PORT_MAX: Final = 65_535
 
 
@@ -47,7 +48,15 @@ class Settings(BaseSettings):
 
     data: Path | None = Field(None, description="Directory of the embedded database; made when missing.")
     database: str | None = Field(None, description="SQLAlchemy URL. Default: SQLite in the data directory.")
-    log: Literal["embedded"] = Field("embedded", description="Where the logs are: embedded.")
+    log: str = Field("embedded", description="Where the logs are: embedded, or kafka://HOST:PORT[,HOST:PORT].")
+    topic_prefix: str = Field("toxwatch", description="What the names of the topics begin with (Kafka).")
+    clinical_partitions: int = Field(
+        12, ge=1, le=1000, description="How many partitions the clinical log has (Kafka): chosen once, for good."
+    )
+    intake: Path | None = Field(None, description="File of the topics that outside producers write to (Kafka).")
+    kafka_username: str | None = Field(None, description="The brokers know us as (SCRAM-SHA-512).")
+    kafka_password: SecretStr | None = Field(None, description="The password that goes with it.")
+    kafka_ca: Path | None = Field(None, description="File of the authority that signed the brokers' certificates: TLS.")
     protocol: str = Field("isi-jx", description="A bundled protocol, a configuration file, or a module.")
     deployment: str = Field("local", description="Names us as a source: urn:toxwatch:<deployment>.")
     listen: str = Field("127.0.0.1:8080", description="Address of the gateway.")
@@ -76,6 +85,22 @@ class Settings(BaseSettings):
             raise ValueError("SQLite needs a file, such as sqlite:////var/lib/toxwatch/toxwatch.db")
         return url
 
+    @field_validator("log")
+    @classmethod
+    def _is_a_log(cls, log: str) -> str:
+        servers = log.removeprefix("kafka://").split(",") if log.startswith("kafka://") else []
+        if log != EMBEDDED and not (servers and all(_is_host_and_port(server) for server in servers)):
+            raise ValueError("neither embedded nor kafka://HOST:PORT[,HOST:PORT]")
+        return log
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _begins_a_topic(cls, prefix: str) -> str:
+        plain = prefix.replace(".", "").replace("_", "").replace("-", "")
+        if not (plain.isascii() and plain.isalnum() and len(prefix) <= 100):
+            raise ValueError("1 to 100 letters, digits and . _ -")
+        return prefix
+
     @field_validator("deployment")
     @classmethod
     def _is_a_name(cls, name: str) -> str:
@@ -87,8 +112,7 @@ class Settings(BaseSettings):
     @field_validator("listen", "metrics")
     @classmethod
     def _is_an_address(cls, address: str) -> str:
-        host, _, port = address.rpartition(":")
-        if not host or not (port.isascii() and port.isdigit()) or int(port) > PORT_MAX:
+        if not _is_host_and_port(address):
             raise ValueError("not HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
         return address
 
@@ -101,6 +125,14 @@ class Settings(BaseSettings):
         if "@" in parts.netloc:
             raise ValueError("it stands in messages, and must hold no user or password")
         return url
+
+    @model_validator(mode="after")
+    def _log_and_database_go_together(self) -> Settings:
+        if self.is_distributed and (self.database is None or not self.database.startswith("postgresql")):
+            raise ValueError("log: a log on Kafka goes with a database on PostgreSQL (TOXWATCH_DATABASE)")
+        if (self.kafka_username is None) != (self.kafka_password is None):
+            raise ValueError("kafka_username and kafka_password go together")
+        return self
 
     @model_validator(mode="after")
     def _addresses_differ(self) -> Settings:
@@ -131,6 +163,11 @@ class Settings(BaseSettings):
                 "data: name the directory (--data DIR, or TOXWATCH_DATA), or a database (TOXWATCH_DATABASE)"
             )
         return f"sqlite:///{self.data / DATABASE_FILE}"
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether the logs are on Kafka."""
+        return self.log != EMBEDDED
 
     @property
     def source(self) -> str:
@@ -181,6 +218,11 @@ def _sources(config: Path | None, options: dict[str, Any]) -> Iterator[tuple[dic
         yield _file_of_settings(config), lambda _: f"file {config}"
 
 
+def _is_host_and_port(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and int(port) <= PORT_MAX
+
+
 def _variable(name: str) -> str:
     return PREFIX + name.upper()
 
@@ -208,7 +250,7 @@ def _file_of_settings(path: Path) -> dict[str, Any]:
         raise SettingsError(_why_unreadable(str(path), error)) from None
     if unknown := [name for name in values if name not in Settings.model_fields]:
         raise SettingsError("; ".join(f"{path}: {_unknown(name)}" for name in unknown))
-    for name in ("data", "recipients"):
+    for name in ("data", "recipients", "intake", "kafka_ca"):
         if isinstance(values.get(name), str):
             values[name] = path.parent / values[name]
     beside = path.parent / str(values.get("protocol", ""))

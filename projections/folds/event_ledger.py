@@ -7,7 +7,7 @@ the same content is for the caller to find out, who alone can read the first aga
 from __future__ import annotations
 
 from events.catalog import AnyEvent, subject_of
-from events.clock import ClockReached
+from events.clock import ClockReached, ProtocolActivated
 from events.errors import IdConflict, RecordOwnerConflict
 from events.identity import same_content
 from projections.rules.protocol import Protocol
@@ -44,8 +44,8 @@ class EventLedger:
 
 def repeats(event: AnyEvent, raw: bytes, first: bytes) -> bool:
     """Whether an event, which came as ``raw``, only says again what the first of its identity said."""
-    # A clock event says what its id is derived from: a second one is the same whenever it was made (EVENTS).
-    return isinstance(event, ClockReached) or same_content(first, raw)
+    # What Toxwatch writes says what its id is derived from: a second one is the same whenever it was made (EVENTS).
+    return isinstance(event, ClockReached | ProtocolActivated) or same_content(first, raw)
 
 
 def id_conflict(event: AnyEvent) -> IdConflict:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Connection, Table, except_, func, literal, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, case, except_, func, literal, select
 
 from projections.store.changing_over import told_otherwise
 from projections.store.generation import current_generation
 from projections.store.rebuild import PROJECTED
-from projections.store.tables import alert_events, alerts, cohorts, parked_subjects
+from projections.store.tables import NOBODY, alert_events, alerts, chart_events, cohorts, parked_subjects
 
 #: Columns that are not a function of the log alone.
 NOT_COMPARED: Final = frozenset({"generation", "version", "is_fired"})
+#: What is about no subject stands in every partition, and is counted in whichever was read first.
+NOT_COMPARED_OF_NOBODY: Final = frozenset({"partition", "offset"})
 SHOWN_MAX: Final = 20
 
 
@@ -42,7 +44,7 @@ def differences(connection: Connection, rebuilt: int) -> Iterator[Difference]:
 def _only_in(
     connection: Connection, table: Table, where: str, here: int, there: int, not_watched: set[str]
 ) -> Iterator[Difference]:
-    columns: list[Column[object]] = [column for column in table.columns if column.name not in NOT_COMPARED]
+    columns = [_compared(table, column) for column in table.columns if column.name not in NOT_COMPARED]
     wanted = select(*columns).where(table.c.generation == here)
     other = select(*columns).where(table.c.generation == there)
     key = [column.name for column in table.primary_key if column.name != "generation"]
@@ -54,6 +56,12 @@ def _only_in(
             continue
         named = ", ".join(f"{name}={row[name]!r}" for name in key)
         yield Difference(table.name, where, named)
+
+
+def _compared(table: Table, column: Column[Any]) -> ColumnElement[Any]:
+    if table is chart_events and column.name in NOT_COMPARED_OF_NOBODY:
+        return case((table.c.subject != NOBODY, column)).label(column.name)
+    return column
 
 
 def _broken_histories(connection: Connection) -> Iterator[Difference]:

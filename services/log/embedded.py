@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from sqlalchemy import Connection, Table, func, select, tuple_, update
+from sqlalchemy import Connection, Table, select, tuple_, update
 
-from events.dates import FAR_PAST, Instant
-from projections.store.database import Database, insert_new, pieces
+from events.dates import Instant
+from projections.store.database import Database, pieces
 from projections.store.tables import alert_log, clinical_log, log_ends
 from services.log.port import Entry, NewEntry, Position
+from services.log.stamps import make_end, stamp
 
 TABLES: Final[dict[str, Table]] = {"clinical": clinical_log, "alerts": alert_log}
 
@@ -42,6 +43,10 @@ class EmbeddedLog:
             known.update({identity: first + n for n, identity in enumerate(fresh)})
         return [Position(0, known[(entry.subject, entry.source, entry.event_id)]) for entry in entries]
 
+    def append_everywhere(self, entry: NewEntry, transaction: Connection) -> None:
+        """There is one partition."""
+        self.append([entry], transaction)
+
     def read(self, partition: int, offset: int, limit: int) -> list[Entry]:
         """Entries from ``offset`` on, in order."""
         assert partition == 0, "the embedded log has one partition"
@@ -58,18 +63,13 @@ class EmbeddedLog:
             found = connection.scalar(select(log_ends.c.next_offset).where(log_ends.c.topic == self._topic))
         return found or 0
 
+    def ends(self) -> dict[int, int]:
+        """The same, by partition."""
+        return {0: self.end(0)}
+
     def stamp(self, now: Instant, transaction: Connection) -> Instant:
         """``now``, or the latest stamp given before, should the clock have been set back."""
-        self._make_end(transaction)
-        later = func.max if transaction.dialect.name == "sqlite" else func.greatest
-        moved = (
-            update(log_ends)
-            .where(log_ends.c.topic == self._topic)
-            .values(last_received=later(log_ends.c.last_received, now))
-            .returning(log_ends.c.last_received)
-        )
-        stamped: int = transaction.execute(moved).scalar_one()
-        return stamped
+        return stamp(self._topic, now, transaction)
 
     def _known(self, entries: Sequence[NewEntry], transaction: Connection) -> dict[Identity, int]:
         table = self._table
@@ -83,7 +83,7 @@ class EmbeddedLog:
 
     def _take_offsets(self, count: int, transaction: Connection) -> int:
         """The first of ``count`` offsets. The row is locked until the transaction ends, so that there is never a gap."""
-        self._make_end(transaction)
+        make_end(self._topic, transaction)
         moved = (
             update(log_ends)
             .where(log_ends.c.topic == self._topic)
@@ -92,6 +92,3 @@ class EmbeddedLog:
         )
         after: int = transaction.execute(moved).scalar_one()
         return after - count
-
-    def _make_end(self, transaction: Connection) -> None:
-        insert_new(transaction, log_ends, [{"topic": self._topic, "next_offset": 0, "last_received": FAR_PAST}])

@@ -47,18 +47,27 @@ class EventLog(Protocol):
         ...
 
     def append(self, entries: Sequence[NewEntry], transaction: Connection) -> list[Position]:
-        """Append entries, and give the position of each; one that is there already keeps its position.
+        """Append entries, and give the position of each. Raises ``StoreUnavailable``.
 
-        Durable when ``transaction`` is committed (embedded), or on return (Kafka). Raises ``StoreUnavailable``.
+        Embedded: durable when ``transaction`` is committed, and one that is there already keeps its position. Kafka: durable on
+        return, whatever becomes of the transaction; appended again it stands there twice, and whoever reads goes by its id.
         """
         ...
 
+    def append_everywhere(self, entry: NewEntry, transaction: Connection) -> None:
+        """Append an entry about no subject to every partition, under its one id."""
+        ...
+
     def read(self, partition: int, offset: int, limit: int) -> list[Entry]:
-        """Up to ``limit`` entries of a partition from ``offset`` on."""
+        """Up to ``limit`` entries of a partition from ``offset`` on, in order and without a gap. Raises ``StoreUnavailable``."""
         ...
 
     def end(self, partition: int) -> int:
         """The offset that the next entry of a partition will have."""
+        ...
+
+    def ends(self) -> dict[int, int]:
+        """The same for every partition."""
         ...
 
     def stamp(self, now: Instant, transaction: Connection) -> Instant:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection
 
 from events.catalog import EVENT_ADAPTER
 from events.clock import ProtocolActivated
-from events.dates import format_instant
+from events.dates import Instant, format_instant, parse_instant
 from events.identity import derived_id
+from events.triage import readable_id
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
+from projections.store.generation import next_offset
 from projections.store.rules_in_force import put_in_force, rules_in_force
 from projections.store.tables import NOBODY
 from services.clock.time_source import Clock
 from services.log.port import EventLog, NewEntry
+from services.monitor.monitor import CONSUMER
 from services.rules_version import configuration_hash, rules_version
 from services.steps import nothing
+
+READ_AT_ONCE_MAX: Final = 500
 
 
 def activate(
@@ -29,35 +37,53 @@ def activate(
 ) -> bool:
     """Write to the log that these rules are in force, unless they are already; say whether it was written.
 
-    The id is derived from the rules and from those that were in force before.
+    The id is derived from the rules and from those that were in force before. Where it was written already, and whoever wrote
+    it was stopped before they were in force, the same bytes are written again.
     """
     sha256 = configuration_hash(protocol)
     with database.writing() as connection:
+        # First of all: whoever else is starting just now waits here, and then finds that they are in force.
+        received = log.stamp(clock.now(), connection)
         latest = rules_in_force(connection)
         if latest is not None and latest.sha256 == sha256:
             return False
         event_id = derived_id("protocol", protocol.trial, sha256, latest.activated_by.id if latest is not None else "")
-        received = log.stamp(clock.now(), connection)
-        event = {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": source,
-            "type": "toxwatch.protocol.activated.v1",
-            "time": format_instant(received),
-            "trial": protocol.trial,
-            "data": {
-                "protocol": protocol.name,
-                "version": protocol.version,
-                "rules_version": rules_version(),
-                "sha256": sha256,
-            },
-            "receivedtime": format_instant(received),
-        }
-        entry = NewEntry(f"{protocol.trial}/@protocol", NOBODY, source, event_id, json.dumps(event).encode())
-        log.append([entry], connection)
+        body = _unread(connection, log, event_id) or _event(protocol, source, event_id, sha256, received)
+        log.append_everywhere(NewEntry(f"{protocol.trial}/@protocol", NOBODY, source, event_id, body), connection)
         # At once, not when the monitor comes to it: what waits before it in the log is judged by these rules already.
-        activated = EVENT_ADAPTER.validate_json(entry.body)
+        activated = EVENT_ADAPTER.validate_json(body)
         assert isinstance(activated, ProtocolActivated)
-        put_in_force(connection, activated, received)
+        put_in_force(connection, activated, parse_instant(activated.time))
         passing("activation.appended")
     return True
+
+
+def _unread(connection: Connection, log: EventLog, event_id: str) -> bytes | None:
+    """The event, where it stands in the log and the monitor has not come to it yet."""
+    for partition in range(log.partitions):
+        offset = next_offset(connection, CONSUMER, partition)
+        while entries := log.read(partition, offset, READ_AT_ONCE_MAX):
+            for entry in entries:
+                if readable_id(entry.body) == event_id:
+                    return entry.body
+            offset = entries[-1].position.offset + 1
+    return None
+
+
+def _event(protocol: Protocol, source: str, event_id: str, sha256: str, received: Instant) -> bytes:
+    event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": "toxwatch.protocol.activated.v1",
+        "time": format_instant(received),
+        "trial": protocol.trial,
+        "data": {
+            "protocol": protocol.name,
+            "version": protocol.version,
+            "rules_version": rules_version(),
+            "sha256": sha256,
+        },
+        "receivedtime": format_instant(received),
+    }
+    return json.dumps(event).encode()

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from services.live_options import Config, Data
-from services.log.embedded import EmbeddedLog
+from services.log.opening import open_logs
 from services.log.port import Entry, EventLog, Position
 from services.reading.opening import store_of
 from services.reading.parameters import PLACE_MAX
@@ -38,9 +38,9 @@ def export(data: Data = None, config: Config = None, from_: _From = None, to: _T
     """
     first = _position(from_, "--from") or Position(0, 0)
     last = _position(to, "--to")
-    with store_of(data, config) as (_, database):
+    with store_of(data, config) as (settings, database), open_logs(settings, database) as logs:
         out = sys.stdout.buffer
-        for entry in entries(EmbeddedLog(database, "clinical"), first, last):
+        for entry in entries(logs.clinical, first, last):
             out.write(entry.body.translate(ON_ONE_LINE) + b"\n")
         out.flush()
 

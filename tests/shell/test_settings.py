@@ -129,7 +129,7 @@ def test_paths_in_the_file_are_meant_from_where_it_lies(tmp_path: Path) -> None:
         ("database", "sqlite://", "SQLite needs a file"),
         ("database", "sqlite:///:memory:", "SQLite needs a file"),
         ("database", f"postgresql://u:{SECRET}@h:port/d", "not a SQLAlchemy URL"),
-        ("log", "kafka", "'embedded'"),
+        ("log", "kafka", "kafka://HOST:PORT"),
         ("deployment", "a b", "letters, digits"),
         ("deployment", "-a", "beginning with a letter"),
         ("deployment", "", "1 to 64"),

@@ -1,0 +1,215 @@
+"""A log on Apache Kafka: one topic, written by an idempotent producer and read by position (see ``services.log.port``).
+
+An append is durable on return: every replica that is in sync has it. Never in a transaction of Kafka's, whose markers would
+take offsets: those of a partition are continuous, and a gap means that something is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Literal
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+from sqlalchemy import Connection
+
+from events.dates import Instant
+from events.errors import ToxwatchError
+from services.clock.time_source import elapsed_seconds
+from services.log.kafka_client import Cluster, LogUnavailable
+from services.log.partitioning import partition_of
+from services.log.port import Entry, NewEntry, Position
+from services.log.stamps import stamp
+
+#: How long an append or a read may take; its caller holds a transaction open meanwhile.
+SECONDS_MAX: Final = 8.0
+ANSWER_SECONDS: Final = 4.0
+CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
+_ATTRIBUTE: Final = "ce_"
+
+Headers = Iterable[tuple[str, bytes]]
+
+
+class LogBroken(ToxwatchError):  # noqa: N818 - reads better where it is caught
+    """Entries are missing: the partition begins later, or has a gap. Nobody may read on until a person has looked."""
+
+
+def event_of(value: bytes | None, headers: Headers) -> bytes:
+    """The event of a record as structured JSON: as it is, or composed where its attributes are headers (binary mode)."""
+    attributes = [(name.removeprefix(_ATTRIBUTE), text) for name, text in headers if name.startswith(_ATTRIBUTE)]
+    if not attributes:
+        return value or b""
+    members = ", ".join(f"{json.dumps(name)}: {json.dumps(text.decode(errors='replace'))}" for name, text in attributes)
+    return b"".join((b"{", members.encode(), b', "data": ', value or b"null", b"}"))
+
+
+def key_of(key: bytes | None) -> str:
+    """The key of a record as text."""
+    return (key or b"").decode("utf-8", "backslashreplace")
+
+
+class KafkaLog:
+    """One of the two logs: see :class:`services.log.port.EventLog`. Any thread may use it; they read in turn."""
+
+    def __init__(self, cluster: Cluster, topic: str, name: Literal["clinical", "alerts"]) -> None:
+        self.topic: Final = topic
+        self._cluster = cluster
+        self._name: Final = name
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        self._producer: Any = None
+        self._consumer: Any = None
+        self._assigned: TopicPartition | None = None
+        self._partitions: int | None = None
+
+    @property
+    def partitions(self) -> int:
+        """How many there are, as the brokers say. Raises ``LogUnavailable``."""
+        if self._partitions is None:
+            with self._reading, self._dropping("consumer"):
+                found = self._open_consumer().partitions_for_topic(self.topic)
+            if not found:
+                raise LogUnavailable(f"there is no topic {self.topic}; `toxwatch topics create` makes it")
+            self._partitions = len(found)
+        return self._partitions
+
+    def append(self, entries: Sequence[NewEntry], transaction: Connection) -> list[Position]:
+        """Append entries, each to the partition of its key. One that fails fails all, though others may stand there."""
+        del transaction
+        count = self.partitions
+        return self._append([(partition_of(entry.key, count), entry) for entry in entries])
+
+    def append_everywhere(self, entry: NewEntry, transaction: Connection) -> None:
+        """Append an entry to every partition."""
+        del transaction
+        self._append([(partition, entry) for partition in range(self.partitions)])
+
+    def read(self, partition: int, offset: int, limit: int) -> list[Entry]:
+        """Entries from ``offset`` on. Raises :class:`LogBroken` where some are missing."""
+        here = TopicPartition(self.topic, partition)
+        found: list[Entry] = []
+        with self._reading, self._dropping("consumer"):
+            consumer = self._open_consumer()
+            wanted = min(limit, self._end(consumer, here) - offset)
+            if wanted <= 0:
+                return []
+            self._go_to(consumer, here, offset)
+            deadline = elapsed_seconds() + SECONDS_MAX
+            while len(found) < wanted:
+                try:
+                    records = consumer.poll(timeout_ms=500, max_records=wanted - len(found)).get(here, [])
+                except OffsetOutOfRangeError as error:
+                    raise LogBroken(f"{self.topic}: partition {partition} has no offset {offset} any more") from error
+                for record in records:
+                    self._check_follows(partition, record.offset, offset + len(found))
+                    body = event_of(record.value, record.headers)
+                    found.append(Entry(Position(partition, record.offset), key_of(record.key), body))
+                if not records:
+                    self._check_follows(partition, consumer.position(here), offset + len(found))
+                    if elapsed_seconds() > deadline:
+                        raise LogUnavailable(f"{self.topic}: partition {partition} is not given")
+        return found
+
+    def end(self, partition: int) -> int:
+        """The offset of the next entry."""
+        with self._reading, self._dropping("consumer"):
+            return self._end(self._open_consumer(), TopicPartition(self.topic, partition))
+
+    def ends(self) -> dict[int, int]:
+        """The same for every partition, asked at once."""
+        wanted = [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
+        with self._reading, self._dropping("consumer"):
+            found = self._open_consumer().end_offsets(wanted)
+        return {here.partition: offset for here, offset in found.items()}
+
+    def stamp(self, now: Instant, transaction: Connection) -> Instant:
+        """The ``receivedtime`` of what is appended now: see ``services.log.stamps``."""
+        return stamp(self._name, now, transaction)
+
+    def close(self) -> None:
+        """Let go of the brokers."""
+        with self._writing:
+            self._drop("producer")
+        with self._reading:
+            self._drop("consumer")
+
+    def _append(self, placed: Sequence[tuple[int, NewEntry]]) -> list[Position]:
+        with self._writing, self._dropping("producer"):
+            producer = self._open_producer()
+            sent = [
+                producer.send(self.topic, entry.body, entry.key.encode(), [CONTENT_TYPE], partition)
+                for partition, entry in placed
+            ]
+            deadline = elapsed_seconds() + SECONDS_MAX
+            written = [future.get(timeout=max(0.001, deadline - elapsed_seconds())) for future in sent]
+        return [Position(one.partition, one.offset) for one in written]
+
+    def _open_producer(self) -> Any:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                **self._cluster.options(ANSWER_SECONDS),
+                metrics_enabled=False,
+                acks="all",
+                enable_idempotence=True,
+                delivery_timeout_ms=int(SECONDS_MAX * 1000),
+                max_block_ms=int(ANSWER_SECONDS * 1000),
+                batch_size=256 * 1024,
+                linger_ms=1,
+                allow_auto_create_topics=False,
+            )
+        return self._producer
+
+    def _open_consumer(self) -> Any:
+        if self._consumer is None:
+            self._consumer = KafkaConsumer(
+                **self._cluster.options(ANSWER_SECONDS),
+                metrics_enabled=False,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                fetch_max_wait_ms=100,
+                max_partition_fetch_bytes=4 * 1024 * 1024,
+                max_poll_records=2_000,
+                allow_auto_create_topics=False,
+            )
+            self._assigned = None
+        return self._consumer
+
+    def _end(self, consumer: Any, here: TopicPartition) -> int:
+        end: int = consumer.end_offsets([here])[here]
+        return end
+
+    def _go_to(self, consumer: Any, here: TopicPartition, offset: int) -> None:
+        """What was fetched ahead is kept where the reader goes on."""
+        if self._assigned != here:
+            consumer.assign([here])
+            self._assigned = here
+            consumer.seek(here, offset)
+        elif consumer.position(here) != offset:
+            consumer.seek(here, offset)
+
+    def _check_follows(self, partition: int, there: int, expected: int) -> None:
+        if there != expected:
+            raise LogBroken(f"{self.topic}: partition {partition} has {there} where {expected} should follow")
+
+    @contextmanager
+    def _dropping(self, client: Literal["producer", "consumer"]) -> Iterator[None]:
+        """A client that failed is not used again: it may be fenced, or still hold what was given up."""
+        try:
+            yield
+        except (KafkaError, AssertionError, ValueError) as error:
+            self._drop(client)
+            raise LogUnavailable(f"the log {self.topic} cannot be used now: {type(error).__name__}") from error
+        except BaseException:
+            self._drop(client)
+            raise
+
+    def _drop(self, client: Literal["producer", "consumer"]) -> None:
+        opened: Any = getattr(self, f"_{client}")
+        setattr(self, f"_{client}", None)
+        if opened is not None:
+            # It was given up: that it cannot say goodbye to anybody is no news.
+            with suppress(KafkaError):
+                opened.close(timeout=0) if client == "producer" else opened.close(autocommit=False)

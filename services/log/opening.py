@@ -1,0 +1,40 @@
+"""The two logs of a deployment, wherever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from projections.store.database import Database
+from services.log.embedded import EmbeddedLog
+from services.log.port import EventLog
+from services.settings import Settings
+
+
+class Logs(NamedTuple):
+    """What happened, and what was told of it."""
+
+    clinical: EventLog
+    alerts: EventLog
+
+
+@contextmanager
+def open_logs(settings: Settings, database: Database) -> Iterator[Logs]:
+    """The logs that the settings name. Nothing is connected before it is needed."""
+    if not settings.is_distributed:
+        yield Logs(EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts"))
+        return
+    # Takes a third of a second, which only those have to spend who are on Kafka.
+    from services.log import topics
+    from services.log.kafka import KafkaLog
+    from services.log.kafka_client import cluster_of
+
+    cluster, prefix = cluster_of(settings), settings.topic_prefix
+    clinical = KafkaLog(cluster, topics.clinical(prefix), "clinical")
+    alerts = KafkaLog(cluster, topics.alerts(prefix), "alerts")
+    try:
+        yield Logs(clinical, alerts)
+    finally:
+        clinical.close()
+        alerts.close()

@@ -1,0 +1,59 @@
+"""``toxwatch topics``: make the topics of a deployment on Kafka, or say what is not as it has to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from services.live_options import Config, settings_of
+from services.log.kafka_client import cluster_of
+from services.settings import SettingsError
+
+if TYPE_CHECKING:
+    from services.log.topics import Topic, TopicAdmin
+
+DIFFERENT: Final = 1
+
+topics_app = typer.Typer(help="The topics of a deployment on Kafka.", no_args_is_help=True)
+
+
+@topics_app.callback()
+def topics_group() -> None:
+    """The topics of a deployment on Kafka."""
+
+
+@topics_app.command("create")
+def create_topics(config: Config = None) -> None:
+    """Make the topics that are missing. Those that are there are left as they are."""
+    admin, topics = _meant(config)
+    made = admin.create(topics)
+    for name in made:
+        typer.echo(name)
+    typer.echo(f"toxwatch: made {len(made)} topics; {len(topics) - len(made)} were there", err=True)
+
+
+@topics_app.command("check")
+def check_topics(config: Config = None) -> None:
+    """Say what is not as declared, a line each. Exits with 1 where there is anything."""
+    admin, topics = _meant(config)
+    found = list(admin.differences(topics))
+    for difference in found:
+        typer.echo(difference)
+    typer.echo(f"toxwatch: of {len(topics)} topics, {len(found) or 'nothing'} differs", err=True)
+    raise typer.Exit(DIFFERENT if found else 0)
+
+
+def _meant(config: Path | None) -> tuple[TopicAdmin, list[Topic]]:
+    # The client takes a third of a second to import, which no other command should spend.
+    from services.gateway.intake_topics import load_intake_topics
+    from services.log.topics import TopicAdmin, declared
+
+    settings = settings_of(None, config)
+    try:
+        cluster = cluster_of(settings)
+        intakes = [topic.name for topic in load_intake_topics(settings.intake)]
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
+    return TopicAdmin(cluster), declared(settings.topic_prefix, settings.clinical_partitions, intakes)
