@@ -282,6 +282,8 @@ class Turn(IntEnum):
     ACTIVATION = 7_205_760
     #: Carries the outbox to the alert log.
     RELAY = 7_205_761
+    #: Reads the topics of outside producers.
+    INTAKE = 7_205_762
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, select
 
-from events.codec import Codec
 from events.dates import Instant
 from events.errors import ToxwatchError
 from projections.rules.protocol import Protocol
@@ -20,6 +19,7 @@ from projections.store.rules_in_force import Rules, rules_in_force
 from projections.store.tables import parked_subjects, subjects
 from projections.store.told import tell
 from projections.store.watch_cache import WatchCache
+from services.log.decoding import Decoder
 from services.log.port import Entry
 from services.monitor.halting import HaltingLimit, tell_of_halt
 from services.monitor.observer import MonitorObserver, Unobserved
@@ -49,6 +49,7 @@ class Monitor:
         source: str,
         observer: MonitorObserver | None = None,
         passing: Callable[[str], None] = nothing,
+        partitions: int = 1,
     ) -> None:
         self._database = database
         self._protocol = protocol
@@ -56,11 +57,11 @@ class Monitor:
         self._source = source
         self._observer = observer or Unobserved()
         self._passing = passing
-        self._codec = Codec(protocol.contract)
+        self._decoder = Decoder(protocol, partitions)
         self._watches = WatchCache()
         self._generation: int | None = None
         self._limit = HaltingLimit()
-        self._may_have_halted = True
+        self._goes_on: set[int] = set()
 
     def position(self, partition: int) -> int:
         """The offset from which to read on."""
@@ -72,7 +73,7 @@ class Monitor:
 
         Raises :class:`FencedMonitor`, :class:`Halted`, ``OtherRules`` or ``StoreUnavailable``; then nothing of it was taken.
         """
-        decoded = [LogEntry(*entry.position, entry.key, entry.body, self._codec.read(entry.body)) for entry in entries]
+        decoded = self._decoder.decode(entries)
         failing: dict[int, EventFailed] = {}
         good_from = entries[0].position.offset
         while True:
@@ -133,11 +134,11 @@ class Monitor:
             step.apply(entries, failing)
             self._passing("monitor.judged")
             self._write(connection, step, now)
-            if self._may_have_halted:
+            if first.partition not in self._goes_on:
                 tell_of_halt(connection, self._protocol, self._source, first.partition, None, now)
             self._passing("monitor.written")
         self._passing("monitor.committed")
-        self._may_have_halted = False
+        self._goes_on.add(first.partition)
         self._watches.trim(step.worked_on)
         return step.outcome
 
@@ -156,7 +157,7 @@ class Monitor:
 
     def _halt(self, partition: int, failed: EventFailed, now: Instant) -> None:
         """Stop reading, and tell somebody: nobody of this partition is being watched."""
-        self._may_have_halted = True
+        self._goes_on.discard(partition)
         with self._database.writing() as connection:
             tell_of_halt(connection, self._protocol, self._source, partition, failed, now)
         raise Halted(f"judging fails for one subject after the other; the latest: {failed}") from failed
