@@ -21,6 +21,7 @@ from services.demo.command import demo
 from services.gateway.keys_command import keys_app
 from services.grading.command import grade
 from services.importers.command import import_app
+from services.log.topics_command import topics_app
 from services.operations import migrate, rebuild, verify
 from services.publish_command import publish
 from services.reading.alerts_command import alerts
@@ -30,6 +31,7 @@ from services.reading.queries_command import queries
 from services.replay_command import dead_letters_app
 from services.run_command import run
 from services.schemas import schema
+from services.service_commands import clock, dispatcher, gateway, monitor
 from services.simulator.command import simulate
 
 FAILED: Final = 1
@@ -48,11 +50,17 @@ def create_app() -> typer.Typer:
     )
     pure: tuple[Callable[..., object], ...] = (assess, explain, grade, schema, simulate)
     live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export, queries)
+    distributed: tuple[Callable[..., object], ...] = (gateway, monitor, clock, dispatcher)
     operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, backup, restore)
-    for command in (*pure, *live, *operations):
+    for command in (*pure, *live, *distributed, *operations):
         app.command()(command)
     app.add_typer(import_app, name="import")
-    for name, group in (("keys", keys_app), ("dead-letters", dead_letters_app), ("config", config_app)):
+    for name, group in (
+        ("keys", keys_app),
+        ("dead-letters", dead_letters_app),
+        ("config", config_app),
+        ("topics", topics_app),
+    ):
         app.add_typer(group, name=name)
     return app
 

@@ -77,8 +77,12 @@ def log_is_not_ahead(database: Database, clock: Clock) -> Check:
     """The check that nothing was received later than now: then the clock was wrong, and was set right since."""
 
     def check() -> str | None:
-        with database.reading() as connection:
-            latest = connection.scalar(select(func.max(log_ends.c.last_received)))
+        try:
+            with database.reading() as connection:
+                latest = connection.scalar(select(func.max(log_ends.c.last_received)))
+        except SQLAlchemyError:
+            # There are no tables yet, of which the check of the database tells.
+            return None
         ahead = (latest or 0) - clock.now()
         if ahead <= AHEAD_TOLERATED:
             return None

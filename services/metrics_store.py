@@ -7,7 +7,8 @@ So they survive a restart, and are the same whichever process is asked. Where th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -19,10 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from events.dates import SECOND, Instant
 from events.errors import ToxwatchError
 from projections.store.database import Database
+from projections.store.generation import next_offset
 from projections.store.tables import (
     IS_URGENT,
     alert_events,
-    alert_log,
     alerts,
     dead_letters,
     deadlines,
@@ -30,7 +31,6 @@ from projections.store.tables import (
     disabled_channels,
     findings,
     generations,
-    log_ends,
     parked_subjects,
     positions,
     source_sites,
@@ -40,6 +40,8 @@ from services import metrics
 from services.clock.time_source import Clock, elapsed_seconds
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.dispatcher.delivery import CHANNEL_DISABLED, WAITING
+from services.log.embedded import EmbeddedLog
+from services.log.port import EventLog
 from services.monitor.monitor import CONSUMER as MONITOR
 
 #: Several scrapers at once, or an impatient one, are given one reading.
@@ -47,8 +49,6 @@ KEPT_SECONDS: Final = 1.0
 VERDICTS: Final = ("met", "possible", "watch")
 #: The verdict of an alert under which nothing stands, or that is no subject's finding.
 NO_VERDICT: Final = "none"
-#: The embedded log has one partition.
-PARTITION: Final = "0"
 
 Reading = tuple[tuple[str, ...], float]
 
@@ -56,10 +56,19 @@ log = structlog.get_logger()
 
 
 class StoreCollector(Collector):
-    """Register it once in the registry of the process that is scraped. ``clock`` is the deployment's: ages are in its time."""
+    """Register it once in the registry of the process that is scraped. ``clock`` is the deployment's: ages are in its time.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    The logs are the embedded ones unless others are given.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, clinical: EventLog | None = None, alerts: EventLog | None = None
+    ) -> None:
         self._database = database
+        self._logs = (
+            (metrics.LOG_LAG, MONITOR, clinical or EmbeddedLog(database, "clinical")),
+            (metrics.ALERT_LOG_LAG, DISPATCHER, alerts or EmbeddedLog(database, "alerts")),
+        )
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: list[Metric] = []
@@ -92,6 +101,10 @@ class StoreCollector(Collector):
             if self._was_up:
                 log.warning("metrics_without_store", error=error)
         self._was_up = is_up
+        for declared, consumer, event_log in self._logs if is_up else ():
+            # Not knowing where a log ends is no lag of 0.
+            with suppress(ToxwatchError, SQLAlchemyError):
+                readings[declared.name] = list(_lag(self._database, consumer, event_log.ends()))
         readings[metrics.STORE_UP.name] = [((), float(is_up))]
         readings[metrics.CLOCK_LEAP.name] = [((), self._clock.leap())]
         return [_family(declared, readings.get(declared.name, ())) for declared in metrics.FROM_STORE]
@@ -138,9 +151,8 @@ def _oldest_undelivered(connection: Connection, now: Instant) -> Iterator[Readin
     read_until = select(positions.c.next_offset).where(positions.c.consumer == DISPATCHER)
     unread = (
         select(alert_events.c.detected_at)
-        .join(alert_log, alert_log.c.event_id == alert_events.c.event_id)
-        .where(alert_log.c.offset >= func.coalesce(read_until.scalar_subquery(), 0))
-        .order_by(alert_log.c.offset)
+        .where(alert_events.c.sent_offset >= func.coalesce(read_until.scalar_subquery(), 0))
+        .order_by(alert_events.c.seq)
     )
     yield _age(now, *(connection.scalar(wanted.limit(1)) for wanted in (planned, in_outbox, unread)))
 
@@ -157,13 +169,11 @@ def _channels_disabled(connection: Connection, _now: Instant) -> Iterator[Readin
     yield _one(connection, select(func.count()).select_from(disabled_channels))
 
 
-def _lag(topic: str, consumer: str) -> Callable[[Connection, Instant], Iterator[Reading]]:
-    def read(connection: Connection, _now: Instant) -> Iterator[Reading]:
-        end = connection.scalar(select(log_ends.c.next_offset).where(log_ends.c.topic == topic))
-        reached = connection.scalar(select(positions.c.next_offset).where(positions.c.consumer == consumer))
-        yield (PARTITION,), (end or 0) - (reached or 0)
-
-    return read
+def _lag(database: Database, consumer: str, ends: Mapping[int, int]) -> Iterator[Reading]:
+    with database.reading() as connection:
+        reached = {partition: next_offset(connection, consumer, partition) for partition in ends}
+    for partition, end in sorted(ends.items()):
+        yield (str(partition),), max(0, end - reached[partition])
 
 
 def _dead_letters(connection: Connection, _now: Instant) -> Iterator[Reading]:
@@ -195,8 +205,6 @@ READERS: Final[tuple[tuple[metrics.Declared, Callable[[Connection, Instant], Ite
     (metrics.OLDEST_UNACKNOWLEDGED, _oldest_unacknowledged),
     (metrics.OUTBOX, _outbox),
     (metrics.CHANNELS_DISABLED, _channels_disabled),
-    (metrics.LOG_LAG, _lag("clinical", MONITOR)),
-    (metrics.ALERT_LOG_LAG, _lag("alerts", DISPATCHER)),
     (metrics.DEAD_LETTERS, _dead_letters),
     (metrics.SEVERE_DEAD_LETTERS, _severe_dead_letters),
     (metrics.PARKED_SUBJECTS, _parked_subjects),

@@ -26,6 +26,7 @@ from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients, load_recipients
 from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
+from services.gateway.writer import nobody
 from services.health import clock_is_believed, create_metrics_app, database_answers, log_is_not_ahead, write_the_time
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
@@ -82,15 +83,15 @@ class System:
         clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
         parts = Parts(settings, database, protocol, clock, clinical, alerts, metrics, passing)
         recipients = load_recipients(settings.recipients)
-        _prepare(parts)
-        metrics.registry.register(StoreCollector(database, clock))
+        prepare(parts)
+        metrics.registry.register(StoreCollector(database, clock, clinical, alerts))
         self.stopping = asyncio.Event()
-        self._dispatcher = _dispatcher(parts, recipients, console)
-        self._relay = self._relay_loop(parts)
+        self._dispatcher = dispatcher_of(parts, recipients, console)
+        self._relay = relay_loop(parts, self._dispatcher.wake)
         self._monitor = _monitor_loop(parts, self._relay.wake)
-        self._clock = self._clock_loop(parts)
-        self._loops = (self._monitor, self._relay, self._clock, _store_loop(parts))
-        self._gateway = _gateway(parts, self.stopping, self._monitor.wake, self._relay.wake)
+        self._clock = clock_loop(parts, self._monitor.wake)
+        self._loops = (self._monitor, self._relay, self._clock, store_loop(parts))
+        self._gateway = gateway_of(parts, self.stopping, self._monitor.wake, self._relay.wake)
         checks = [
             database_answers(database),
             clock_is_believed(clock),
@@ -127,29 +128,33 @@ class System:
         await asyncio.wait([stopped, *serving], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
 
-    def _relay_loop(self, parts: Parts) -> Loop:
-        relay = Relay(parts.database, parts.alerts, parts.passing)
 
-        def work() -> bool:
-            if not relay.relay():
-                return False
-            self._dispatcher.wake()
-            return True
+def relay_loop(parts: Parts, on_relayed: Callable[[], None] = nobody) -> Loop:
+    """Carries the outbox to the alert log."""
+    relay = Relay(parts.database, parts.alerts, parts.passing)
 
-        return Loop("relay", work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
+    def work() -> bool:
+        if not relay.relay():
+            return False
+        on_relayed()
+        return True
 
-    def _clock_loop(self, parts: Parts) -> Loop:
-        deadlines = DeadlineClock(
-            parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing
-        )
+    return Loop("relay", work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
-        def work() -> bool:
-            if not deadlines.fire():
-                return False
-            self._monitor.wake()
-            return True
 
-        return Loop("clock", work, deadlines.seconds_to_next, parts.metrics.store_unavailable_total)
+def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody) -> Loop:
+    """Fires what comes due."""
+    deadlines = DeadlineClock(
+        parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing
+    )
+
+    def work() -> bool:
+        if not deadlines.fire():
+            return False
+        on_fired()
+        return True
+
+    return Loop("clock", work, deadlines.seconds_to_next, parts.metrics.store_unavailable_total)
 
 
 def _monitor_loop(parts: Parts, wake_relay: Callable[[], None]) -> Loop:
@@ -159,7 +164,9 @@ def _monitor_loop(parts: Parts, wake_relay: Callable[[], None]) -> Loop:
     return Loop("monitor", runner.work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
 
-def _store_loop(parts: Parts) -> Loop:
+def store_loop(parts: Parts) -> Loop:
+    """Writes now and then, so that a store that takes no writes is noticed before anybody sends."""
+
     def work() -> bool:
         write_the_time(parts.database, parts.clinical, parts.clock)
         return False
@@ -167,7 +174,8 @@ def _store_loop(parts: Parts) -> Loop:
     return Loop("store", work, lambda: PROBE_SECONDS, parts.metrics.store_unavailable_total)
 
 
-def _dispatcher(parts: Parts, recipients: Recipients, console: TextIO | None) -> Dispatcher:
+def dispatcher_of(parts: Parts, recipients: Recipients, console: TextIO | None = None) -> Dispatcher:
+    """Tells whoever has to be told."""
     return Dispatcher(
         parts.database,
         parts.alerts,
@@ -182,8 +190,11 @@ def _dispatcher(parts: Parts, recipients: Recipients, console: TextIO | None) ->
     )
 
 
-def _gateway(
-    parts: Parts, stopping: asyncio.Event, on_appended: Callable[[], None], on_told: Callable[[], None]
+def gateway_of(
+    parts: Parts,
+    stopping: asyncio.Event,
+    on_appended: Callable[[], None] = nobody,
+    on_told: Callable[[], None] = nobody,
 ) -> FastAPI:
     """The routes that write and those that read, under the same keys."""
     keys = KeyRing(parts.database, parts.clock)
@@ -212,7 +223,7 @@ def _gateway(
     )
 
 
-def _prepare(parts: Parts) -> None:
+def prepare(parts: Parts) -> None:
     """A new database gets its tables; another must have those of this version. The rules in force go into the log."""
     if schema_state(parts.database) is SchemaState.EMPTY:
         migrate(parts.database)

@@ -1,0 +1,226 @@
+"""One service of the distributed run in a process of its own, on Kafka and PostgreSQL: put together here from the same parts.
+
+Two of each may run. What one needs that is not up yet, brokers or database, it waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from projections.store.database import Database, StoreUnavailable
+from projections.store.generation import begin_first_generation, begin_positions
+from projections.store.schema import WrongSchema, require_current
+from services.clock.time_source import Clock
+from services.dispatcher.recipients import load_recipients
+from services.gateway.intake import Intake
+from services.gateway.intake_topics import load_intake_topics
+from services.gateway.topic_reader import TopicReader
+from services.health import Check, clock_is_believed, create_metrics_app, database_answers, log_is_not_ahead
+from services.log.kafka_client import cluster_of
+from services.log.opening import open_logs
+from services.loops import Loop
+from services.metrics import Metrics
+from services.metrics_store import StoreCollector
+from services.monitor.activation import activate
+from services.monitor.monitor import CONSUMER
+from services.protocols import find_protocol
+from services.runtime import Parts, clock_loop, dispatcher_of, gateway_of, store_loop
+from services.servers import address_of, listening, server_of
+from services.settings import Settings, SettingsError
+from services.steps import nothing
+
+RETRY_SECONDS: Final = 1.0
+INTAKE_IDLE_SECONDS: Final = 0.2
+
+log = structlog.get_logger()
+
+
+@contextmanager
+def parts_of(settings: Settings, clock: Clock, passing: Callable[[str], None] = nothing) -> Iterator[Parts]:
+    """What the services share; nothing is connected before it is needed. Raises :class:`SettingsError`."""
+    if not settings.is_distributed:
+        raise SettingsError(
+            "log: a service by itself needs a log that others reach, kafka://HOST:PORT (TOXWATCH_LOG); `toxwatch run` does"
+            " everything in one process"
+        )
+    protocol, metrics = find_protocol(settings.protocol), Metrics(CollectorRegistry())
+    database = Database(settings.database_url)
+    try:
+        with open_logs(settings, database) as logs:
+            metrics.registry.register(StoreCollector(database, clock, logs.clinical, logs.alerts))
+            yield Parts(settings, database, protocol, clock, logs.clinical, logs.alerts, metrics, passing)
+    finally:
+        database.close()
+
+
+def prepare(parts: Parts, *, activates: bool) -> None:
+    """The tables must be of this version (`toxwatch migrate`). Who judges says which rules are in force, and nobody else."""
+    require_current(parts.database)
+    with parts.database.writing() as connection:
+        begin_first_generation(connection, parts.clock.now())
+        begin_positions(connection, CONSUMER, parts.clinical.partitions)
+    if activates:
+        activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing)
+
+
+class Preparation:
+    """Prepares as soon as brokers and database are up. ``problem`` says what it waits for."""
+
+    def __init__(self, parts: Parts, *, activates: bool = False) -> None:
+        self._activates = activates
+        self.problem: str | None = "starting"
+        self._parts = parts
+
+    async def done(self, stopping: asyncio.Event) -> bool:
+        """Wait until it is done; False where the process is to stop before that."""
+        while not stopping.is_set():
+            try:
+                await asyncio.to_thread(prepare, self._parts, activates=self._activates)
+            except (StoreUnavailable, WrongSchema) as error:
+                if self.problem == "starting":
+                    log.warning("waiting_to_start", trouble=str(error))
+                self.problem = f"waiting to start: {error}"
+                await _rest(stopping, RETRY_SECONDS)
+            else:
+                self.problem = None
+                return True
+        return False
+
+
+async def run_gateway(parts: Parts) -> None:
+    """Take events over HTTP, and answer questions."""
+    stopping = _stopped_by_signals()
+    preparation = Preparation(parts)
+    readers = _topic_readers(parts)
+    loops = [
+        Loop(reader.consumer_name, reader.work, lambda: INTAKE_IDLE_SECONDS, parts.metrics.store_unavailable_total)
+        for reader in readers
+    ]
+    loops.append(store_loop(parts))
+    with listening(parts.settings.listen) as listener:
+        log.info("listening", address=address_of(listener), role="gateway")
+
+        async def serve() -> None:
+            if not await preparation.done(stopping):
+                return
+            for loop in loops:
+                loop.start()
+            server = server_of(gateway_of(parts, stopping))
+            serving = asyncio.create_task(server.serve([listener]))
+            await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
+            server.should_exit = True
+            await serving
+            for loop in loops:
+                await asyncio.to_thread(loop.stop)
+            for reader in readers:
+                reader.close()
+
+        await _run(parts, stopping, serve, [lambda: preparation.problem, *(loop.trouble for loop in loops)])
+
+
+async def run_clock(parts: Parts) -> None:
+    """Fire what comes due."""
+    stopping = _stopped_by_signals()
+    preparation = Preparation(parts)
+    loop = clock_loop(parts)
+    await _run(parts, stopping, _loop_after(preparation, loop, stopping), [lambda: preparation.problem, loop.trouble])
+
+
+async def run_dispatcher(parts: Parts) -> None:
+    """Tell whoever has to be told."""
+    stopping = _stopped_by_signals()
+    preparation = Preparation(parts)
+    dispatcher = dispatcher_of(parts, load_recipients(parts.settings.recipients))
+
+    async def serve() -> None:
+        if await preparation.done(stopping):
+            await dispatcher.run(stopping)
+
+    await _run(parts, stopping, serve, [lambda: preparation.problem, lambda: dispatcher.problem])
+
+
+def _topic_readers(parts: Parts) -> list[TopicReader]:
+    """A reader for each topic of an outside producer."""
+    cluster, prefix = cluster_of(parts.settings), parts.settings.topic_prefix
+
+    def intake() -> Intake:
+        source = parts.settings.source
+        return Intake(parts.database, parts.clinical, parts.protocol, parts.clock, source, parts.metrics, parts.passing)
+
+    named = load_intake_topics(parts.settings.intake)
+    return [TopicReader(cluster, prefix, topic, parts.database, intake()) for topic in named]
+
+
+def checks_of(parts: Parts, more: Sequence[Check]) -> list[Check]:
+    """What every service is asked, with what this one is asked."""
+    database, clock = parts.database, parts.clock
+    return [database_answers(database), clock_is_believed(clock), log_is_not_ahead(database, clock), *more]
+
+
+async def serve_metrics(parts: Parts, stopping: asyncio.Event, more: Sequence[Check]) -> None:
+    """Metrics and health, until ``stopping``."""
+    with listening(parts.settings.metrics) as listener:
+        log.info("listening", address=address_of(listener), role="metrics")
+        server = server_of(create_metrics_app(parts.metrics, checks_of(parts, more)))
+        serving = asyncio.create_task(server.serve([listener]))
+        await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+
+
+async def _run(
+    parts: Parts, stopping: asyncio.Event, serve: Callable[[], Awaitable[None]], more: Sequence[Check]
+) -> None:
+    """The service with its metrics, until it is to stop, or one of the two fails: then the process ends, to be started again."""
+    tasks = [
+        asyncio.create_task(_ending(stopping, serve())),
+        asyncio.create_task(_ending(stopping, serve_metrics(parts, stopping, more))),
+    ]
+    for end in await asyncio.gather(*tasks, return_exceptions=True):
+        if end is not None:
+            raise end
+    log.info("stopped")
+
+
+async def _ending(stopping: asyncio.Event, work: Awaitable[None]) -> None:
+    try:
+        await work
+    finally:
+        stopping.set()
+
+
+def _loop_after(preparation: Preparation, loop: Loop, stopping: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def serve() -> None:
+        if await preparation.done(stopping):
+            loop.start()
+            await stopping.wait()
+            await asyncio.to_thread(loop.stop)
+
+    return serve
+
+
+def _stopped_by_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _until(stopping: asyncio.Event) -> asyncio.Task[Any]:
+    return asyncio.create_task(stopping.wait())
+
+
+async def _rest(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass

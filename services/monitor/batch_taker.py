@@ -1,0 +1,115 @@
+"""Takes batches, one after the other, and never gives one up: a database that is down is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from projections.store.database import StoreUnavailable
+from projections.store.rules_in_force import OtherRules
+from services.clock.time_source import Clock, elapsed_seconds
+from services.metrics import Metrics
+from services.monitor.batches import Batch, Shares
+from services.monitor.monitor import FencedMonitor, Halted, Monitor
+
+PAUSE_SECONDS_MIN: Final = 0.05
+PAUSE_SECONDS_MAX: Final = 5.0
+NAME: Final = "monitor"
+
+log = structlog.get_logger()
+
+
+class BatchTaker:
+    """Hands batches to the monitor in a thread. Never raises: Faust would take a batch that raised for done.
+
+    ``problem`` says what keeps it from working now.
+    """
+
+    def __init__(
+        self, monitor: Monitor, shares: Shares, clock: Clock, metrics: Metrics, on_committed: Callable[[], None]
+    ) -> None:
+        self.problem: str | None = None
+        self._monitor = monitor
+        self._shares = shares
+        self._clock = clock
+        self._metrics = metrics
+        self._on_committed = on_committed
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def take(self, batch: Batch) -> None:
+        """Take a batch, for as long as its partition is ours."""
+        self._idle.clear()
+        pause = PAUSE_SECONDS_MIN
+        try:
+            while not self._stopping.is_set() and (batch.share is None or self._shares.holds(batch.share)):
+                if await self._tried(batch):
+                    return
+                await self._rest(pause)
+                pause = min(pause * 2, PAUSE_SECONDS_MAX)
+        finally:
+            self._idle.set()
+
+    async def stop(self, seconds: float) -> None:
+        """Take nothing more; let what is under way come to its end."""
+        self._stopping.set()
+        await self.settled(seconds)
+
+    async def settled(self, seconds: float) -> None:
+        """Wait until nothing is under way, but no longer than this."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("batch_still_under_way")
+
+    async def _tried(self, batch: Batch) -> bool:
+        """Whether there is nothing left to try."""
+        try:
+            await asyncio.to_thread(self._work, batch)
+        except FencedMonitor:
+            log.warning("monitor_fenced", partition=batch.share.partition if batch.share else None)
+            if batch.share is not None:
+                self._shares.again(batch.share)
+        except (Halted, OtherRules) as halt:
+            log.critical("partition_halted", trouble=str(halt))
+            if batch.share is not None:
+                batch.share.halted = str(halt)
+        except StoreUnavailable as error:
+            self._metrics.store_unavailable_total(NAME)
+            self._report(f"waiting for the database ({error})")
+            return False
+        except Exception as error:
+            log.error("batch_failed", exc_info=error)
+            self._report(f"failed with {type(error).__name__}, and tries again")
+            return False
+        else:
+            self.problem = None
+        return True
+
+    def _work(self, batch: Batch) -> None:
+        if batch.share is None:
+            while not self._stopping.is_set() and self._monitor.judge_again(self._clock.now()):
+                self._on_committed()
+            return
+        began = elapsed_seconds()
+        self._monitor.process(batch.entries, self._clock.now())
+        self._metrics.monitor_batch_seconds(elapsed_seconds() - began)
+        batch.share.commit(batch.entries[-1].position.offset + 1)
+        self._on_committed()
+
+    def _report(self, problem: str) -> None:
+        if self.problem is None:
+            log.error("monitor_in_trouble", trouble=problem)
+        self.problem = f"{NAME}: {problem}"
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass

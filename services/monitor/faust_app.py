@@ -1,0 +1,189 @@
+"""The monitor as a Faust worker: ``faust -A services.monitor.faust_app worker``, or ``toxwatch monitor``.
+
+Faust supervises and carries batches: the app, its services, the bounded channel and the agent. It neither reads Kafka nor keeps
+positions, since its own consumer loses events where something fails: a reader of ours reads, and the database owns the positions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Final
+
+import faust
+from faust.app.base import BootStrategy
+from mode import Service
+
+from services.clock.time_source import Clock, SystemClock
+from services.distributed import Preparation, parts_of, serve_metrics
+from services.log import topics
+from services.log.kafka_client import cluster_of
+from services.logs import configure_logs
+from services.loops import Loop
+from services.monitor.batch_taker import BatchTaker
+from services.monitor.batches import Batch, Shares
+from services.monitor.clinical_reader import ClinicalReader
+from services.monitor.monitor import Monitor
+from services.monitor.observed import Observed
+from services.runtime import Parts, relay_loop
+from services.settings import Settings, read_settings
+from services.steps import nothing
+
+#: Batches that wait for the agent: enough that it never waits, few enough that little is read in vain.
+WAITING_MAX: Final = 4
+#: How long the batch in hand, and leaving the group, may take once we are to stop.
+FINISH_SECONDS_MAX: Final = 5.0
+
+
+class WithoutKafka(BootStrategy):
+    """Faust starts neither consumer nor producer of its own, nor a web server."""
+
+    enable_kafka = False
+    enable_web = False
+
+
+class MonitorWorker(faust.Worker):
+    """Leaves the logs and the terminal to us."""
+
+    def __init__(self, *services: Any, **options: Any) -> None:
+        super().__init__(*services, **{**options, "override_logging": False, "redirect_stdouts": False})
+        self.spinner = None
+
+
+class MonitorApp(faust.App):
+    """An app that writes nothing to the disk. ``resources`` are let go of when it ends."""
+
+    BootStrategy = WithoutKafka
+
+    def __init__(self, name: str, resources: ExitStack, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._resources = resources
+
+    async def on_first_start(self) -> None:
+        """Make no directories: there are no tables."""
+
+    async def on_shutdown(self) -> None:
+        """Everything has stopped."""
+        await super().on_shutdown()
+        self._resources.close()
+
+
+class MonitorService(Service):
+    """Reads, and has judged, for as long as the worker runs."""
+
+    def __init__(self, parts: Parts, shares: Shares, **options: Any) -> None:
+        super().__init__(**options)
+        self._parts = parts
+        self._shares = shares
+        self._stopping = asyncio.Event()
+        self._preparation = Preparation(parts, activates=True)
+        self._relay: Loop = relay_loop(parts)
+        self._reader: ClinicalReader | None = None
+        self._running: list[asyncio.Task[None]] = []
+        self.taker: BatchTaker | None = None
+        self.channel: Any = None
+
+    async def on_start(self) -> None:
+        """Begin. The channel is open from now on: Faust opens it when its own consumer is ready, and it has none."""
+        self.channel.app.flow_control.resume()
+        self._running = [
+            asyncio.create_task(serve_metrics(self._parts, self._stopping, [self.problem])),
+            asyncio.create_task(self._work()),
+        ]
+        for task in self._running:
+            self.add_future(self._watched(task))
+
+    async def on_stop(self) -> None:
+        """Read nothing more, finish the batch in hand, leave the group."""
+        self._stopping.set()
+        if self.taker is not None:
+            await self.taker.stop(FINISH_SECONDS_MAX)
+        if self._reader is not None:
+            self._reader.stop()
+        if self._running:
+            await asyncio.wait(self._running, timeout=FINISH_SECONDS_MAX)
+        await asyncio.to_thread(self._relay.stop, FINISH_SECONDS_MAX)
+
+    def problem(self) -> str | None:
+        """Why events are not judged as they come, in sentences; None while they are."""
+        reader, taker = self._reader, self.taker
+        if reader is None or taker is None:
+            return f"monitor: {self._preparation.problem}"
+        said = [reader.problem, taker.problem, self._relay.trouble(), *(one.trouble for one in self._shares.all())]
+        return "; ".join(one for one in said if one is not None) or None
+
+    async def _work(self) -> None:
+        if not await self._preparation.done(self._stopping):
+            return
+        parts = self._parts
+        monitor = Monitor(
+            parts.database,
+            parts.protocol,
+            parts.settings.source,
+            Observed(parts.metrics, parts.clock),
+            parts.passing,
+            parts.clinical.partitions,
+        )
+        prefix = parts.settings.topic_prefix
+        self.taker = BatchTaker(monitor, self._shares, parts.clock, parts.metrics, self._relay.wake)
+        self._reader = ClinicalReader(
+            cluster_of(parts.settings),
+            topics.clinical(prefix),
+            f"{prefix}.monitor",
+            self._shares,
+            monitor.position,
+            self.channel.put,
+            self.taker.settled,
+        )
+        self._relay.start()
+        await self._reader.run()
+
+    async def _watched(self, task: asyncio.Task[None]) -> None:
+        """What ends by itself ends the worker, to be started again."""
+        await asyncio.shield(task)
+        if not self._stopping.is_set():
+            raise RuntimeError("a task of the worker has ended")
+
+
+def worker_app(
+    settings: Settings,
+    clock: Clock | None = None,
+    passing: Callable[[str], None] = nothing,
+    shares: Shares | None = None,
+) -> MonitorApp:
+    """The app, put together."""
+    resources = ExitStack()
+    parts = resources.enter_context(parts_of(settings, clock or SystemClock(), passing))
+    app = MonitorApp(
+        f"{settings.topic_prefix}-monitor",
+        resources,
+        broker=settings.log,
+        autodiscover=False,
+        stream_wait_empty=True,
+        topic_disable_leader=True,
+        Worker=MonitorWorker,
+    )
+    service = MonitorService(parts, shares or Shares())
+    service.channel = app.channel(maxsize=WAITING_MAX)
+
+    @app.agent(service.channel, name="judge")
+    async def judge(batches: Any) -> None:
+        async for batch in batches:
+            assert isinstance(batch, Batch)
+            assert service.taker is not None
+            await service.taker.take(batch)
+
+    app.service(service)  # type: ignore[arg-type]  # takes one that is made, too
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """``app``, for the ``faust`` command: put together when it is asked for, not when this is imported."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = read_settings()
+    configure_logs(settings.log_level)
+    app = worker_app(settings)
+    globals()["app"] = app
+    return app
