@@ -110,6 +110,8 @@ def test_what_is_declared_is_all_there_is() -> None:
     listed = {one.name for one in (*IN_PROCESS, *FROM_STORE)}
     assert listed == {each.name for each in vars(declarations).values() if isinstance(each, declarations.Declared)}
     read = {declared.name for declared, _ in READERS} | {"toxwatch_store_up", "toxwatch_clock_leap_seconds"}
+    # Of a log and a position, wherever the log is.
+    read |= {"toxwatch_log_lag_events", "toxwatch_alert_log_lag_events"}
     assert read == {one.name for one in FROM_STORE}
 
 

@@ -1,0 +1,169 @@
+"""Each safeguard taken out makes something fail: the fence, the knowledge of ids, the check that offsets follow each other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from sqlalchemy.exc import DBAPIError
+
+from projections.store import charts
+from projections.store.apply import Step
+from projections.store.database import Database
+from projections.store.schema import migrate
+from services.log import topics
+from services.log.kafka_client import Cluster
+from services.log.port import Entry, Position
+from services.log.topics import TopicAdmin, declared
+from services.monitor import monitor as monitor_module
+from services.monitor.batches import Batch, Shares
+from services.monitor.clinical_reader import ClinicalReader
+from services.monitor.monitor import FencedMonitor, Monitor
+from tests.brokers import Broker
+from tests.databases import new_postgresql_database
+from tests.monitor.deployment import PROTOCOL, SOURCE, Deployment
+from tests.monitor.events import sepsis, treated
+from tests.properties.stories import on
+
+WAIT_SECONDS = 30.0
+
+
+@pytest.fixture
+def deployment(postgresql: str) -> Iterator[Deployment]:
+    """One subject with a toxicity, in the log and not yet judged."""
+    with new_postgresql_database(postgresql) as url:
+        database = Database(url)
+        migrate(database)
+        made = Deployment(database)
+        made.receive([*treated("FR01-001"), sepsis("FR01-001", on(6))])
+        yield made
+        database.close()
+
+
+def _batch(deployment: Deployment) -> list[Entry]:
+    return deployment.log.read(0, 0, 100)
+
+
+def test_the_fence_keeps_out_who_comes_late(deployment: Deployment) -> None:
+    """What another has taken meanwhile is not taken again, and the position does not go back."""
+    deployment.run()
+    with pytest.raises(FencedMonitor):
+        deployment.monitor.process(_batch(deployment)[:2], deployment.clock.now())
+    assert deployment.monitor.position(0) == deployment.log.end(0)
+
+
+def test_without_the_fence_the_position_goes_back(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And everything behind it would be judged again, by two at a time."""
+    deployment.run()
+
+    def blind(connection: Any, consumer: str, partition: int, _expected: int, to: int) -> bool:
+        from sqlalchemy import update
+
+        from projections.store.tables import positions
+
+        here = (positions.c.consumer == consumer, positions.c.partition == partition)
+        connection.execute(update(positions).where(*here).values(next_offset=to))
+        return True
+
+    monkeypatch.setattr(monitor_module, "move_position", blind)
+    deployment.monitor.process(_batch(deployment)[:2], deployment.clock.now())
+    assert deployment.monitor.position(0) < deployment.log.end(0)
+
+
+def _twice(deployment: Deployment) -> None:
+    """The log as Kafka may have it: an entry stands there again, since its sender was not answered in time."""
+    entries = _batch(deployment)
+    again = Entry(Position(0, len(entries)), entries[-1].key, entries[-1].body)
+    Monitor(deployment.database, PROTOCOL, SOURCE).process([*entries, again], deployment.clock.now())
+
+
+def test_what_stands_twice_counts_once(deployment: Deployment) -> None:
+    """By its id."""
+    _twice(deployment)
+    told = [(one.data.case, one.data.revision) for one in deployment.told()]
+    assert len(told) == len(set(told))
+    assert told
+
+
+def test_without_the_ids_it_would_count_twice(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database itself would not have it: a second safeguard, that the first is not known to need."""
+    monkeypatch.setattr(Step, "_is_new", lambda *_: True)
+    monkeypatch.setattr(charts, "bodies_of", lambda *_: {})
+    with pytest.raises(DBAPIError):
+        _twice(deployment)
+
+
+class Reading:
+    """A reader on a topic whose one partition has a gap: the marker of somebody's transaction."""
+
+    def __init__(self, cluster: Cluster, prefix: str) -> None:
+        self.shares = Shares()
+        self.handed: list[Batch] = []
+        self.reader = ClinicalReader(
+            cluster, topics.clinical(prefix), f"{prefix}.x", self.shares, lambda _: 0, self._hand_on, self._settled
+        )
+
+    async def until(self, done: Any) -> None:
+        running = asyncio.create_task(self.reader.run())
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not done():
+                await asyncio.sleep(0.05)
+        self.reader.stop()
+        await running
+
+    @property
+    def offsets(self) -> list[int]:
+        return [entry.position.offset for batch in self.handed for entry in batch.entries]
+
+    async def _hand_on(self, batch: Batch) -> None:
+        self.handed.append(batch)
+
+    async def _settled(self, _seconds: float) -> None:
+        return
+
+
+@pytest.fixture
+def gap(broker: Broker) -> tuple[Cluster, str]:
+    """Offsets 0 and 2, with a marker between them."""
+    cluster, prefix = Cluster((broker.address,)), f"gap{os.getpid()}-{threading.get_native_id()}-{id(object())}"
+    TopicAdmin(cluster).create(declared(prefix, 1))
+    name = topics.clinical(prefix)
+    producer = Producer({"bootstrap.servers": str(cluster), "transactional.id": prefix})
+    producer.init_transactions(60)
+    for _ in range(2):
+        producer.begin_transaction()
+        producer.produce(name, b"{}", b"T/S-1")
+        producer.commit_transaction(60)
+    return cluster, prefix
+
+
+def _halted(reading: Reading) -> bool:
+    return any(share.halted is not None for share in reading.shares.all())
+
+
+def test_a_gap_halts_the_partition(gap: tuple[Cluster, str]) -> None:
+    """Nothing behind it is judged until a person has looked; and whoever asks is told."""
+    reading = Reading(*gap)
+    asyncio.run(reading.until(lambda: _halted(reading)))
+    assert 2 not in reading.offsets
+
+
+def test_without_the_check_the_gap_is_passed_over(gap: tuple[Cluster, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an entry that is missing would be missed by nobody."""
+
+    async def take(self: ClinicalReader, here: Any, records: Any) -> None:
+        share = self._shares.of(here.partition)
+        entries = [Entry(Position(here.partition, one.offset), "", one.value) for one in records]
+        with suppress(AssertionError):
+            await self._handed_on(Batch(share, entries))
+
+    monkeypatch.setattr(ClinicalReader, "_take", take)
+    reading = Reading(*gap)
+    asyncio.run(reading.until(lambda: 2 in reading.offsets))
+    assert not _halted(reading)
