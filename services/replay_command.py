@@ -15,6 +15,7 @@ from services.assessment.refusals import SOME_INPUT_REFUSED
 from services.assessment.writing import printable
 from services.clock.time_source import SystemClock
 from services.gateway.intake import Intake
+from services.gateway.intake_topics import load_intake_topics
 from services.gateway.resubmission import Resubmission, ResubmissionRefused
 from services.live_options import Config, Data, ProtocolInForce
 from services.log.opening import open_logs
@@ -61,8 +62,10 @@ def replay_letter(
                 _say(len(replay.replay(letter_id, by, now).taken))
             else:
                 intake = Intake(database, logs.clinical, trial, SystemClock(), settings.source)
+                topics = load_intake_topics(settings.intake)
                 try:
-                    result = Resubmission(database, intake, trial, settings.source).replay(letter_id, by, now)
+                    again = Resubmission(database, intake, trial, settings.source, topics)
+                    result = again.replay(letter_id, by, now)
                 except ResubmissionRefused as refused:
                     typer.echo(printable(f"toxwatch: {refused}"), err=True)
                     raise typer.Exit(SOME_INPUT_REFUSED) from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError
@@ -15,6 +16,7 @@ from projections.store.database import Database
 from projections.store.tables import api_keys, dead_letters
 from services.gateway.caller import Caller
 from services.gateway.intake import REFUSED, Intake, Result, Submission
+from services.gateway.intake_topics import IntakeTopic
 from services.gateway.messages import Message, message_again
 
 
@@ -23,9 +25,17 @@ class ResubmissionRefused(ToxwatchError):  # noqa: N818 - reads better where it 
 
 
 class Resubmission:
-    """Sends parked input through the intake again."""
+    """Sends parked input through the intake again. ``topics`` are those that outside producers write to now."""
 
-    def __init__(self, database: Database, intake: Intake, protocol: Protocol, source: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        intake: Intake,
+        protocol: Protocol,
+        source: str,
+        topics: Iterable[IntakeTopic] = (),
+    ) -> None:
+        self._topics = {topic.sender: topic for topic in topics}
         self._database = database
         self._intake = intake
         self._protocol = protocol
@@ -40,18 +50,25 @@ class Resubmission:
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
             if letter is None or letter.state != parking.PARKED or letter.origin != parking.GATEWAY:
                 raise parking.LetterError(f"dead letter {letter_id} is none that the gateway has parked")
-            key = connection.execute(select(api_keys).where(api_keys.c.id == letter.sender)).one_or_none()
-        if key is None:
-            raise ResubmissionRefused(f"the key {letter.sender!r} that it came with is not known here")
-        if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
-            raise ResubmissionRefused(f"the key {letter.sender!r} that it came with was revoked, or has expired")
-        caller = Caller(key.id, key.role, key.site)
-        result = self._intake.take([Submission(caller, [_message(letter)])]).results[0][0]
+            submission = self._submission(connection, letter, now)
+        result = self._intake.take([submission]).results[0][0]
         if result.status == REFUSED:
             raise ResubmissionRefused(f"it is refused again: {result.error}")
         with self._database.writing() as connection:
             parking.close_replayed(connection, self._protocol, self._source, [letter_id], by, now)
         return result
+
+    def _submission(self, connection: Connection, letter: Row[Any], now: Instant) -> Submission:
+        message = _message(letter)
+        topic = self._topics.get(letter.sender)
+        if topic is not None:
+            return Submission(topic.caller(message), [topic.checked(message)])
+        key = connection.execute(select(api_keys).where(api_keys.c.id == letter.sender)).one_or_none()
+        if key is None:
+            raise ResubmissionRefused(f"the key or topic {letter.sender!r} that it came with is not known here")
+        if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+            raise ResubmissionRefused(f"the key {letter.sender!r} that it came with was revoked, or has expired")
+        return Submission(Caller(key.id, key.role, key.site), [message])
 
 
 def _message(letter: Row[Any]) -> Message:

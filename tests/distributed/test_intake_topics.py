@@ -66,7 +66,7 @@ def _await(fleet: Fleet, taken: set[str], parked: dict[str, str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("distributed")
-def test_outside_producers_are_taken_with_the_same_checks(gateway: Fleet) -> None:
+def test_outside_producers_are_taken_with_the_same_checks(gateway: Fleet, tmp_path: Path) -> None:
     """kcat and librdkafka, structured and binary, in transactions and not; what may not be written is parked."""
     name = topics.intake(gateway.prefix, "central-lab")
     enrolled, given = treated("FR01-001")
@@ -102,6 +102,14 @@ def test_outside_producers_are_taken_with_the_same_checks(gateway: Fleet) -> Non
     producer.produce(desk, _raw(enrolled, id="not-the-sponsors", source="urn:sponsor:clb:safety"))
     assert producer.flush(30) == 0
     _await(gateway, taken | {"v-2", "v-3"}, {**parked, "not-the-sponsors": "topic:safety-desk outside-authority"})
+
+    letters = gateway.command("dead-letters", "list", "--format", "json").json
+    (number,) = (letter["id"] for letter in letters if letter["event_id"] == "not-its-site")
+    assert gateway.command("dead-letters", "replay", str(number)).code == 2
+    (tmp_path / "intake.toml").write_text(FILE.replace('"FR02"', '"FR03"'))
+    replayed = gateway.command("dead-letters", "replay", str(number))
+    assert replayed.code == 2, "its source still belongs to another site"
+    assert "source" in replayed.err
 
 
 @pytest.mark.slow
