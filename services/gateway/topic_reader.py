@@ -19,6 +19,7 @@ from services.gateway.intake_topics import IntakeTopic
 from services.gateway.messages import Message, message_again
 from services.log import topics
 from services.log.kafka_client import Cluster, LogUnavailable
+from services.log.kafka_connecting import connected
 from services.loops import LoopEnded
 
 TAKEN_AT_ONCE_MAX: Final = 500
@@ -65,8 +66,10 @@ class TopicReader:
     def _partitions(self) -> list[int]:
         try:
             if self._consumer is None:
-                self._consumer = KafkaConsumer(
-                    **self._cluster.options(ANSWER_SECONDS),
+                self._consumer = connected(
+                    KafkaConsumer,
+                    self._cluster,
+                    ANSWER_SECONDS,
                     metrics_enabled=False,
                     enable_auto_commit=False,
                     auto_offset_reset="none",

@@ -20,6 +20,7 @@ from events.dates import Instant
 from events.errors import ToxwatchError
 from services.clock.time_source import elapsed_seconds
 from services.log.kafka_client import Cluster, LogUnavailable
+from services.log.kafka_connecting import connected
 from services.log.partitioning import partition_of
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import stamp
@@ -149,8 +150,10 @@ class KafkaLog:
 
     def _open_producer(self) -> Any:
         if self._producer is None:
-            self._producer = KafkaProducer(
-                **self._cluster.options(ANSWER_SECONDS),
+            self._producer = connected(
+                KafkaProducer,
+                self._cluster,
+                ANSWER_SECONDS,
                 metrics_enabled=False,
                 acks="all",
                 enable_idempotence=True,
@@ -164,8 +167,10 @@ class KafkaLog:
 
     def _open_consumer(self) -> Any:
         if self._consumer is None:
-            self._consumer = KafkaConsumer(
-                **self._cluster.options(ANSWER_SECONDS),
+            self._consumer = connected(
+                KafkaConsumer,
+                self._cluster,
+                ANSWER_SECONDS,
                 metrics_enabled=False,
                 enable_auto_commit=False,
                 auto_offset_reset="none",

@@ -41,7 +41,7 @@ class Cluster:
             found.update(sasl_mechanism=MECHANISM, sasl_plain_username=self.username, sasl_plain_password=self.password)
         return found
 
-    def options(self, seconds: float = 5.0) -> dict[str, Any]:
+    def options(self, seconds: float) -> dict[str, Any]:
         """The options of a client of kafka-python that waits so long for an answer."""
         waits = int(seconds * 1000)
         return {

@@ -15,7 +15,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaError
 
 from services.log.kafka_client import Cluster, LogUnavailable
+from services.log.kafka_connecting import connected
 
+ANSWER_SECONDS: Final = 5.0
 DAY_MS: Final = 24 * 3600 * 1000
 REPLICAS_MAX: Final = 3
 #: Letters hold bytes that may have to be erased (``dead-letters delete``): their copies in the topic must end by themselves.
@@ -101,7 +103,7 @@ class TopicAdmin:
 
     def _client(self) -> Any:
         try:
-            return KafkaAdminClient(**self._cluster.options())
+            return connected(KafkaAdminClient, self._cluster, ANSWER_SECONDS)
         except KafkaError as error:
             raise LogUnavailable(f"the brokers at {self._cluster} cannot be asked: {type(error).__name__}") from error
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import threading
 import time
-import warnings
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from services.log.kafka_client import Cluster, LogUnavailable
 from services.log.partitioning import partition_of
 from services.log.port import NewEntry, Position
 from services.log.topics import TopicAdmin, declared
-from tests.brokers import kafka_broker
+from tests.brokers import free_port, kafka_broker
 from tests.log.conftest import PARTITIONS
 
 NO_TRANSACTION: Connection = None  # type: ignore[assignment]
@@ -167,10 +165,17 @@ def test_brokers_that_are_down_are_waited_for() -> None:
             assert (found[0], found[-1]) == (1, 3)
         finally:
             log.close()
-            # kafka-python forgets the sockets of connections that were never made.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResourceWarning)
-                gc.collect()
+
+
+def test_an_outage_leaves_nothing_behind() -> None:
+    """However long it lasts, and however often it was tried meanwhile: each try would leave a thread with its sockets."""
+    log = KafkaLog(Cluster((f"127.0.0.1:{free_port()}",)), "any", "clinical")
+    before = threading.active_count()
+    for _ in range(2):
+        with pytest.raises(LogUnavailable):
+            log.end(0)
+    log.close()
+    assert threading.active_count() <= before
 
 
 def test_a_topic_that_nobody_made_is_said(cluster: Cluster) -> None:
