@@ -51,6 +51,12 @@ def move_position(connection: Connection, consumer: str, partition: int, expecte
     return moved.rowcount == 1
 
 
+def begin_positions(connection: Connection, consumer: str, partitions: int) -> None:
+    """Have a position for every partition, so that it can be locked before anything was read."""
+    rows = [{"consumer": consumer, "partition": partition, "next_offset": 0} for partition in range(partitions)]
+    insert_new(connection, positions, rows)
+
+
 def hold_positions(connection: Connection, consumer: str) -> None:
     """Keep the consumer, however many processes it is, from moving on until this transaction ends."""
     held = select(positions.c.partition).where(positions.c.consumer == consumer).order_by(positions.c.partition)
