@@ -86,7 +86,7 @@ class System:
         prepare(parts)
         metrics.registry.register(StoreCollector(database, clock, clinical, alerts))
         self.stopping = asyncio.Event()
-        self._dispatcher = dispatcher_of(parts, recipients, console)
+        self._dispatcher = dispatcher_of(parts, recipients, console, is_alone=True)
         self._relay = relay_loop(parts, self._dispatcher.wake)
         self._monitor = _monitor_loop(parts, self._relay.wake)
         self._clock = clock_loop(parts, self._monitor.wake)
@@ -174,7 +174,9 @@ def store_loop(parts: Parts) -> Loop:
     return Loop("store", work, lambda: PROBE_SECONDS, parts.metrics.store_unavailable_total)
 
 
-def dispatcher_of(parts: Parts, recipients: Recipients, console: TextIO | None = None) -> Dispatcher:
+def dispatcher_of(
+    parts: Parts, recipients: Recipients, console: TextIO | None = None, *, is_alone: bool = False
+) -> Dispatcher:
     """Tells whoever has to be told."""
     return Dispatcher(
         parts.database,
@@ -187,6 +189,7 @@ def dispatcher_of(parts: Parts, recipients: Recipients, console: TextIO | None =
         parts.metrics,
         parts.passing,
         console=console,
+        is_alone=is_alone,
     )
 
 

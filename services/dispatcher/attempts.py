@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, literal_column, select, update
 
 from events.dates import Instant
 from projections.store.database import upsert
 from projections.store.tables import deliveries, delivery_attempts, disabled_channels
+from services.dispatcher import ledger
 from services.dispatcher.channels.port import Outcome
-from services.dispatcher.delivery import CHANNEL_DISABLED, DELIVERED, WAITING, Delivery
-
-#: What an attempt is before its outcome is known, and stays if we are stopped in it.
-STARTED: Final = "started"
+from services.dispatcher.delivery import CHANNEL_DISABLED, DELIVERED, STARTED, WAITING, Delivery
 
 
 class Begun(NamedTuple):
@@ -23,8 +21,15 @@ class Begun(NamedTuple):
     thread: str | None
 
 
-def begin(connection: Connection, delivery: Delivery, now: Instant, next_attempt_at: Instant) -> Begun | None:
-    """Write down that it is tried now. None: it is no longer waiting, or somebody else tries it."""
+def begin(
+    connection: Connection, delivery: Delivery, now: Instant, next_attempt_at: Instant, under_way_since: Instant
+) -> Begun | None:
+    """Write down that it is tried now. None: it is no longer waiting, or another dispatcher tries it or its neighbour."""
+    line = select(deliveries.c.id).where(*ledger.on_line(delivery)).order_by(deliveries.c.id)
+    # Two that begin two revisions at the same moment would not see each other.
+    connection.execute(line.with_for_update())
+    if connection.scalar(select(ledger.may_be_under_way(under_way_since)).where(deliveries.c.id == delivery.id)):
+        return None
     number = delivery.attempts + 1
     counted = connection.execute(
         update(deliveries)
@@ -43,9 +48,7 @@ def begin(connection: Connection, delivery: Delivery, now: Instant, next_attempt
     first = (
         select(deliveries.c.id)
         .where(
-            deliveries.c.alert_id == delivery.alert_id,
-            deliveries.c.recipient == delivery.recipient,
-            deliveries.c.channel == delivery.channel,
+            *ledger.on_line(delivery),
             deliveries.c.revision < delivery.revision,
             deliveries.c.attempts > literal_column("0"),
         )

@@ -22,6 +22,9 @@ SETTLED: Final = "settled"
 CHANNEL_DISABLED: Final = "channel-disabled"
 UNROUTABLE: Final = "unroutable"
 
+#: What an attempt is before its outcome is known, and stays if we are stopped in it.
+STARTED: Final = "started"
+
 #: Somebody still has to be told.
 UNFINISHED: Final[frozenset[State]] = frozenset({WAITING, CHANNEL_DISABLED})
 

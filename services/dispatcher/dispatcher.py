@@ -40,6 +40,7 @@ log = structlog.get_logger()
 class Dispatcher:
     """One task of the process; its database work is done in threads. Tries again whatever fails, and never gives up.
 
+    Several may work on one database; ``is_alone`` says that no other does, so that what a crash has cut off is repeated at once.
     ``problem`` says what keeps it from working now, for those who ask whether it is ready.
     """
 
@@ -56,6 +57,7 @@ class Dispatcher:
         passing: Callable[[str], None] = nothing,
         *,
         console: TextIO | None = None,
+        is_alone: bool = False,
     ) -> None:
         observer = observer or Unobserved()
         self._database = database
@@ -68,7 +70,14 @@ class Dispatcher:
         self._watch = UndeliveredWatch(database, protocol, clock, source, passing)
         self._channels = open_channels(recipients, console or sys.stderr, time_source.now)
         self._sender = Sender(
-            database, clock, recipients, self._channels, lambda alert_id: self._link + alert_id, observer, passing
+            database,
+            clock,
+            recipients,
+            self._channels,
+            lambda alert_id: self._link + alert_id,
+            observer,
+            passing,
+            is_alone=is_alone,
         )
         self._under_way: dict[asyncio.Task[None], Delivery] = {}
         self._woken = asyncio.Event()
@@ -147,7 +156,9 @@ class Dispatcher:
                 free = config.concurrency - len(busy)
                 if free > 0 and channel not in disabled:
                     # Each one under way holds back at most one newer revision of the same alert.
-                    rows = ledger.due(connection, channel, now, free + len(busy), busy)
+                    rows = ledger.due(
+                        connection, channel, now, free + len(busy), busy, self._sender.under_way_since(channel, now)
+                    )
                     found += [row for row in rows if row.line not in busy_lines][:free]
             upcoming = ledger.next_due(connection, now)
         pause = POLL_SECONDS if upcoming is None else min(POLL_SECONDS, self._clock.seconds_until(upcoming))

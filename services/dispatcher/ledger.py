@@ -23,9 +23,9 @@ from sqlalchemy import (
 from events.dates import Instant
 from projections.folds.system_alerts import UNDELIVERED
 from projections.store.database import insert_new, pieces
-from projections.store.tables import alert_events, alerts, deliveries, disabled_channels
+from projections.store.tables import alert_events, alerts, deliveries, delivery_attempts, disabled_channels
 from projections.store.told import OPEN
-from services.dispatcher.delivery import CHANNEL_DISABLED, Delivery, State
+from services.dispatcher.delivery import CHANNEL_DISABLED, STARTED, Delivery, State
 from services.dispatcher.notice import Notice
 
 # As a literal: an index over the waiting rows serves only a statement that says "waiting" itself.
@@ -63,6 +63,15 @@ def history_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, li
     return found
 
 
+def on_line(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
+    """The rows of its line: of the same alert, to the same recipient over the same channel."""
+    return (
+        deliveries.c.alert_id == delivery.alert_id,
+        deliveries.c.recipient == delivery.recipient,
+        deliveries.c.channel == delivery.channel,
+    )
+
+
 def add(connection: Connection, rows: Iterable[Delivery]) -> None:
     """Write new rows; those that are there stay."""
     written = [
@@ -84,17 +93,36 @@ def unfinished(connection: Connection) -> list[Delivery]:
     return [_delivery(row) for row in connection.execute(wanted.with_for_update())]
 
 
-def due(connection: Connection, channel: str, now: Instant, limit: int, busy: Sequence[str]) -> list[Delivery]:
-    """What is to be sent over a channel now, the urgent first, save the rows that are ``busy`` already."""
+def due(
+    connection: Connection, channel: str, now: Instant, limit: int, busy: Sequence[str], under_way_since: Instant
+) -> list[Delivery]:
+    """What is to be sent over a channel now, the urgent first, save the rows that are ``busy`` already.
+
+    An attempt of another dispatcher that began after ``under_way_since`` may not have ended: nothing else goes on its line.
+    """
     wanted = (
         select(deliveries)
         .where(_IS_WAITING, deliveries.c.next_attempt_at <= now, deliveries.c.channel == channel)
+        .where(~may_be_under_way(under_way_since))
         .order_by(_RANK, deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(limit)
     )
     if busy:
         wanted = wanted.where(deliveries.c.id.not_in(busy))
     return [_delivery(row) for row in connection.execute(wanted)]
+
+
+def may_be_under_way(since: Instant) -> ColumnElement[bool]:
+    """Whether an attempt on the line of a delivery, of this or another revision, began after ``since`` and has no outcome."""
+    other = deliveries.alias()
+    return exists().where(
+        other.c.alert_id == deliveries.c.alert_id,
+        other.c.recipient == deliveries.c.recipient,
+        other.c.channel == deliveries.c.channel,
+        delivery_attempts.c.delivery_id == other.c.id,
+        delivery_attempts.c.outcome == STARTED,
+        delivery_attempts.c.at > since,
+    )
 
 
 def next_due(connection: Connection, now: Instant) -> Instant | None:

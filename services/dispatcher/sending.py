@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from events.dates import Instant
+from events.dates import FAR_PAST, Instant
 from projections.store.database import Database, StoreUnavailable
 from services.clock.time_source import Clock
 from services.dispatcher import attempts
@@ -27,6 +27,8 @@ from services.dispatcher.routing import Directory
 
 #: How long we wait before we try to write again what could not be written (real seconds).
 WRITE_AGAIN_SECONDS: Final = 1.0
+#: How long an attempt may last beyond its channel's timeout: to say goodbye, and to be written down.
+BEYOND_TIMEOUT_SECONDS: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -55,6 +57,8 @@ class Sender:
         link: Callable[[str], str],
         observer: Observer,
         passing: Callable[[str], None],
+        *,
+        is_alone: bool,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -64,7 +68,14 @@ class Sender:
         self._link = link
         self._observer = observer
         self._passing = passing
+        #: Alone on the database, whatever was begun before us has ended, one way or the other.
+        self._others_ended_at = clock.now() if is_alone else FAR_PAST
         self._stages: Final[tuple[Stage, ...]] = (self._begin, self._send, self._record)
+
+    def under_way_since(self, channel: str, now: Instant) -> Instant:
+        """Of attempts over the channel that have no outcome, those begun after this instant may be under way elsewhere."""
+        lasting = clock_span(self._clock, self._recipients.channels[channel].timeout + BEYOND_TIMEOUT_SECONDS)
+        return max(now - lasting, self._others_ended_at)
 
     async def attempt(self, delivery: Delivery) -> None:
         """Try once. What the receiver or the database does raises nothing here."""
@@ -127,7 +138,7 @@ class Sender:
         # Should we be killed in the attempt, the wait is as after a failure: what kills us is not tried in a tight loop.
         again = now + self._pause(delivery, delivery.attempts + 1, None)
         with self._database.writing() as connection:
-            begun = attempts.begin(connection, delivery, now, again)
+            begun = attempts.begin(connection, delivery, now, again, self.under_way_since(delivery.channel, now))
             self._passing("delivery.beginning-written")
         return begun
 

@@ -42,6 +42,8 @@ class Desk:
         recipients: Recipients,
         passing: Callable[[str], None] = nothing,
         measured: Measured | None = None,
+        *,
+        is_alone: bool = True,
     ) -> None:
         self.trial = trial
         self.console = io.StringIO()
@@ -57,6 +59,7 @@ class Desk:
             self.measured,
             passing,
             console=self.console,
+            is_alone=is_alone,
         )
 
     async def comes_to(self, condition: Callable[[], bool], seconds: float = 10.0, tick: int = 0) -> None:
@@ -90,10 +93,15 @@ class Desk:
 
 @asynccontextmanager
 async def at_work(
-    trial: Trial, recipients: Recipients, passing: Callable[[str], None] = nothing, measured: Measured | None = None
+    trial: Trial,
+    recipients: Recipients,
+    passing: Callable[[str], None] = nothing,
+    measured: Measured | None = None,
+    *,
+    is_alone: bool = True,
 ) -> AsyncIterator[Desk]:
     """A dispatcher that works, and is stopped in order."""
-    desk = Desk(trial, recipients, passing, measured)
+    desk = Desk(trial, recipients, passing, measured, is_alone=is_alone)
     stop = asyncio.Event()
     running = asyncio.create_task(desk.dispatcher.run(stop))
     try:

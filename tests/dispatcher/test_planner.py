@@ -145,7 +145,7 @@ def test_what_is_asked_twice_a_second_is_found_by_an_index(tmp_path: Path) -> No
             if "FROM deliveries" in sql:
                 asked.append(sql)
 
-        ledger.due(connection, "hook", 0, 5, [])
+        ledger.due(connection, "hook", 0, 5, [], 0)
         ledger.next_due(connection, 0)
         ledger.late(connection, 0)
         event.remove(connection, "before_cursor_execute", _keep)
