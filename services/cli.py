@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 some input was refused, 64 wrong usage.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def create_app() -> typer.Typer:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    _say_everything()
     try:
         code = create_app()(standalone_mode=False)
     except typer.TyperException as error:
@@ -85,6 +87,13 @@ def main() -> NoReturn:
         typer.echo(f"toxwatch: {error}", err=True)
         sys.exit(FAILED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_everything() -> None:
+    """A terminal that has no sign for "at least" is given an escape: half an answer and a traceback would be worse."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

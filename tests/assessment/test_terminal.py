@@ -120,3 +120,16 @@ def test_the_program_exits_with_the_code_of_the_command(log: str, tmp_path: Path
     ):
         with program(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             assert process.wait(DONE_SECONDS) == code, arguments
+
+
+def test_what_a_terminal_cannot_write_is_escaped(log: str) -> None:
+    """In an encoding without the sign for "at least", the answer is whole."""
+    arguments = ("explain", log, "--as-of", AS_OF, "--subject", "FR01-001", "--case", "ae:AE-1")
+    said = {}
+    for encoding in ("ascii", "utf-8"):
+        with program(*arguments, environment={"PYTHONIOENCODING": encoding}, stdout=subprocess.PIPE) as process:
+            out, _ = process.communicate(timeout=DONE_SECONDS)
+        assert process.returncode == 0
+        said[encoding] = out.decode(encoding)
+    assert "≥" in said["utf-8"]
+    assert said["ascii"] == said["utf-8"].encode("ascii", "backslashreplace").decode()
