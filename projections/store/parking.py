@@ -243,7 +243,7 @@ def _open_again(connection: Connection, letters: dict[int, NewLetter], now: Inst
     for number, letter in letters.items():
         values = _row(letter.fingerprint, letter, 0, now)
         del values["times"]
-        closed: dict[str, object] = {"closed_at": None, "closed_by": None, "closed_why": None}
+        closed: dict[str, object] = {"closed_at": None, "closed_by": None, "closed_why": None, "sent_offset": None}
         connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(**values, **closed))
 
 

@@ -238,6 +238,9 @@ cohorts: Final = Table(
 
 # --- Told: the alert outbox, which is the alert history too, and the newest revision of each alert. ----------------------------
 
+#: What a relay has still to carry to its topic.
+IS_UNSENT: Final = text("sent_offset IS NULL")
+
 #: ``seq`` orders what waits for the relay; ``sent_offset`` is its place in the alert log.
 alert_events: Final = Table(
     "alert_events",
@@ -257,12 +260,7 @@ alert_events: Final = Table(
     Column("body", LargeBinary, nullable=False),
     Column("sent_partition", Integer, nullable=True),
     Column("sent_offset", BigInteger, nullable=True),
-    Index(
-        "ix_alert_events_unsent",
-        "seq",
-        sqlite_where=text("sent_offset IS NULL"),
-        postgresql_where=text("sent_offset IS NULL"),
-    ),
+    Index("ix_alert_events_unsent", "seq", sqlite_where=IS_UNSENT, postgresql_where=IS_UNSENT),
     Index("ix_alert_events_alert", "alert_id", "revision"),
     sqlite_autoincrement=True,
 )
@@ -290,6 +288,7 @@ alerts: Final = Table(
 IS_URGENT: Final = text("is_severe AND state = 'parked'")
 
 #: Refused or parked input with its bytes. The same bytes from the same sender again only count up ``times``.
+#: ``sent_offset`` is its place in the topic of dead letters (Kafka).
 dead_letters: Final = Table(
     "dead_letters",
     metadata,
@@ -318,9 +317,11 @@ dead_letters: Final = Table(
     Column("closed_at", Micros, nullable=True),
     Column("closed_by", Text, nullable=True),
     Column("closed_why", Text, nullable=True),
+    Column("sent_offset", BigInteger, nullable=True),
     Index("ix_dead_letters_subject", "subject", "state"),
     Index("ix_dead_letters_record", "subject", "record_kind", "record_id"),
     Index("ix_dead_letters_urgent", "source", "event_id", sqlite_where=IS_URGENT, postgresql_where=IS_URGENT),
+    Index("ix_dead_letters_unsent", "id", sqlite_where=IS_UNSENT, postgresql_where=IS_UNSENT),
     sqlite_autoincrement=True,
 )
 

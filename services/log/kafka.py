@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 from sqlalchemy import Connection
 
@@ -20,14 +20,11 @@ from events.dates import Instant
 from events.errors import ToxwatchError
 from services.clock.time_source import elapsed_seconds
 from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.kafka_connecting import connected
+from services.log.kafka_connecting import ANSWER_SECONDS, SECONDS_MAX, connected, durable_producer
 from services.log.partitioning import partition_of
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import stamp
 
-#: How long an append or a read may take; its caller holds a transaction open meanwhile.
-SECONDS_MAX: Final = 8.0
-ANSWER_SECONDS: Final = 4.0
 CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
 _ATTRIBUTE: Final = "ce_"
 
@@ -150,19 +147,7 @@ class KafkaLog:
 
     def _open_producer(self) -> Any:
         if self._producer is None:
-            self._producer = connected(
-                KafkaProducer,
-                self._cluster,
-                ANSWER_SECONDS,
-                metrics_enabled=False,
-                acks="all",
-                enable_idempotence=True,
-                delivery_timeout_ms=int(SECONDS_MAX * 1000),
-                max_block_ms=int(ANSWER_SECONDS * 1000),
-                batch_size=256 * 1024,
-                linger_ms=1,
-                allow_auto_create_topics=False,
-            )
+            self._producer = durable_producer(self._cluster)
         return self._producer
 
     def _open_consumer(self) -> Any:

@@ -25,6 +25,9 @@ DEAD_LETTERS_MS: Final = 30 * DAY_MS
 FOR_EVER: Final[Mapping[str, str]] = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 #: An event of 256 KiB with its stamp and its headers fits.
 _ALL: Final[Mapping[str, str]] = {"max.message.bytes": "1048588"}
+#: What was refused may be as large as a request, just because it is too large.
+LETTER_BYTES_MAX: Final = 11 * 1024 * 1024
+_LETTERS: Final[Mapping[str, str]] = {"max.message.bytes": str(LETTER_BYTES_MAX)}
 
 
 def clinical(prefix: str) -> str:
@@ -58,11 +61,11 @@ class Topic:
 
 def declared(prefix: str, partitions: int, intakes: Iterable[str] = ()) -> list[Topic]:
     """Every topic of a deployment. The alert log has one partition: it is small, and is read in the order of what happened."""
-    letters = {"retention.ms": str(DEAD_LETTERS_MS), "cleanup.policy": "delete"}
+    letters = {"retention.ms": str(DEAD_LETTERS_MS), "cleanup.policy": "delete", **_LETTERS}
     return [
         Topic(clinical(prefix), partitions, {**_ALL, **FOR_EVER}),
         Topic(alerts(prefix), 1, {**_ALL, **FOR_EVER}),
-        Topic(dead_letters(prefix), 1, {**_ALL, **letters}),
+        Topic(dead_letters(prefix), 1, letters),
         *(Topic(intake(prefix, name), 1, {**_ALL, **FOR_EVER}) for name in sorted(intakes)),
     ]
 

@@ -19,14 +19,16 @@ from services.clock.time_source import Clock, SystemClock
 from services.distributed import Preparation, parts_of, serve_metrics
 from services.log import topics
 from services.log.kafka_client import cluster_of
+from services.log.letter_topic import LetterTopic
 from services.logs import configure_logs
 from services.loops import Loop
 from services.monitor.batch_taker import BatchTaker
 from services.monitor.batches import Batch, Shares
 from services.monitor.clinical_reader import ClinicalReader
+from services.monitor.letter_relay import LetterRelay
 from services.monitor.monitor import Monitor
 from services.monitor.observed import Observed
-from services.runtime import Parts, relay_loop
+from services.runtime import IDLE_SECONDS, Parts, relay_loop
 from services.settings import Settings, read_settings
 from services.steps import nothing
 
@@ -79,6 +81,8 @@ class MonitorService(Service):
         self._stopping = asyncio.Event()
         self._preparation = Preparation(parts, activates=True)
         self._relay: Loop = relay_loop(parts)
+        self._letter_topic = LetterTopic(cluster_of(parts.settings), topics.dead_letters(parts.settings.topic_prefix))
+        self._letters = _letters_loop(parts, self._letter_topic)
         self._reader: ClinicalReader | None = None
         self._running: list[asyncio.Task[None]] = []
         self.taker: BatchTaker | None = None
@@ -103,14 +107,17 @@ class MonitorService(Service):
             self._reader.stop()
         if self._running:
             await asyncio.wait(self._running, timeout=FINISH_SECONDS_MAX)
-        await asyncio.to_thread(self._relay.stop, FINISH_SECONDS_MAX)
+        ending = (asyncio.to_thread(loop.stop, FINISH_SECONDS_MAX) for loop in (self._relay, self._letters))
+        await asyncio.gather(*ending)
+        self._letter_topic.close()
 
     def problem(self) -> str | None:
         """Why events are not judged as they come, in sentences; None while they are."""
         reader, taker = self._reader, self.taker
         if reader is None or taker is None:
             return f"monitor: {self._preparation.problem}"
-        said = [reader.problem, taker.problem, self._relay.trouble(), *(one.trouble for one in self._shares.all())]
+        loops = [self._relay.trouble(), self._letters.trouble()]
+        said = [reader.problem, taker.problem, *loops, *(one.trouble for one in self._shares.all())]
         return "; ".join(one for one in said if one is not None) or None
 
     async def _work(self) -> None:
@@ -137,6 +144,7 @@ class MonitorService(Service):
             self.taker.settled,
         )
         self._relay.start()
+        self._letters.start()
         await self._reader.run()
 
     async def _watched(self, task: asyncio.Task[None]) -> None:
@@ -144,6 +152,12 @@ class MonitorService(Service):
         await asyncio.shield(task)
         if not self._stopping.is_set():
             raise RuntimeError("a task of the worker has ended")
+
+
+def _letters_loop(parts: Parts, topic: LetterTopic) -> Loop:
+    """Carries parked letters to their topic."""
+    relay = LetterRelay(parts.database, topic, parts.settings.source)
+    return Loop("letters", lambda: relay.relay() > 0, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
 
 def worker_app(

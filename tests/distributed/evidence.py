@@ -22,6 +22,7 @@ from tests.crash import checks
 from tests.crash.evidence import Evidence
 from tests.crash.load import Book
 from tests.distributed.fleet import Fleet
+from tests.distributed.letter_topic import carried
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,18 @@ def messages_repeat_only_after_a_fault(evidence: FleetEvidence) -> Iterator[str]
     yield from (f"{key} came under {len(found)} ids" for key, found in ids.items() if len(found) > 1)
 
 
+def letters_are_in_the_topic(evidence: FleetEvidence) -> Iterator[str]:
+    """Each with its bytes; perhaps twice, under one key."""
+    found = carried(evidence.its.cluster, evidence.its.prefix)
+    there = {one.letter: one.value for one in found}
+    for letter in evidence.letters:
+        if there.pop(letter.id, None) != letter.raw:
+            yield f"dead letter {letter.id} is not in the topic as it is in the table"
+    yield from (f"there is no dead letter {number}, and it is in the topic" for number in there)
+    if len({one.key for one in found}) != len(evidence.letters):
+        yield "letters have more than one key, or one key"
+
+
 def the_monitor_parked_nothing(evidence: FleetEvidence) -> Iterator[str]:
     """Whatever is refused is refused at the gateway; the log holds nothing that the monitor has to put aside."""
     for letter in evidence.letters:
@@ -159,6 +172,7 @@ CHECKS: tuple[Callable[[Any], Iterator[str]], ...] = (
     the_alert_log_is_the_history,
     checks.the_history_is_what_the_log_tells,
     checks.what_is_refused_is_parked,
+    letters_are_in_the_topic,
     the_monitor_parked_nothing,
     checks.messages_are_in_the_ledger,
     messages_repeat_only_after_a_fault,

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from events.dates import MINUTE
 from projections.store.database import Database
 from projections.store.generation import current_generation, next_offset
-from projections.store.tables import alert_events, deadlines, deliveries
+from projections.store.tables import alert_events, dead_letters, deadlines, deliveries
 from services.clock import time_source
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.log import topics
@@ -60,6 +60,11 @@ def _left(database: Database, logs: dict[str, KafkaLog], until: int, with_due: b
         unsent = connection.scalar(select(func.count()).where(alert_events.c.sent_offset.is_(None)))
         if unsent:
             yield f"{unsent} alert events wait for the relay"
+        letters = connection.scalar(
+            select(func.count()).select_from(dead_letters).where(dead_letters.c.sent_offset.is_(None))
+        )
+        if letters:
+            yield f"{letters} letters wait for theirs"
         waiting = connection.scalar(
             select(func.count()).where(deliveries.c.state == "waiting", deliveries.c.not_before <= until)
         )
