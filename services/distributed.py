@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -23,6 +24,7 @@ from services.gateway.intake import Intake
 from services.gateway.intake_topics import load_intake_topics
 from services.gateway.topic_reader import TopicReader
 from services.health import Check, clock_is_believed, create_metrics_app, database_answers, log_is_not_ahead
+from services.log import topics
 from services.log.kafka_client import cluster_of
 from services.log.opening import open_logs
 from services.loops import Loop
@@ -31,13 +33,19 @@ from services.metrics_store import StoreCollector
 from services.monitor.activation import activate
 from services.monitor.monitor import CONSUMER
 from services.protocols import find_protocol
+from services.reading.alert_feed import AlertFeed
 from services.runtime import Parts, clock_loop, dispatcher_of, gateway_of, store_loop
 from services.servers import address_of, listening, server_of
 from services.settings import Settings, SettingsError
 from services.steps import nothing
 
+if TYPE_CHECKING:
+    from services.reading.live_alerts import LiveAlerts
+
 RETRY_SECONDS: Final = 1.0
 INTAKE_IDLE_SECONDS: Final = 0.2
+#: How often those who follow alerts look by themselves; the alert log wakes them.
+LIVE_LOOK_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -106,19 +114,21 @@ async def run_gateway(parts: Parts) -> None:
     loops.append(store_loop(parts))
     with listening(parts.settings.listen) as listener:
         log.info("listening", address=address_of(listener), role="gateway")
+        feed = AlertFeed(parts.database, stopping, LIVE_LOOK_SECONDS)
+        live = _live_alerts(parts, feed, listener)
 
         async def serve() -> None:
             if not await preparation.done(stopping):
                 return
             for loop in loops:
                 loop.start()
-            server = server_of(gateway_of(parts, stopping))
+            live.start()
+            server = server_of(gateway_of(parts, feed))
             serving = asyncio.create_task(server.serve([listener]))
             await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await serving
-            for loop in loops:
-                await asyncio.to_thread(loop.stop)
+            await asyncio.gather(*(asyncio.to_thread(stop) for stop in (live.stop, *(loop.stop for loop in loops))))
             for reader in readers:
                 reader.close()
 
@@ -156,6 +166,27 @@ def _topic_readers(parts: Parts) -> list[TopicReader]:
 
     named = load_intake_topics(parts.settings.intake)
     return [TopicReader(cluster, prefix, topic, parts.database, intake()) for topic in named]
+
+
+def _live_alerts(parts: Parts, feed: AlertFeed, listener: socket.socket) -> LiveAlerts:
+    """What wakes those who follow; in a group that no other gateway is in, so that it hears of everything."""
+    # Faust takes a second to import, which the other services should not spend.
+    from services.reading.live_alerts import LiveAlerts
+
+    loop, prefix = asyncio.get_running_loop(), parts.settings.topic_prefix
+    group = f"{prefix}.live.{socket.gethostname()}.{listener.getsockname()[1]}"
+
+    def on_alerts() -> None:
+        loop.call_soon_threadsafe(feed.wake)
+
+    return LiveAlerts(
+        cluster_of(parts.settings),
+        topics.alerts(prefix),
+        group,
+        parts.protocol,
+        parts.metrics,
+        on_alerts,
+    )
 
 
 def checks_of(parts: Parts, more: Sequence[Check]) -> list[Check]:

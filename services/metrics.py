@@ -25,6 +25,8 @@ from events.catalog import CLASS_BY_TYPE
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Outcome = Literal["accepted", "duplicate", "refused"]
 
+#: The verdict of an alert under which nothing stands, or that is no subject's finding.
+NO_VERDICT: Final = "none"
 #: Stands for an event type that is none of ours: a label with the sender's own words would grow without bound.
 UNKNOWN_TYPE: Final = "unknown"
 
@@ -86,6 +88,13 @@ STORE_UNAVAILABLE: Final = Declared(
     "refusals",
     "How often the database could not be used (locked, full, read-only, down), by the part of Toxwatch that met it.",
     ("component",),
+)
+LIVE_ALERTS: Final = Declared(
+    "counter",
+    "toxwatch_live_alerts_total",
+    "alerts",
+    "Alert events that this gateway saw come by, by verdict and action. Some may be missing, or counted twice; on Kafka only.",
+    ("verdict", "action"),
 )
 BUILD: Final = Declared(
     "info", "toxwatch_build_info", "", "Always 1; the labels are the versions that run.", ("version", "python")
@@ -182,6 +191,7 @@ IN_PROCESS: Final = (
     DELIVERIES,
     MONITOR_BATCH,
     STORE_UNAVAILABLE,
+    LIVE_ALERTS,
     BUILD,
 )
 FROM_STORE: Final = (
@@ -216,6 +226,7 @@ class Metrics:
         self._deliveries = _counter(DELIVERIES, registry)
         self._monitor_batch = _histogram(MONITOR_BATCH, registry)
         self._store_unavailable = _counter(STORE_UNAVAILABLE, registry)
+        self._live_alerts = _counter(LIVE_ALERTS, registry)
         build = Info(BUILD.name.removesuffix("_info"), BUILD.meaning, registry=registry)
         build.info({"version": version("toxwatch"), "python": platform.python_version()})
         ProcessCollector(registry=registry)
@@ -247,6 +258,10 @@ class Metrics:
     def store_unavailable_total(self, component: str) -> None:
         """A part of Toxwatch could not use the database."""
         self._store_unavailable.labels(component).inc()
+
+    def live_alerts_total(self, verdict: str | None, action: str) -> None:
+        """An alert event has come by in the alert log."""
+        self._live_alerts.labels(verdict or NO_VERDICT, action).inc()
 
 
 def _counter(declared: Declared, registry: CollectorRegistry) -> Counter:

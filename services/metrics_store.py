@@ -47,8 +47,6 @@ from services.monitor.monitor import CONSUMER as MONITOR
 #: Several scrapers at once, or an impatient one, are given one reading.
 KEPT_SECONDS: Final = 1.0
 VERDICTS: Final = ("met", "possible", "watch")
-#: The verdict of an alert under which nothing stands, or that is no subject's finding.
-NO_VERDICT: Final = "none"
 
 Reading = tuple[tuple[str, ...], float]
 
@@ -124,7 +122,7 @@ _current: Final = select(generations.c.generation).where(generations.c.is_curren
 def _alerts(connection: Connection, _now: Instant) -> Iterator[Reading]:
     c = alert_events.c
     for verdict, kind, count in connection.execute(select(c.verdict, c.kind, func.count()).group_by(c.verdict, c.kind)):
-        yield (verdict or NO_VERDICT, kind), count
+        yield (verdict or metrics.NO_VERDICT, kind), count
 
 
 def _open_cases(connection: Connection, _now: Instant) -> Iterator[Reading]:

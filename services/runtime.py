@@ -91,7 +91,8 @@ class System:
         self._monitor = _monitor_loop(parts, self._relay.wake)
         self._clock = clock_loop(parts, self._monitor.wake)
         self._loops = (self._monitor, self._relay, self._clock, store_loop(parts))
-        self._gateway = gateway_of(parts, self.stopping, self._monitor.wake, self._relay.wake)
+        feed = AlertFeed(database, self.stopping)
+        self._gateway = gateway_of(parts, feed, self._monitor.wake, self._relay.wake)
         checks = [
             database_answers(database),
             clock_is_believed(clock),
@@ -195,7 +196,7 @@ def dispatcher_of(
 
 def gateway_of(
     parts: Parts,
-    stopping: asyncio.Event,
+    feed: AlertFeed,
     on_appended: Callable[[], None] = nobody,
     on_told: Callable[[], None] = nobody,
 ) -> FastAPI:
@@ -208,7 +209,7 @@ def gateway_of(
         parts.clinical,
         parts.alerts,
         keys.authenticate,
-        AlertFeed(parts.database, stopping),
+        feed,
         parts.settings.public_url,
     )
     return create_app(
