@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -132,7 +133,8 @@ async def run_gateway(parts: Parts) -> None:
             for reader in readers:
                 reader.close()
 
-        await _run(parts, stopping, serve, [lambda: preparation.problem, *(loop.trouble for loop in loops)])
+        troubles = [*(loop.trouble for loop in loops), *(reader.trouble for reader in readers)]
+        await _run(parts, stopping, serve, [lambda: preparation.problem, *troubles])
 
 
 async def run_clock(parts: Parts) -> None:
@@ -165,7 +167,10 @@ def _topic_readers(parts: Parts) -> list[TopicReader]:
         return Intake(parts.database, parts.clinical, parts.protocol, parts.clock, source, parts.metrics, parts.passing)
 
     named = load_intake_topics(parts.settings.intake)
-    return [TopicReader(cluster, prefix, topic, parts.database, intake()) for topic in named]
+    on_lag = parts.metrics.intake_lag_events
+    return [
+        TopicReader(cluster, prefix, topic, parts.database, intake(), partial(on_lag, topic.name)) for topic in named
+    ]
 
 
 def _live_alerts(parts: Parts, feed: AlertFeed, listener: socket.socket) -> LiveAlerts:

@@ -8,12 +8,14 @@ No label ever holds the id of a subject, nor anything else that a sender may wri
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Final, Literal, NamedTuple, get_args
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     Info,
     ProcessCollector,
@@ -95,6 +97,13 @@ LIVE_ALERTS: Final = Declared(
     "alerts",
     "Alert events that this gateway saw come by, by verdict and action. Some may be missing, or counted twice; on Kafka only.",
     ("verdict", "action"),
+)
+INTAKE_LAG: Final = Declared(
+    "gauge",
+    "toxwatch_intake_lag_events",
+    "events",
+    "Entries of an outside producer's topic that no gateway has taken yet, markers of transactions among them.",
+    ("topic", "partition"),
 )
 BUILD: Final = Declared(
     "info", "toxwatch_build_info", "", "Always 1; the labels are the versions that run.", ("version", "python")
@@ -192,6 +201,7 @@ IN_PROCESS: Final = (
     MONITOR_BATCH,
     STORE_UNAVAILABLE,
     LIVE_ALERTS,
+    INTAKE_LAG,
     BUILD,
 )
 FROM_STORE: Final = (
@@ -227,6 +237,8 @@ class Metrics:
         self._monitor_batch = _histogram(MONITOR_BATCH, registry)
         self._store_unavailable = _counter(STORE_UNAVAILABLE, registry)
         self._live_alerts = _counter(LIVE_ALERTS, registry)
+        self._intake_lag = Gauge(INTAKE_LAG.name, INTAKE_LAG.meaning, INTAKE_LAG.labels, registry=registry)
+        self._shown_of: dict[str, Iterable[int]] = {}
         build = Info(BUILD.name.removesuffix("_info"), BUILD.meaning, registry=registry)
         build.info({"version": version("toxwatch"), "python": platform.python_version()})
         ProcessCollector(registry=registry)
@@ -258,6 +270,14 @@ class Metrics:
     def store_unavailable_total(self, component: str) -> None:
         """A part of Toxwatch could not use the database."""
         self._store_unavailable.labels(component).inc()
+
+    def intake_lag_events(self, topic: str, lags: Mapping[int, int]) -> None:
+        """So many entries of each partition wait. What is not known now is not shown: an old number is worse than none."""
+        for partition in self._shown_of.pop(topic, ()):
+            self._intake_lag.remove(topic, str(partition))
+        for partition, lag in lags.items():
+            self._intake_lag.labels(topic, str(partition)).set(lag)
+        self._shown_of[topic] = list(lags)
 
     def live_alerts_total(self, verdict: str | None, action: str) -> None:
         """An alert event has come by in the alert log."""

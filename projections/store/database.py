@@ -128,7 +128,7 @@ class Database:
                     raise AlreadyDone(_AT_IT.format(on)) from None
                 yield
             return
-        number = int.from_bytes(hashlib.sha256(f"toxwatch {on}".encode()).digest()[:7])
+        number = _lock_number(on)
         # For the session, not for a transaction: it lasts for hours, and idle ones are ended.
         with _unavailable(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if not connection.scalar(select(func.pg_try_advisory_lock(number))):
@@ -282,7 +282,7 @@ class Turn(IntEnum):
     ACTIVATION = 7_205_760
     #: Carries the outbox to the alert log.
     RELAY = 7_205_761
-    #: Reads the topics of outside producers.
+    #: Reads the topic of an outside producer: a turn for each.
     INTAKE = 7_205_762
 
 
@@ -292,8 +292,14 @@ def take_turn(connection: Connection, turn: Turn) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(turn.value)))
 
 
-def turn_is_free(connection: Connection, turn: Turn) -> bool:
-    """Take the turn where nobody has it, and say whether it was taken."""
+def turn_is_free(connection: Connection, turn: Turn, of: str = "") -> bool:
+    """Take the turn, or that of one thing among several, where nobody has it, and say whether it was taken."""
     if connection.dialect.name != "postgresql":
         return True
-    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(turn.value))))
+    number = _lock_number(f"{turn.value} {of}") if of else turn.value
+    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(number))))
+
+
+def _lock_number(name: str) -> int:
+    """PostgreSQL knows locks by number."""
+    return int.from_bytes(hashlib.sha256(f"toxwatch {name}".encode()).digest()[:7])

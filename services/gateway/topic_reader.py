@@ -1,19 +1,22 @@
 """Reads one intake topic, and takes what it brings with the same checks as what comes over HTTP.
 
 Others write there, in transactions or not: its offsets have gaps, and what was aborted is left out. How far it was read stands in
-the database; stopped between the taking and that, we take again what we have taken, which its ids make harmless.
+the database; stopped between the taking and that, we take again what we have taken, which its ids make harmless. Where nothing is
+left but what was aborted, and markers, we have come to the end all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
-from projections.store.database import Database, Turn, turn_is_free
-from projections.store.generation import begin_positions, move_position, next_offset
+from projections.store.database import Database, StoreUnavailable, Turn, turn_is_free
+from projections.store.generation import move_position, next_offset
+from services.clock.time_source import elapsed_seconds
 from services.gateway.intake import Intake, Submission
 from services.gateway.intake_topics import IntakeTopic
 from services.gateway.messages import Message, message_again
@@ -25,33 +28,70 @@ from services.loops import LoopEnded
 TAKEN_AT_ONCE_MAX: Final = 500
 ANSWER_SECONDS: Final = 4.0
 POLL_MS: Final = 200
+POSITION_MS: Final = 4_000
+#: How often it is looked how far behind we are, whichever gateway reads.
+LOOK_SECONDS: Final = 2.0
+#: A topic that lags, and in which nothing was taken for so long, does not go on.
+STALLED_SECONDS: Final = 30.0
 _ATTRIBUTE: Final = "ce_"
 
 
-class TopicReader:
-    """``work`` for a :class:`services.loops.Loop`. Of several gateways one at a time reads."""
+class _Polled(NamedTuple):
+    """What a partition brought, and where it goes on."""
 
-    def __init__(self, cluster: Cluster, prefix: str, topic: IntakeTopic, database: Database, intake: Intake) -> None:
+    records: Sequence[Any]
+    reached: int
+
+
+class TopicReader:
+    """``work`` for a :class:`services.loops.Loop`. Of several gateways one at a time reads; all know how far behind it is.
+
+    ``on_lag`` is told so, by partition; nothing where that is not known.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        prefix: str,
+        topic: IntakeTopic,
+        database: Database,
+        intake: Intake,
+        on_lag: Callable[[Mapping[int, int]], None],
+    ) -> None:
         self.consumer_name: Final = f"intake.{topic.name}"
         self._cluster = cluster
         self._topic = topic
         self._name = topics.intake(prefix, topic.name)
         self._database = database
         self._intake = intake
+        self._on_lag = on_lag
         self._consumer: Any = None
+        self._looked_at = float("-inf")
+        self._stood: dict[int, int] = {}
+        self._moved_at = elapsed_seconds()
+        self._is_behind = False
 
     def work(self) -> bool:
         """Take what waits; say whether there was anything. Raises ``StoreUnavailable``."""
+        self._look()
         with self._database.writing() as connection:
-            if not turn_is_free(connection, Turn.INTAKE):
+            if not turn_is_free(connection, Turn.INTAKE, self.consumer_name):
                 return False
-            records = self._poll({n: next_offset(connection, self.consumer_name, n) for n in self._partitions()})
-            for partition, found in records.items():
-                self._take(found)
-                begin_positions(connection, self.consumer_name, partition + 1)
-                start = next_offset(connection, self.consumer_name, partition)
-                move_position(connection, self.consumer_name, partition, start, found[-1].offset + 1)
-        return bool(records)
+            starts = {n: next_offset(connection, self.consumer_name, n) for n in self._partitions()}
+            polled = self._poll(starts)
+            for partition, found in polled.items():
+                if found.records:
+                    self._take(found.records)
+                if found.reached != starts[partition]:
+                    move_position(connection, self.consumer_name, partition, starts[partition], found.reached)
+        return any(found.records for found in polled.values())
+
+    def trouble(self) -> str | None:
+        """That it does not go on, in a sentence; None while it does."""
+        still = elapsed_seconds() - self._moved_at
+        if not self._is_behind or still <= STALLED_SECONDS:
+            return None
+        return f"{self.consumer_name}: entries wait, and none was taken for {still:.0f} s"
 
     def close(self) -> None:
         """Let go of the brokers."""
@@ -59,12 +99,35 @@ class TopicReader:
         if consumer is not None:
             consumer.close(autocommit=False)
 
+    def _look(self) -> None:
+        """See how far behind whoever reads is."""
+        if elapsed_seconds() - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = elapsed_seconds()
+        try:
+            ends = self._ends()
+            with self._database.reading() as connection:
+                stands = {partition: next_offset(connection, self.consumer_name, partition) for partition in ends}
+        except StoreUnavailable:
+            self._on_lag({})
+            raise
+        lags = {partition: max(0, end - stands[partition]) for partition, end in ends.items()}
+        self._on_lag(lags)
+        if stands != self._stood or not any(lags.values()):
+            self._moved_at = elapsed_seconds()
+        self._stood, self._is_behind = stands, any(lags.values())
+
+    def _ends(self) -> dict[int, int]:
+        wanted = [TopicPartition(self._name, partition) for partition in self._partitions()]
+        with self._reached():
+            return {here.partition: end for here, end in self._consumer.end_offsets(wanted).items()}
+
     def _take(self, records: Sequence[Any]) -> None:
         messages = [self._topic.checked(_message(record)) for record in records]
         self._intake.take([Submission(self._topic.caller(message), [message]) for message in messages])
 
     def _partitions(self) -> list[int]:
-        try:
+        with self._reached():
             if self._consumer is None:
                 self._consumer = connected(
                     KafkaConsumer,
@@ -78,27 +141,35 @@ class TopicReader:
                     allow_auto_create_topics=False,
                 )
             found = self._consumer.partitions_for_topic(self._name)
-        except KafkaError as error:
-            self.close()
-            raise LogUnavailable(f"the topic {self._name} cannot be read now: {type(error).__name__}") from error
         if not found:
             raise LogUnavailable(f"there is no topic {self._name}; `toxwatch topics create` makes it")
         return sorted(found)
 
-    def _poll(self, starts: dict[int, int]) -> dict[int, list[Any]]:
+    def _poll(self, starts: dict[int, int]) -> dict[int, _Polled]:
         wanted = [TopicPartition(self._name, partition) for partition in starts]
-        try:
+        with self._reached():
             if self._consumer.assignment() != set(wanted):
                 self._consumer.assign(wanted)
             for here in wanted:
                 self._consumer.seek(here, starts[here.partition])
-            found = self._consumer.poll(timeout_ms=POLL_MS, max_records=TAKEN_AT_ONCE_MAX)
-        except OffsetOutOfRangeError as error:
-            raise LoopEnded(f"the topic {self._name} does not have what follows any more: entries are lost") from error
+            try:
+                found = self._consumer.poll(timeout_ms=POLL_MS, max_records=TAKEN_AT_ONCE_MAX)
+            except OffsetOutOfRangeError as error:
+                lost = f"the topic {self._name} does not have what follows any more: entries are lost"
+                raise LoopEnded(lost) from error
+            return {
+                here.partition: _Polled(found.get(here, []), self._consumer.position(here, POSITION_MS))
+                for here in wanted
+            }
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Where a broker cannot be reached, the consumer is let go, and another made the next time."""
+        try:
+            yield
         except KafkaError as error:
             self.close()
             raise LogUnavailable(f"the topic {self._name} cannot be read now: {type(error).__name__}") from error
-        return {here.partition: records for here, records in found.items() if records}
 
 
 def _message(record: Any) -> Message:

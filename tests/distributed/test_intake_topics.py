@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from confluent_kafka import Producer
 from sqlalchemy import select
@@ -102,6 +103,13 @@ def test_outside_producers_are_taken_with_the_same_checks(gateway: Fleet, tmp_pa
     producer.produce(desk, _raw(enrolled, id="not-the-sponsors", source="urn:sponsor:clb:safety"))
     assert producer.flush(30) == 0
     _await(gateway, taken | {"v-2", "v-3"}, {**parked, "not-the-sponsors": "topic:safety-desk outside-authority"})
+
+    metrics = f"http://{gateway.members['gateway'].address('metrics')}/metrics"
+    # Though the last that stands in one of them is the marker of a transaction.
+    lags = [
+        f'toxwatch_intake_lag_events{{partition="0",topic="{name}"}} 0.0' for name in ("central-lab", "safety-desk")
+    ]
+    eventually(lambda: all(lag in httpx2.get(metrics).text for lag in lags), 30, lambda: httpx2.get(metrics).text)
 
     letters = gateway.command("dead-letters", "list", "--format", "json").json
     (number,) = (letter["id"] for letter in letters if letter["event_id"] == "not-its-site")
