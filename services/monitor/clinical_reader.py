@@ -154,22 +154,23 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
 
     async def _take(self, here: TopicPartition, records: Sequence[Any]) -> None:
         share = self._shares.of(here.partition)
-        if share is None or share.next_offset is None or share.halted is not None:
+        if share is None or share.next_offset is None:
             return
-        for expected, record in enumerate(records, share.next_offset):
-            if record.offset != expected:
-                self._out_of_step(share, record.offset, expected)
-                return
-        share.next_offset += len(records)
-        entries = [
-            Entry(
-                Position(here.partition, record.offset),
-                key_of(record.key),
-                event_of(record.value, [(name, value) for name, value in record.headers]),
-            )
-            for record in records
-        ]
-        await self._handed_on(Batch(share, entries))
+        if share.halted is not None:
+            self._consumer.pause(here)
+            return
+        following = self._following(records, share.next_offset)
+        if following:
+            share.gaps = 0
+            share.next_offset += len(following)
+            await self._handed_on(Batch(share, [_entry_of(record) for record in following]))
+        if len(following) < len(records) and self._shares.holds(share) and share.next_offset is not None:
+            self._out_of_step(share, records[len(following)].offset, share.next_offset)
+
+    def _following(self, records: Sequence[Any], offset: int) -> Sequence[Any]:
+        """The records that follow each other from ``offset`` on."""
+        steps = enumerate(records, offset)
+        return records[: next((expected - offset for expected, one in steps if one.offset != expected), len(records))]
 
     def _out_of_step(self, share: Share, there: int, expected: int) -> None:
         """What was fetched before we were placed is dropped; a gap in the log itself is found again, and halts."""
@@ -181,7 +182,10 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         self._consumer.seek(TopicPartition(self._topic, share.partition), expected)
 
     async def _handed_on(self, batch: Batch) -> None:
-        """Wait for the monitor. Meanwhile we stay a member of the group, for which we have to go on asking."""
+        """Wait for the monitor. Meanwhile we stay a member of the group, for which we have to go on asking.
+
+        What is not handed on, because asking failed, is read again: every share is placed anew with a new connection.
+        """
         handing = asyncio.ensure_future(self._hand_on(batch))
         try:
             await asyncio.wait({handing}, timeout=1.0)
@@ -190,6 +194,8 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
                 await self._polled(1, 500)
             ours = [share for share in self._shares.all() if share.next_offset is not None and share.halted is None]
             self._consumer.resume(*(TopicPartition(self._topic, share.partition) for share in ours))
+            if handing.done():
+                handing.result()
         finally:
             if not handing.done():
                 handing.cancel()
@@ -246,3 +252,8 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
                 await self._stopping.wait()
         except TimeoutError:
             pass
+
+
+def _entry_of(record: Any) -> Entry:
+    headers = [(name, value) for name, value in record.headers]
+    return Entry(Position(record.partition, record.offset), key_of(record.key), event_of(record.value, headers))
