@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,10 +16,15 @@ from tests.crash.receivers import Receivers
 from tests.databases import crash_postgresql, new_postgresql_database, postgresql_server
 from tests.distributed.evidence import FleetEvidence, evidence_of, faults
 from tests.distributed.fleet import Fleet
+from tests.distributed.gap import gap_is_noticed
+from tests.distributed.toothless import VARIABLE
 from tests.distributed.waiting import await_settled
+from tests.distributed.watching import PositionsWatch
 
 SITES: Final = ["FR01", "FR02", "FR03"]
-MEMBERS: Final = ("monitor-1", "monitor-2", "monitor-3", "gateway", "gateway-2", "clock", "clock-2", "dispatcher")
+MONITORS: Final = ("monitor-1", "monitor-2", "monitor-3")
+MEMBERS: Final = (*MONITORS, "gateway", "gateway-2", "clock", "clock-2", "dispatcher", "dispatcher-2")
+TOOTHLESS_MONITOR: Final = ("tests.distributed.toothless", "monitor")
 #: How often each kind of fault is drawn, of a hundred.
 KINDS: Final = {"kill": 54, "stop": 22, "freeze": 10, "broker": 6, "database": 8}
 BETWEEN_SECONDS_MAX: Final = 2.0
@@ -45,7 +50,15 @@ class Ordeal(NamedTuple):
 class Ordering:
     """Strikes one member, the broker or the database, and has it come back."""
 
-    def __init__(self, fleet: Fleet, broker: Broker, server: str, receivers: Receivers, chance: random.Random) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        broker: Broker,
+        server: str,
+        receivers: Receivers,
+        chance: random.Random,
+        without: str | None = None,
+    ) -> None:
         self.struck: Counter[str] = Counter()
         #: How often the writing-down of a delivery may have been lost.
         self.lost_max = 0
@@ -54,15 +67,18 @@ class Ordering:
         self._server = server
         self._receivers = receivers
         self._chance = chance
+        self._without = without
         self._epoch = 0
 
     def begin(self, name: str) -> None:
         """Start a member; a dispatcher under a file of recipients that tells its lives apart."""
-        environment = {}
+        environment, program = {}, None
+        if name in MONITORS and self._without is not None:
+            program = TOOTHLESS_MONITOR
         if name.startswith("dispatcher"):
             self._epoch += 1
             environment["TOXWATCH_RECIPIENTS"] = str(self._receivers.write_file(self._fleet.home, self._epoch))
-        self._fleet.begin(name, environment=environment)
+        self._fleet.begin(name, program, environment)
 
     def strike(self, kind: str) -> None:
         """One fault."""
@@ -94,8 +110,17 @@ class Ordering:
         self.begin(name)
 
 
-def ordeal(home: Path, seed: int, count: int, progress: Callable[[str], None] = lambda _: None) -> Ordeal:
-    """Run under load, struck so many times; let it settle, and check everything."""
+def ordeal(
+    home: Path,
+    seed: int,
+    count: int,
+    progress: Callable[[str], None] = lambda _: None,
+    without: str | None = None,
+) -> Ordeal:
+    """Run under load, struck so many times; let it settle, and check everything. Then make a gap in the log.
+
+    ``without`` names a safeguard that the monitors are to do without: something must be found.
+    """
     chance = random.Random(seed)
     with (
         Receivers(seed, refusing=0.05, slow=0.1) as receivers,
@@ -105,17 +130,29 @@ def ordeal(home: Path, seed: int, count: int, progress: Callable[[str], None] = 
         Fleet(home, broker.address, database, "ordeal") as fleet,
     ):
         fleet.make()
-        ordering = Ordering(fleet, broker, server, receivers, chance)
+        if without is not None:
+            fleet.environment[VARIABLE] = without
+        ordering = Ordering(fleet, broker, server, receivers, chance, without)
         _begin(fleet, ordering, MEMBERS)
-        with Load(fleet, fleet.make_keys(SITES, SPONSOR), seed) as load:
+        with PositionsWatch(fleet) as watch, Load(fleet, fleet.make_keys(SITES, SPONSOR), seed) as load:
             for kind in _drawn(chance, count):
                 time.sleep(chance.uniform(0.2, BETWEEN_SECONDS_MAX))
                 ordering.strike(kind)
-                progress(f"{dict(ordering.struck)}, {len(load.book.answers)} events answered")
+                progress(
+                    f"{dict(ordering.struck)}, {len(load.book.answers)} events answered, {len(watch.faults)} found"
+                )
+        found = [*watch.faults, *_never_settled(fleet)]
+        evidence = evidence_of(fleet, load.book, receivers.receipts, 1 + ordering.lost_max)
+        found += [*faults(evidence), *gap_is_noticed(fleet, MONITORS)]
+        return Ordeal(evidence, found, ordering.struck)
+
+
+def _never_settled(fleet: Fleet) -> Iterator[str]:
+    try:
         fleet.await_ready(*MEMBERS)
         await_settled(fleet)
-        evidence = evidence_of(fleet, load.book, receivers.receipts, 1 + ordering.lost_max)
-        return Ordeal(evidence, faults(evidence), ordering.struck)
+    except AssertionError as error:
+        yield f"it never settles: {error}"
 
 
 def _drawn(chance: random.Random, count: int) -> list[str]:

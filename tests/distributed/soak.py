@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.distributed.ordeal import ordeal
+from tests.distributed.toothless import SAFEGUARDS
 
 
 def main() -> int:
@@ -18,13 +19,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.distributed.soak", description=__doc__)
     parser.add_argument("--faults", type=int, default=200, help="how often something is struck (%(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="by default another each time")
+    parser.add_argument(
+        "--without", choices=SAFEGUARDS, help="take a safeguard out of the monitors: this must be found"
+    )
     options = parser.parse_args()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     # aiosmtpd says at every login that one of its own attributes will go.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     home = Path(tempfile.mkdtemp(prefix="toxwatch-soak-"))
     _say(f"seed {seed}, {options.faults} faults, in {home}")
-    came_to = ordeal(home, seed, options.faults, _say)
+    came_to = ordeal(home, seed, options.faults, _say, options.without)
     _say(str(came_to))
     for fault in came_to.faults:
         _say(f"FAULT {fault}")

@@ -1,4 +1,8 @@
-"""Each safeguard taken out makes something fail: the fence, the knowledge of ids, the check that offsets follow each other."""
+"""Each safeguard taken out makes something fail: the fence, the knowledge of ids, the check that offsets follow each other.
+
+The lock of a cohort is among them: ``tests/monitor/test_two_monitors.py`` has two monitors commit the two toxicities of one level
+at the same moment, with it and without. ``python -m tests.distributed.soak --without fence`` shows it of a whole deployment.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +10,24 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 from sqlalchemy.exc import DBAPIError
 
-from projections.store import charts
-from projections.store.apply import Step
 from projections.store.database import Database
 from projections.store.schema import migrate
 from services.log import topics
 from services.log.kafka_client import Cluster
 from services.log.port import Entry, Position
 from services.log.topics import TopicAdmin, declared
-from services.monitor import monitor as monitor_module
 from services.monitor.batches import Batch, Shares
 from services.monitor.clinical_reader import ClinicalReader
 from services.monitor.monitor import FencedMonitor, Monitor
 from tests.brokers import Broker
 from tests.databases import new_postgresql_database
+from tests.distributed.gap import write_gap
+from tests.distributed.toothless import without_fence, without_ids, without_offsets
 from tests.monitor.deployment import PROTOCOL, SOURCE, Deployment
 from tests.monitor.events import sepsis, treated
 from tests.properties.stories import on
@@ -62,16 +63,7 @@ def test_without_the_fence_the_position_goes_back(deployment: Deployment, monkey
     """And everything behind it would be judged again, by two at a time."""
     deployment.run()
 
-    def blind(connection: Any, consumer: str, partition: int, _expected: int, to: int) -> bool:
-        from sqlalchemy import update
-
-        from projections.store.tables import positions
-
-        here = (positions.c.consumer == consumer, positions.c.partition == partition)
-        connection.execute(update(positions).where(*here).values(next_offset=to))
-        return True
-
-    monkeypatch.setattr(monitor_module, "move_position", blind)
+    without_fence(monkeypatch.setattr)
     deployment.monitor.process(_batch(deployment)[:2], deployment.clock.now())
     assert deployment.monitor.position(0) < deployment.log.end(0)
 
@@ -93,8 +85,7 @@ def test_what_stands_twice_counts_once(deployment: Deployment) -> None:
 
 def test_without_the_ids_it_would_count_twice(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database itself would not have it: a second safeguard, that the first is not known to need."""
-    monkeypatch.setattr(Step, "_is_new", lambda *_: True)
-    monkeypatch.setattr(charts, "bodies_of", lambda *_: {})
+    without_ids(monkeypatch.setattr)
     with pytest.raises(DBAPIError):
         _twice(deployment)
 
@@ -133,13 +124,7 @@ def gap(broker: Broker) -> tuple[Cluster, str]:
     """Offsets 0 and 2, with a marker between them."""
     cluster, prefix = Cluster((broker.address,)), f"gap{os.getpid()}-{threading.get_native_id()}-{id(object())}"
     TopicAdmin(cluster).create(declared(prefix, 1))
-    name = topics.clinical(prefix)
-    producer = Producer({"bootstrap.servers": str(cluster), "transactional.id": prefix})
-    producer.init_transactions(60)
-    for _ in range(2):
-        producer.begin_transaction()
-        producer.produce(name, b"{}", b"T/S-1")
-        producer.commit_transaction(60)
+    write_gap(str(cluster), topics.clinical(prefix))
     return cluster, prefix
 
 
@@ -151,19 +136,12 @@ def test_a_gap_halts_the_partition(gap: tuple[Cluster, str]) -> None:
     """Nothing behind it is judged until a person has looked; and whoever asks is told."""
     reading = Reading(*gap)
     asyncio.run(reading.until(lambda: _halted(reading)))
-    assert 2 not in reading.offsets
+    assert reading.offsets == [0], "what precedes it is judged"
 
 
 def test_without_the_check_the_gap_is_passed_over(gap: tuple[Cluster, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """And an entry that is missing would be missed by nobody."""
-
-    async def take(self: ClinicalReader, here: Any, records: Any) -> None:
-        share = self._shares.of(here.partition)
-        entries = [Entry(Position(here.partition, one.offset), "", one.value) for one in records]
-        with suppress(AssertionError):
-            await self._handed_on(Batch(share, entries))
-
-    monkeypatch.setattr(ClinicalReader, "_take", take)
+    without_offsets(monkeypatch.setattr)
     reading = Reading(*gap)
     asyncio.run(reading.until(lambda: 2 in reading.offsets))
     assert not _halted(reading)
