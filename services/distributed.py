@@ -24,7 +24,14 @@ from services.dispatcher.recipients import load_recipients
 from services.gateway.intake import Intake
 from services.gateway.intake_topics import load_intake_topics
 from services.gateway.topic_reader import TopicReader
-from services.health import Check, clock_is_believed, create_metrics_app, database_answers, log_is_not_ahead
+from services.health import (
+    Check,
+    clock_is_believed,
+    create_metrics_app,
+    database_answers,
+    log_answers,
+    log_is_not_ahead,
+)
 from services.log import topics
 from services.log.kafka_client import cluster_of
 from services.log.opening import open_logs
@@ -197,7 +204,8 @@ def _live_alerts(parts: Parts, feed: AlertFeed, listener: socket.socket) -> Live
 def checks_of(parts: Parts, more: Sequence[Check]) -> list[Check]:
     """What every service is asked, with what this one is asked."""
     database, clock = parts.database, parts.clock
-    return [database_answers(database), clock_is_believed(clock), log_is_not_ahead(database, clock), *more]
+    shared = [database_answers(database), clock_is_believed(clock), log_is_not_ahead(database, clock)]
+    return [*shared, log_answers(parts.clinical), *more]
 
 
 async def serve_metrics(parts: Parts, stopping: asyncio.Event, more: Sequence[Check]) -> None:

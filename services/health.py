@@ -23,7 +23,7 @@ from services.clock.time_source import Clock
 from services.log.port import EventLog
 from services.metrics import Metrics
 
-#: Gives None, or why the process is not ready, in a sentence. Called in a thread.
+#: Gives None, or why the process is not ready, in a sentence; or raises it. Called in a thread.
 Check = Callable[[], str | None]
 
 _FRESH: Final = {"Cache-Control": "no-store"}
@@ -59,6 +59,16 @@ def database_answers(database: Database) -> Check:
                 connection.execute(select(log_ends.c.topic).limit(1))
         except SQLAlchemyError as error:
             return f"the database cannot be read ({type(error).__name__}); has `toxwatch migrate` been run?"
+        return None
+
+    return check
+
+
+def log_answers(log: EventLog) -> Check:
+    """The check that the log can be asked where it ends."""
+
+    def check() -> str | None:
+        log.ends()
         return None
 
     return check

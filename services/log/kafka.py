@@ -20,7 +20,7 @@ from events.dates import Instant
 from events.errors import ToxwatchError
 from services.clock.time_source import elapsed_seconds
 from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.kafka_connecting import ANSWER_SECONDS, SECONDS_MAX, connected, durable_producer
+from services.log.kafka_connecting import ANSWER_SECONDS, CLOSE_SECONDS_MAX, SECONDS_MAX, connected, durable_producer
 from services.log.partitioning import partition_of
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import stamp
@@ -128,11 +128,13 @@ class KafkaLog:
         return stamp(self._name, now, transaction)
 
     def close(self) -> None:
-        """Let go of the brokers."""
-        with self._writing:
+        """Let go of the brokers. What is still under way, since none answers, is left to end with the process."""
+        if self._writing.acquire(timeout=CLOSE_SECONDS_MAX):
             self._drop("producer")
-        with self._reading:
+            self._writing.release()
+        if self._reading.acquire(timeout=CLOSE_SECONDS_MAX):
             self._drop("consumer")
+            self._reading.release()
 
     def _append(self, placed: Sequence[tuple[int, NewEntry]]) -> list[Position]:
         with self._writing, self._dropping("producer"):

@@ -17,6 +17,8 @@ from services.log.kafka_client import Cluster
 #: How long an append or a read may take; its caller holds a transaction open meanwhile.
 SECONDS_MAX: Final = 8.0
 ANSWER_SECONDS: Final = 4.0
+#: How long whoever closes waits for what is under way.
+CLOSE_SECONDS_MAX: Final = 0.5
 
 
 def connected(make: Callable[..., Any], cluster: Cluster, seconds: float, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from services.clock.time_source import elapsed_seconds
 from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.kafka_connecting import SECONDS_MAX, durable_producer
+from services.log.kafka_connecting import CLOSE_SECONDS_MAX, SECONDS_MAX, durable_producer
 from services.log.topics import LETTER_BYTES_MAX
 
 #: It has one, so that an offset alone says where a letter is.
@@ -45,9 +45,10 @@ class LetterTopic:
                 raise LogUnavailable(f"the topic {self._name} cannot be used now: {type(error).__name__}") from error
 
     def close(self) -> None:
-        """Let go of the brokers."""
-        with self._writing:
+        """Let go of the brokers. What is still under way, since none answers, is left to end with the process."""
+        if self._writing.acquire(timeout=CLOSE_SECONDS_MAX):
             self._drop()
+            self._writing.release()
 
     def _append(self, records: Sequence[LetterRecord]) -> list[int]:
         if self._producer is None:

@@ -33,6 +33,12 @@ class Share:
         self.committed = next_offset
         self.moved_at = elapsed_seconds()
 
+    def see_end(self, end: int) -> None:
+        """The log goes on to here at least. How long we have stood still counts from when there was first something to do."""
+        if not self.lag:
+            self.moved_at = elapsed_seconds()
+        self.end = max(self.end, end)
+
     @property
     def lag(self) -> int:
         """How many entries are not committed yet."""

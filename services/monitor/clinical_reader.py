@@ -203,7 +203,7 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
     async def _now_and_then(self) -> None:
         now = elapsed_seconds()
         for share in self._shares.all():
-            share.end = self._consumer.highwater(TopicPartition(self._topic, share.partition)) or share.end
+            share.see_end(self._consumer.highwater(TopicPartition(self._topic, share.partition)) or 0)
         if now - self._idle_since > IDLE_SECONDS and not any(share.lag for share in self._shares.all()):
             self._idle_since = now
             await self._handed_on(Batch(None, []))

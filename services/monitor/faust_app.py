@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 import faust
@@ -18,7 +18,7 @@ from mode import Service
 from services.clock.time_source import Clock, SystemClock
 from services.distributed import Preparation, parts_of, serve_metrics
 from services.log import topics
-from services.log.kafka_client import cluster_of
+from services.log.kafka_client import LogUnavailable, cluster_of
 from services.log.letter_topic import LetterTopic
 from services.logs import configure_logs
 from services.loops import Loop
@@ -34,8 +34,8 @@ from services.steps import nothing
 
 #: Batches that wait for the agent: enough that it never waits, few enough that little is read in vain.
 WAITING_MAX: Final = 4
-#: How long the batch in hand, and leaving the group, may take once we are to stop.
-FINISH_SECONDS_MAX: Final = 5.0
+#: How long the batch in hand may take once we are to stop, and then leaving the group.
+FINISH_SECONDS_MAX: Final = 3.0
 
 
 class WithoutKafka(BootStrategy):
@@ -105,10 +105,11 @@ class MonitorService(Service):
             await self.taker.stop(FINISH_SECONDS_MAX)
         if self._reader is not None:
             self._reader.stop()
-        if self._running:
-            await asyncio.wait(self._running, timeout=FINISH_SECONDS_MAX)
-        ending = (asyncio.to_thread(loop.stop, FINISH_SECONDS_MAX) for loop in (self._relay, self._letters))
-        await asyncio.gather(*ending)
+        # All at once: where no broker answers, each would take its time.
+        await asyncio.gather(
+            *(asyncio.to_thread(loop.stop, FINISH_SECONDS_MAX) for loop in (self._relay, self._letters)),
+            asyncio.wait(self._running, timeout=FINISH_SECONDS_MAX),
+        )
         self._letter_topic.close()
 
     def problem(self) -> str | None:
@@ -116,9 +117,18 @@ class MonitorService(Service):
         reader, taker = self._reader, self.taker
         if reader is None or taker is None:
             return f"monitor: {self._preparation.problem}"
+        self._see_ends()
         loops = [self._relay.trouble(), self._letters.trouble()]
         said = [reader.problem, taker.problem, *loops, *(one.trouble for one in self._shares.all())]
         return "; ".join(one for one in said if one is not None) or None
+
+    def _see_ends(self) -> None:
+        """By another client than the reader's, which would not tell us that it reads nothing any more."""
+        # Where the log does not answer, another check says so.
+        with suppress(LogUnavailable):
+            ends = self._parts.clinical.ends()
+            for share in self._shares.all():
+                share.see_end(ends[share.partition])
 
     async def _work(self) -> None:
         if not await self._preparation.done(self._stopping):

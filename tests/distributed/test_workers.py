@@ -53,11 +53,11 @@ def _await_shared(fleet: Fleet, *names: str) -> None:
 
 @pytest.mark.parametrize("ending", ["killed", "stopped"])
 def test_another_worker_takes_over(fleet: Fleet, ending: str) -> None:
-    """Within 8 s of a kill every partition goes on again (median of three); a worker that is stopped ends within 10 s."""
+    """Within 8 s of a kill every partition goes on again (median of five); a worker that is stopped ends within 10 s."""
     fleet.start("monitor-1", "monitor-2", "gateway")
     took = []
     with Load(fleet, fleet.make_keys(SITES, SPONSOR), 3), fleet.database() as database:
-        for turn in range(3):
+        for turn in range(5 if ending == "killed" else 2):
             going, staying = ("monitor-1", "monitor-2") if turn % 2 == 0 else ("monitor-2", "monitor-1")
             _await_shared(fleet, going, staying)
             orphaned = _shared(fleet, going)[going]
@@ -74,7 +74,8 @@ def test_another_worker_takes_over(fleet: Fleet, ending: str) -> None:
             eventually(goes_on, 60, lambda: _reached(database))
             took.append(time.monotonic() - began)
             fleet.start(going)
-    assert statistics.median(took) <= 8.0, took
+    if ending == "killed":
+        assert statistics.median(took) <= 8.0, took
     fleet.start("clock", "dispatcher")
     await_settled(fleet)
     assert fleet.command("verify").code == 0
@@ -99,7 +100,10 @@ def test_a_worker_that_was_frozen_is_fenced(fleet: Fleet) -> None:
 
 
 def test_what_is_not_up_yet_is_waited_for(tmp_path: Path, postgresql: str) -> None:
-    """A broker that is down at boot: nothing ends, everything says that it is not ready, and begins when the broker does."""
+    """A broker that is down at boot: nothing ends, everything says that it is not ready, and begins when the broker does.
+
+    And when it is down again, whoever is stopped ends in time all the same.
+    """
     port = free_port()
     with new_postgresql_database(postgresql) as database:
         names = ("monitor-1", "gateway", "clock", "dispatcher")
@@ -111,13 +115,17 @@ def test_what_is_not_up_yet_is_waited_for(tmp_path: Path, postgresql: str) -> No
                 health = fleet.health(name)
                 assert health is not None
                 assert health.ready == 503
-            with kafka_broker(port):
+            with kafka_broker(port) as broker:
                 fleet.make()
                 fleet.await_ready(*names)
                 with Load(fleet, fleet.make_keys(SITES, SPONSOR), 5), fleet.database() as opened:
                     eventually(lambda: sum(_reached(opened).values()) > 20)
+                broker.kill()
                 for name in names:
-                    assert fleet.stop(name) < 10
+                    eventually(lambda name=name: not fleet.is_ready(name), 60, lambda name=name: fleet.said(name))
+                for name in names:
+                    took = fleet.stop(name)
+                    assert took < 10, f"{name} took {took:.1f} s"
 
 
 def test_the_faust_command_runs_the_same_worker(fleet: Fleet) -> None:

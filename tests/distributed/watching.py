@@ -34,8 +34,10 @@ class PositionsWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        was_watching = self._thread.is_alive()
         self._stopping.set()
         self._thread.join()
+        assert was_watching, "nobody was watching any more"
 
     def _run(self) -> None:
         wanted = select(positions.c.partition, positions.c.next_offset).where(positions.c.consumer == CONSUMER)
@@ -43,7 +45,7 @@ class PositionsWatch:
             while not self._stopping.wait(LOOK_SECONDS):
                 try:
                     with database.reading() as connection:
-                        found = dict(connection.execute(wanted).tuples())
+                        found = {row.partition: row.next_offset for row in connection.execute(wanted)}
                 except (ToxwatchError, SQLAlchemyError):
                     continue  # It was struck, too.
                 self._see(found)
