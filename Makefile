@@ -93,6 +93,7 @@ schema: $(STAMP)  ## write events/schema again from the models
 
 requirements: $(STAMP)  ## compile the pins again from pyproject.toml (add UPGRADE=--upgrade for newer ones)
 	@$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.txt
+	@$(COMPILE) $(UPGRADE) -c requirements.txt --generate-hashes pyproject.toml -o requirements-hashes.txt
 	@$(COMPILE) $(UPGRADE) -c requirements.txt --extra dev pyproject.toml -o requirements-dev.txt
 	@$(COMPILE) $(UPGRADE) -c requirements-dev.txt --generate-hashes --extra dev pyproject.toml -o $(PINS)
 
