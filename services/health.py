@@ -34,6 +34,7 @@ def create_metrics_app(metrics: Metrics, checks: Sequence[Check]) -> Starlette:
 
     def scrape(request: Request) -> Response:
         # No coroutine: the database is read, and Starlette does that in a thread.
+        metrics.ready(all(_reason(check) is None for check in checks))
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(metrics.registry), headers={**_FRESH, "Content-Type": content_type})
 

@@ -105,6 +105,9 @@ INTAKE_LAG: Final = Declared(
     "Entries of an outside producer's topic that no gateway has taken yet, markers of transactions among them.",
     ("topic", "partition"),
 )
+READY: Final = Declared(
+    "gauge", "toxwatch_ready", "", "1 if this process is ready; if 0, its `/readyz` gives the reasons."
+)
 BUILD: Final = Declared(
     "info", "toxwatch_build_info", "", "Always 1; the labels are the versions that run.", ("version", "python")
 )
@@ -202,6 +205,7 @@ IN_PROCESS: Final = (
     STORE_UNAVAILABLE,
     LIVE_ALERTS,
     INTAKE_LAG,
+    READY,
     BUILD,
 )
 FROM_STORE: Final = (
@@ -239,6 +243,7 @@ class Metrics:
         self._live_alerts = _counter(LIVE_ALERTS, registry)
         self._intake_lag = Gauge(INTAKE_LAG.name, INTAKE_LAG.meaning, INTAKE_LAG.labels, registry=registry)
         self._shown_of: dict[str, Iterable[int]] = {}
+        self._ready = Gauge(READY.name, READY.meaning, registry=registry)
         build = Info(BUILD.name.removesuffix("_info"), BUILD.meaning, registry=registry)
         build.info({"version": version("toxwatch"), "python": platform.python_version()})
         ProcessCollector(registry=registry)
@@ -282,6 +287,10 @@ class Metrics:
     def live_alerts_total(self, verdict: str | None, action: str) -> None:
         """An alert event has come by in the alert log."""
         self._live_alerts.labels(verdict or NO_VERDICT, action).inc()
+
+    def ready(self, is_ready: bool) -> None:
+        """The process was asked whether it is ready."""
+        self._ready.set(is_ready)
 
 
 def _counter(declared: Declared, registry: CollectorRegistry) -> Counter:

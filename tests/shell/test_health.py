@@ -43,6 +43,14 @@ def test_metrics_are_served_in_the_form_that_prometheus_reads(database: Database
     assert {"toxwatch_events", "toxwatch_open_cases"} <= {f.name for f in text_string_to_metric_families(answer.text)}
 
 
+@pytest.mark.parametrize(("objection", "shown"), [(None, 1.0), ("the log cannot be reached", 0.0)])
+def test_whether_it_is_ready_is_scraped_too(objection: str | None, shown: float) -> None:
+    """So that one who only scrapes is told of every reason there may be."""
+    scraped = _get("/metrics", lambda: None, lambda: objection).text
+    families = {family.name: family for family in text_string_to_metric_families(scraped)}
+    assert [sample.value for sample in families["toxwatch_ready"].samples] == [shown]
+
+
 def test_the_process_lives_though_it_is_not_ready() -> None:
     """A restart would not mend what it waits for."""
     answer = _get("/healthz", lambda: "the log cannot be reached")
