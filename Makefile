@@ -9,6 +9,7 @@ DEMO_ARGS  ?=
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
 SOAK_ARGS   ?=
+KAFKA_ARGS  ?=
 
 BIN      := $(VENV)/bin
 PY       := $(BIN)/python
@@ -63,8 +64,8 @@ $(BROKER): tools/kafka/pom.xml
 	@cd tools/kafka && mvn -q -B -Dstyle.color=never dependency:copy-dependencies -DoutputDirectory=libs -DincludeScope=runtime
 	@touch $@
 
-kafka: $(STAMP) $(BROKER)  ## start a broker and a PostgreSQL as local processes, and say how to use them (Ctrl-C ends them)
-	@$(PY) -m tests.local_stack
+kafka: $(STAMP) $(BROKER)  ## start what docker-compose.yml describes as local processes, until Ctrl-C (KAFKA_ARGS="--data DIR" keeps it)
+	@$(PY) -m tests.local_stack $(KAFKA_ARGS)
 
 test: $(STAMP) $(if $(shell command -v npm),$(FOREIGN)) $(if $(shell command -v mvn),$(BROKER)) lint  ## everything that CI runs: lint, then every test
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
