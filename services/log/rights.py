@@ -1,6 +1,6 @@
 """What each service, and each outside producer, may do on the brokers: as data, given by ``toxwatch topics grant`` alone.
 
-Who is who the brokers know by a name of the deployment: ``toxwatch.monitor`` is a service, ``toxwatch.intake.central-lab`` whoever
+The brokers know everybody by a name of the deployment: ``toxwatch.monitor`` is a service, ``toxwatch.intake.central-lab`` whoever
 writes to the topic of that name. Nobody needs a right over the cluster: an idempotent producer may write where it may write.
 """
 

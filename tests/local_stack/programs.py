@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,24 @@ def properties_of(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def database_owner(data: Path) -> dict[str, Any]:
+    """How a process is started that works on a database's directory: not as root, whom the server refuses."""
+    if os.geteuid() != 0:
+        return {"cwd": data}
+    shutil.chown(data, "postgres", "postgres")
+    return {"cwd": data, "user": "postgres", "group": "postgres"}
+
+
+def make_database_cluster(data: Path, user: str, password: Path, database: str, given: Sequence[str] = ()) -> None:
+    """As the image makes one: a superuser with a password, and a database."""
+    programs, options = postgresql_directory(), database_owner(data)
+    assert programs is not None
+    making = [programs / "initdb", "-D", data, "-U", user, "-A", "scram-sha-256", "--pwfile", password, *given]
+    _run(Program([*map(str, making)], {}, options))
+    single = [str(programs / "postgres"), "--single", "-D", str(data), "postgres"]
+    _run(Program(single, {}, options), f'CREATE DATABASE "{database}"'.encode())
+
+
 def _toxwatch(service: Service, places: Places, environment: dict[str, str]) -> Program:
     # The entry point of the image, where the file names no other.
     argv = service.program if service.program[0].startswith("/") else ["toxwatch", *service.program]
@@ -85,18 +103,11 @@ def _postgres(service: Service, places: Places, environment: dict[str, str]) -> 
     if programs is None:
         raise NotInstalled("PostgreSQL (Debian: postgresql; elsewhere set PGBIN)")
     (data,) = (places.home / "volumes" / source for source in service.volumes.values())
-    # The server refuses to run as root.
-    owner: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    options = {**owner, "cwd": data}
-    if owner:
-        shutil.chown(data, **owner)
+    options = database_owner(data)
     if not (data / "PG_VERSION").exists():
-        user, password = environment["POSTGRES_USER"], environment["POSTGRES_PASSWORD_FILE"]
         given = environment["POSTGRES_INITDB_ARGS"].split()
-        making = [str(programs / "initdb"), "-D", str(data), "-U", user, "-A", "scram-sha-256", "--pwfile", password]
-        _run(Program([*making, *given], {}, options))
-        database = f'CREATE DATABASE "{environment["POSTGRES_DB"]}"'.encode()
-        _run(Program([str(programs / "postgres"), "--single", "-D", str(data), "postgres"], {}, options), database)
+        user, password = environment["POSTGRES_USER"], Path(environment["POSTGRES_PASSWORD_FILE"])
+        make_database_cluster(data, user, password, environment["POSTGRES_DB"], given)
     served = [str(programs / "postgres"), "-D", str(data), "-c", f"listen_addresses={HERE}"]
     served += ["-c", f"port={places.addresses.port(service.name, 5432)}", "-c", "unix_socket_directories="]
     return Program(served, {}, options)
