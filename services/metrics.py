@@ -105,11 +105,11 @@ INTAKE_LAG: Final = Declared(
     "Entries of an outside producer's topic that no gateway has taken yet, markers of transactions among them.",
     ("topic", "partition"),
 )
-READY: Final = Declared(
-    "gauge", "toxwatch_ready", "", "1 if this process is ready; if 0, its `/readyz` gives the reasons."
-)
 BUILD: Final = Declared(
     "info", "toxwatch_build_info", "", "Always 1; the labels are the versions that run.", ("version", "python")
+)
+READY: Final = Declared(
+    "gauge", "toxwatch_ready", "", "1 if this process is ready; if 0, its `/readyz` gives the reasons."
 )
 
 # --- How the database stands. --------------------------------------------------------------------------------------------------
@@ -205,8 +205,8 @@ IN_PROCESS: Final = (
     STORE_UNAVAILABLE,
     LIVE_ALERTS,
     INTAKE_LAG,
-    READY,
     BUILD,
+    READY,
 )
 FROM_STORE: Final = (
     STORE_UP,
@@ -243,14 +243,18 @@ class Metrics:
         self._live_alerts = _counter(LIVE_ALERTS, registry)
         self._intake_lag = Gauge(INTAKE_LAG.name, INTAKE_LAG.meaning, INTAKE_LAG.labels, registry=registry)
         self._shown_of: dict[str, Iterable[int]] = {}
-        self._ready = Gauge(READY.name, READY.meaning, registry=registry)
         build = Info(BUILD.name.removesuffix("_info"), BUILD.meaning, registry=registry)
         build.info({"version": version("toxwatch"), "python": platform.python_version()})
         ProcessCollector(registry=registry)
+        self._ready = Gauge(READY.name, READY.meaning, registry=registry)
         for event_type in (*CLASS_BY_TYPE, UNKNOWN_TYPE):
             for outcome in get_args(Outcome):
                 # A rate can be told of the very first one only where there was a 0 before it.
                 self._events.labels(event_type, outcome)
+
+    def ready(self, is_ready: bool) -> None:
+        """The process was asked whether it is ready."""
+        self._ready.set(is_ready)
 
     def events_total(self, type: str, outcome: Outcome, count: int = 1) -> None:  # noqa: A002 - the label's own name
         """The gateway has answered events."""
@@ -287,10 +291,6 @@ class Metrics:
     def live_alerts_total(self, verdict: str | None, action: str) -> None:
         """An alert event has come by in the alert log."""
         self._live_alerts.labels(verdict or NO_VERDICT, action).inc()
-
-    def ready(self, is_ready: bool) -> None:
-        """The process was asked whether it is ready."""
-        self._ready.set(is_ready)
 
 
 def _counter(declared: Declared, registry: CollectorRegistry) -> Counter:
