@@ -23,6 +23,7 @@ from services.gateway.keys_command import keys_app
 from services.grading.command import grade
 from services.importers.command import import_app
 from services.log.topics_command import topics_app
+from services.migration.command import migrate_log
 from services.operations import migrate, rebuild, verify
 from services.publish_command import publish
 from services.reading.alerts_command import alerts
@@ -52,7 +53,7 @@ def create_app() -> typer.Typer:
     pure: tuple[Callable[..., object], ...] = (assess, explain, grade, schema, simulate)
     live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export, queries)
     distributed: tuple[Callable[..., object], ...] = (gateway, monitor, clock, dispatcher)
-    operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, backup, restore)
+    operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, migrate_log, backup, restore)
     for command in (*pure, *live, *distributed, *operations):
         app.command()(command)
     app.add_typer(import_app, name="import")

@@ -55,7 +55,10 @@ def rebuild(data: Data = None, config: Config = None, protocol: ProtocolInForce 
     """
     with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
         clock = SystemClock()
-        with rebuild_of(settings, database, logs.clinical).begun(clock.now()) as made, _progress() as advance:
+        with (
+            rebuild_of(settings, database, logs.clinical).begun(clock.now()) as made,
+            progress_bar("reading the log") as advance,
+        ):
             revised = made.change_over(clock.now, advance)
     typer.echo(f"toxwatch: rebuilt; {len(revised)} alerts were revised", err=True)
     if made.parked:
@@ -76,7 +79,7 @@ def verify(
         clock = SystemClock()
         with rebuild_of(settings, database, logs.clinical).begun(clock.now()) as made:
             try:
-                with _progress() as advance, made.snapshot(clock.now, advance) as connection:
+                with progress_bar("reading the log") as advance, made.snapshot(clock.now, advance) as connection:
                     found = list(differences(connection, made.generation))
             finally:
                 made.discard()
@@ -107,12 +110,12 @@ def reading_of(log: EventLog, protocol: Protocol) -> Callable[[int, int, int], S
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar over events: on a terminal's standard error, and nowhere else."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _done, _total: None
         return
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("reading the log", total=None)
+        task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -33,6 +33,7 @@ from services.log.port import EventLog
 from services.loops import Loop
 from services.metrics import Metrics
 from services.metrics_store import StoreCollector
+from services.migration.mark import require_not_moved
 from services.monitor.activation import activate
 from services.monitor.embedded import EmbeddedRunner
 from services.monitor.monitor import Monitor
@@ -234,6 +235,7 @@ def prepare(parts: Parts) -> None:
     require_current(parts.database)
     now = parts.clock.now()
     with parts.database.writing() as connection:
+        require_not_moved(connection)
         begin_first_generation(connection, now)
         latest = parts.clinical.stamp(now, connection)
     if latest > now + SECOND:

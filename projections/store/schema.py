@@ -65,6 +65,13 @@ def migrate(database: Database) -> SchemaState:
     return state
 
 
+def make_tables(connection: Connection) -> None:
+    """Make the tables in an empty database, in the caller's transaction. Raises :class:`WrongSchema` in any other."""
+    if _state(connection) is not SchemaState.EMPTY:
+        raise WrongSchema("the database has tables already: name an empty one")
+    command.upgrade(_config(connection), "head")
+
+
 def latest_revision() -> str:
     """The version of the tables that this software works on."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()

@@ -85,6 +85,15 @@ class KafkaLog:
         del transaction
         self._append([(partition, entry) for partition in range(self.partitions)])
 
+    def append_at(self, entries: Sequence[Entry]) -> None:
+        """Append entries, each at the very position that it names. Raises :class:`LogBroken` where one stands elsewhere."""
+        written = self._append([(entry.position.partition, entry) for entry in entries])
+        for entry, position in zip(entries, written, strict=True):
+            if position != entry.position:
+                raise LogBroken(
+                    f"{self.topic}: what belongs at {entry.position} stands at {position}: another writes there"
+                )
+
     def read(self, partition: int, offset: int, limit: int) -> list[Entry]:
         """Entries from ``offset`` on. Raises :class:`LogBroken` where some are missing."""
         here = TopicPartition(self.topic, partition)
@@ -136,7 +145,7 @@ class KafkaLog:
             self._drop("consumer")
             self._reading.release()
 
-    def _append(self, placed: Sequence[tuple[int, NewEntry]]) -> list[Position]:
+    def _append(self, placed: Sequence[tuple[int, NewEntry | Entry]]) -> list[Position]:
         with self._writing, self._dropping("producer"):
             producer = self._open_producer()
             sent = [
