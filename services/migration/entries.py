@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from events.errors import ToxwatchError
-from services.log.kafka import KafkaLog
+from services.log.kafka import KafkaLog, LogBroken
 from services.log.port import Entry, EventLog
 from services.migration.places import Places
 
@@ -47,12 +47,19 @@ def require_beginning(source: EventLog, target: KafkaLog, places: Places, advanc
                 f"{target.topic}: partition {partition} holds {end} entries, of which {places.ends[partition]} at most can be"
                 " from here; it is in use, or was made for something else"
             )
-    if not any(ends.values()):
-        return
-    for page in _pages(source):
-        there = [one for one in _carried(page, places) if one.position.offset < ends[one.position.partition]]
-        _compare(target, there)
-        advance(page[-1].position.offset + 1, len(places))
+    if any(ends.values()):
+        for page in _pages(source):
+            there = [one for one in _carried(page, places) if one.position.offset < ends[one.position.partition]]
+            _compare(target, there)
+            advance(page[-1].position.offset + 1, len(places))
+
+
+def require_all(source: EventLog, target: KafkaLog, places: Places, advance: Advance) -> None:
+    """See that a topic holds all of it, byte for byte, and nothing else. Raises ``LogBroken`` where something is missing."""
+    require_beginning(source, target, places, advance)
+    for partition, end in target.ends().items():
+        if end != places.ends[partition]:
+            raise LogBroken(f"{target.topic}: partition {partition} holds {end} entries of {places.ends[partition]}")
 
 
 def append_missing(

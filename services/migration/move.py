@@ -29,7 +29,15 @@ from projections.store.verify import Difference, differences
 from services.clock.time_source import Clock
 from services.log.embedded import EmbeddedLog
 from services.log.kafka import KafkaLog
-from services.migration.entries import Advance, SourceBroken, TargetTaken, append_missing, places_of, require_beginning
+from services.migration.entries import (
+    Advance,
+    SourceBroken,
+    TargetTaken,
+    append_missing,
+    places_of,
+    require_all,
+    require_beginning,
+)
 from services.migration.mark import mark_moved
 from services.migration.places import Places
 from services.migration.plan import CARRIED, Carried, Moving
@@ -104,7 +112,7 @@ class Move:
             clinical = places_of(self._from_clinical, self._target.clinical.partitions)
             alerts = places_of(self._from_alerts, self._target.alerts.partitions)
             is_made = self._is_made(clinical, alerts)
-            self._compare_logs(clinical, alerts)
+            self._compare_logs(require_beginning, clinical, alerts)
             self._append(clinical, alerts)
             self._mark(clinical)
             if not is_made:
@@ -124,10 +132,10 @@ class Move:
             )
         return True
 
-    def _compare_logs(self, clinical: Places, alerts: Places) -> None:
+    def _compare_logs(self, require: Callable[..., None], clinical: Places, alerts: Places) -> None:
         with self._showing("comparing the topics") as advance:
-            require_beginning(self._from_alerts, self._target.alerts, alerts, advance)
-            require_beginning(self._from_clinical, self._target.clinical, clinical, advance)
+            require(self._from_alerts, self._target.alerts, alerts, advance)
+            require(self._from_clinical, self._target.clinical, clinical, advance)
 
     def _append(self, clinical: Places, alerts: Places) -> None:
         with self._showing("writing the topics") as advance:
@@ -193,7 +201,7 @@ class Move:
         return counts, otherwise
 
     def _check(self, clinical: Places, alerts: Places) -> Report:
-        self._compare_logs(clinical, alerts)
+        self._compare_logs(require_all, clinical, alerts)
         counts, otherwise = self._compare_tables(clinical, alerts)
         now = self._clock.now()
         found = [Difference(name, "carried over otherwise", "") for name in otherwise]

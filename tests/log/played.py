@@ -43,7 +43,7 @@ Json = dict[str, Any]
 SITES: Final = ("FR01", "FR02", "FR03", "FR04", "FR05")
 SPONSOR: Final = "sponsor"
 #: Of the simulated trial: so many requests of its sites, each of so many events at most.
-REQUESTS: Final = 160
+REQUESTS: Final = 90
 TOGETHER: Final = 25
 OTHER_RULES: Final = replace(PROTOCOL, version="other", window_days=20)
 BAD: Final = "Sepsis that no rule foresaw"

@@ -43,7 +43,19 @@ from services.rules_version import configuration_hash
 from services.settings import Settings
 from tests.databases import new_postgresql_database
 from tests.log.moving import PARTITIONS, Case, in_one_order
-from tests.log.played import HELD, PARKED, SITES, WAITING, Continued, Request, lines_of, play, requests, rows_of
+from tests.log.played import (
+    HELD,
+    PARKED,
+    REQUESTS,
+    SITES,
+    WAITING,
+    Continued,
+    Request,
+    lines_of,
+    play,
+    requests,
+    rows_of,
+)
 from tests.monitor.events import sepsis
 from tests.properties.stories import on
 
@@ -143,7 +155,7 @@ def test_it_goes_on_as_it_would_have_where_it_was(case: Case) -> None:
         sides = [Continued(old, EmbeddedLog(old, "clinical"), EmbeddedLog(old, "alerts")), Continued(new, *topics)]
         for one in sides:
             one.clock.instant = max(row["last_received"] for row in rows_of(old, log_ends))
-        for sender, lines, at in [*requests()[120:220], *_about_those_who_wait()]:
+        for sender, lines, at in [*requests()[REQUESTS - 20 : REQUESTS + 60], *_about_those_who_wait()]:
             for one in sides:
                 one.clock.instant = max(one.clock.instant, at)
             answers = [[each._replace(position=None) for each in one.send(sender, lines)] for one in sides]
@@ -158,7 +170,7 @@ def test_it_goes_on_as_it_would_have_where_it_was(case: Case) -> None:
             before, after = (in_one_order(rows_of(one, table)) for one in (old, new))
             assert after == before, table.name
         assert _told(new) == _told(old)
-        for as_of in (sides[0].clock.instant, requests()[100].at):
+        for as_of in (sides[0].clock.instant, requests()[REQUESTS // 2].at):
             assert _assessed(new, as_of) == _assessed(old, as_of)
     news = [readable_id(entry.body) for entry in case.entries()[1]]
     assert len(news) == len(set(news)) > len(told)
