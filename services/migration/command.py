@@ -82,7 +82,9 @@ def _source(data: Path | None, database: str | None) -> Settings:
     try:
         return Settings(data=data, database=database)
     except ValidationError as error:
-        raise typer.BadParameter("; ".join(fault["msg"] for fault in error.errors())) from None
+        raise typer.BadParameter(
+            "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        ) from None
 
 
 def _take_back(source: Settings) -> None:

@@ -15,6 +15,7 @@ from services.migration.places import Places
 PAGE: Final = 2_000
 
 Advance = Callable[[int, int], None]
+Requirement = Callable[[EventLog, KafkaLog, Places, Advance], None]
 
 
 class SourceBroken(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -57,9 +58,13 @@ def require_beginning(source: EventLog, target: KafkaLog, places: Places, advanc
 def require_all(source: EventLog, target: KafkaLog, places: Places, advance: Advance) -> None:
     """See that a topic holds all of it, byte for byte, and nothing else. Raises ``LogBroken`` where something is missing."""
     require_beginning(source, target, places, advance)
-    for partition, end in target.ends().items():
-        if end != places.ends[partition]:
-            raise LogBroken(f"{target.topic}: partition {partition} holds {end} entries of {places.ends[partition]}")
+    if not is_whole(target, places):
+        raise LogBroken(f"{target.topic}: it lacks entries that were written there")
+
+
+def is_whole(target: KafkaLog, places: Places) -> bool:
+    """Whether a topic holds as many entries as are to be carried there."""
+    return target.ends() == dict(enumerate(places.ends))
 
 
 def append_missing(

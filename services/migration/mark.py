@@ -33,6 +33,11 @@ def take_back(connection: Connection) -> bool:
     return connection.execute(delete(positions).where(_IS_MARK)).rowcount > 0
 
 
+def is_moved(connection: Connection) -> bool:
+    """Whether it is marked."""
+    return connection.scalar(select(positions.c.next_offset).where(_IS_MARK)) is not None
+
+
 def require_not_moved(connection: Connection) -> None:
     """Raises :class:`MovedAway`."""
     end = connection.scalar(select(positions.c.next_offset).where(_IS_MARK))

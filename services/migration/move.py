@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -31,17 +32,19 @@ from services.log.embedded import EmbeddedLog
 from services.log.kafka import KafkaLog
 from services.migration.entries import (
     Advance,
+    Requirement,
     SourceBroken,
     TargetTaken,
     append_missing,
+    is_whole,
     places_of,
     require_all,
     require_beginning,
 )
-from services.migration.mark import mark_moved
+from services.migration.mark import MovedAway, is_moved, mark_moved
 from services.migration.places import Places
-from services.migration.plan import CARRIED, Carried, Moving
-from services.migration.rows import Sum, carried_rows, stored_rows, sum_of, write_rows
+from services.migration.plan import CARRIED, Moving
+from services.migration.rows import compare_rows, write_rows
 from services.rules_version import configuration_hash
 from services.steps import nothing
 
@@ -101,8 +104,8 @@ class Move:
     def carry_over(self) -> Report:
         """Carry over what is not there yet, and check all of it.
 
-        Raises ``SourceBroken``, ``TargetTaken``, ``LogBroken``, ``OtherRules``, ``AlreadyDone``, ``StoreUnavailable``: done
-        again, it goes on.
+        Raises ``SourceBroken``, ``TargetTaken``, ``MovedAway``, ``LogBroken``, ``OtherRules``, ``AlreadyDone`` or
+        ``StoreUnavailable``: done again, once that is mended, it goes on.
         """
         with self._target.database.alone(MIGRATION):
             require_current(self._source)
@@ -113,8 +116,9 @@ class Move:
             alerts = places_of(self._from_alerts, self._target.alerts.partitions)
             is_made = self._is_made(clinical, alerts)
             self._compare_logs(require_beginning, clinical, alerts)
+            self._require_not_moved_elsewhere(clinical, alerts)
             self._append(clinical, alerts)
-            self._mark(clinical)
+            self._mark(clinical, alerts)
             if not is_made:
                 self._make(clinical, alerts)
             return self._check(clinical, alerts)
@@ -132,7 +136,7 @@ class Move:
             )
         return True
 
-    def _compare_logs(self, require: Callable[..., None], clinical: Places, alerts: Places) -> None:
+    def _compare_logs(self, require: Requirement, clinical: Places, alerts: Places) -> None:
         with self._showing("comparing the topics") as advance:
             require(self._from_alerts, self._target.alerts, alerts, advance)
             require(self._from_clinical, self._target.clinical, clinical, advance)
@@ -155,8 +159,20 @@ class Move:
             )
         self._passing("migration.logs-carried")
 
-    def _mark(self, clinical: Places) -> None:
+    def _require_not_moved_elsewhere(self, clinical: Places, alerts: Places) -> None:
+        """It is marked once both topics are whole: where they are not, it was for others. Raises :class:`MovedAway`."""
+        with self._source.reading() as connection:
+            if not is_moved(connection):
+                return
+        if not (is_whole(self._target.clinical, clinical) and is_whole(self._target.alerts, alerts)):
+            raise MovedAway(
+                "this deployment was moved before, and not to here; should it come here instead, first"
+                " `toxwatch migrate-log --take-back`"
+            )
+
+    def _mark(self, clinical: Places, alerts: Places) -> None:
         with self._source.writing() as connection:
+            _require_ends(connection, clinical, alerts)
             mark_moved(connection, len(clinical))
             self._passing("migration.marking")
         self._passing("migration.marked")
@@ -177,11 +193,7 @@ class Move:
     def _standing_still(self, clinical: Places, alerts: Places) -> Iterator[tuple[int, Moving]]:
         """The old database at one moment. Raises :class:`SourceBroken` where its logs have grown."""
         with self._source.reading() as connection:
-            ends = dict(connection.execute(select(log_ends.c.topic, log_ends.c.next_offset)).all())
-            if (ends.get("clinical", 0), ends.get("alerts", 0)) != (len(clinical), len(alerts)):
-                raise SourceBroken(
-                    "something was written to the old deployment meanwhile: start again, it goes on from here"
-                )
+            _require_ends(connection, clinical, alerts)
             yield current_generation(connection), Moving(clinical, connection)
 
     def _compare_tables(self, clinical: Places, alerts: Places) -> tuple[dict[str, int], list[str]]:
@@ -194,9 +206,8 @@ class Move:
             self._target.database.reading() as connection,
         ):
             for one in CARRIED:
-                wanted = sum_of(carried_rows(one, generation, moving), one.table)
-                counts[one.table.name] = wanted.rows
-                if wanted != _stored(connection, generation, one):
+                counts[one.table.name], is_alike = compare_rows(connection, one, generation, moving)
+                if not is_alike:
                     otherwise.append(one.table.name)
         return counts, otherwise
 
@@ -217,15 +228,25 @@ class Move:
 
     def _assessed_otherwise(self, now: Instant) -> Iterator[Difference]:
         """What is true now according to one side alone."""
-        sides = [assessment(one, self._protocol, self._rules, now) for one in (self._source, self._target.database)]
-        for name in sorted(sides[0].keys() | sides[1].keys()):
-            if _in_one_order(sides[0].get(name)) != _in_one_order(sides[1].get(name)):
+        here, there = self._said_by(self._source, now), self._said_by(self._target.database, now)
+        for name in sorted(here.keys() | there.keys()):
+            if here.get(name) != there.get(name):
                 yield Difference("assessment", "says otherwise", name)
 
+    def _said_by(self, database: Database, now: Instant) -> dict[str, bytes]:
+        """A hash of each part of the assessment: the whole may be large."""
+        said = assessment(database, self._protocol, self._rules, now)
+        return {name: hashlib.sha256(_in_one_order(value).encode()).digest() for name, value in said.items()}
 
-def _stored(connection: Connection, generation: int, one: Carried) -> Sum:
-    return sum_of(stored_rows(connection, one, generation), one.table)
+
+def _require_ends(connection: Connection, clinical: Places, alerts: Places) -> None:
+    """Raises :class:`SourceBroken` where the old logs have grown."""
+    ends = dict(connection.execute(select(log_ends.c.topic, log_ends.c.next_offset)).all())
+    if (ends.get("clinical", 0), ends.get("alerts", 0)) != (len(clinical), len(alerts)):
+        raise SourceBroken("something was written to the old deployment meanwhile: start again, it goes on from here")
 
 
-def _in_one_order(said: Any) -> Any:
-    return sorted(json.dumps(one, sort_keys=True) for one in said) if isinstance(said, list) else said
+def _in_one_order(said: Any) -> str:
+    if isinstance(said, list):
+        return "\n".join(sorted(json.dumps(one, sort_keys=True) for one in said))
+    return json.dumps(said, sort_keys=True)

@@ -27,7 +27,7 @@ from services.log.port import Entry, NewEntry
 from services.log.topics import TopicAdmin, declared
 from services.migration import entries, rows
 from services.migration.entries import SourceBroken, TargetTaken
-from services.migration.mark import require_not_moved
+from services.migration.mark import MovedAway, require_not_moved
 from services.migration.moving import TopicsDiffer
 from services.runtime import PROCESS
 from services.settings import DATABASE_FILE, Settings
@@ -242,6 +242,20 @@ def test_what_was_moved_is_not_started_again(case: Case) -> None:
     assert case.command("--take-back").code == 0
     with case.old() as old, old.reading() as connection:
         require_not_moved(connection)
+
+
+def test_what_was_moved_is_not_moved_to_another_place(case: Case, postgresql: str) -> None:
+    """It would go on twice."""
+    case.move()
+    other = f"{case.prefix}-other"
+    TopicAdmin(case.cluster).create(declared(other, PARTITIONS))
+    with new_postgresql_database(postgresql) as url:
+        elsewhere = replace(case, prefix=other, database_url=url)
+        with pytest.raises(MovedAway, match="not to here"):
+            elsewhere.move()
+        assert elsewhere.entries() == ([], [])
+        with elsewhere.new() as new:
+            assert schema_state(new) is SchemaState.EMPTY
 
 
 def _a_finding(connection: Connection) -> str:
