@@ -38,6 +38,18 @@ def _raw(logged: Any, **changed: Any) -> bytes:
     return json.dumps({**said, **changed}).encode()
 
 
+def _visit(number: int) -> Any:
+    visit = {"visit_id": f"V{number}", "revision": 1, "name": "C1D8", "date": on(8)[:10], "status": "completed"}
+    return event("visit.recorded", "FR01-001", f"v-{number}", on(9), visit)
+
+
+def _kcat(fleet: Fleet, topic: str, raw: bytes, *options: str) -> None:
+    """One record, as somebody at a terminal sends it."""
+    headers = ("-H", "content-type=application/cloudevents+json")
+    command = ["kcat", "-b", str(fleet.cluster), "-P", "-t", topic, *headers, *options]
+    subprocess.run(command, input=raw, check=True, timeout=60)
+
+
 @pytest.fixture
 def gateway(fleet: Fleet, tmp_path: Path) -> Fleet:
     """With two intake topics, and a gateway that reads them."""
@@ -71,9 +83,9 @@ def test_outside_producers_are_taken_with_the_same_checks(gateway: Fleet, tmp_pa
     """kcat and librdkafka, structured and binary, in transactions and not; what may not be written is parked."""
     name = topics.intake(gateway.prefix, "central-lab")
     enrolled, given = treated("FR01-001")
-    headers = ["-H", "content-type=application/cloudevents+json"]
-    command = ["kcat", "-b", str(gateway.cluster), "-P", "-t", name, "-k", "whatever", *headers]
-    subprocess.run(command, input=_raw(enrolled), check=True, timeout=60)
+    _kcat(gateway, name, _raw(enrolled), "-k", "a wrong key")
+    _kcat(gateway, name, _raw(enrolled, id="kcat-not-its-site", site="FR03", subject="FR03-001"), "-k", "T/FR03-001")
+    _kcat(gateway, name, _raw(_visit(1)), "-X", f"transactional.id=kcat-{gateway.prefix}")
     producer = _producer(gateway)
     said = json.loads(_raw(given))
     data = said.pop("data")
@@ -86,16 +98,15 @@ def test_outside_producers_are_taken_with_the_same_checks(gateway: Fleet, tmp_pa
     assert producer.flush(30) == 0
     unreadable = {None: "topic:central-lab not-json"}
     outside = "topic:central-lab outside-authority"
-    parked = {"not-its-site": outside, "not-its-source": outside, **unreadable}
-    taken = {"FR01-001-e", "FR01-001-t"}
+    parked = {"kcat-not-its-site": outside, "not-its-site": outside, "not-its-source": outside, **unreadable}
+    taken = {"FR01-001-e", "FR01-001-t", "v-1"}
     _await(gateway, taken, parked)
 
     transactional = _producer(gateway, **{"transactional.id": f"desk-{gateway.prefix}"})
     transactional.init_transactions(60)
-    for number, commit in ((1, False), (2, True), (3, True)):
-        visit = {"visit_id": f"V{number}", "revision": 1, "name": "C1D8", "date": on(8)[:10], "status": "completed"}
+    for number, commit in ((4, False), (2, True), (3, True)):
         transactional.begin_transaction()
-        transactional.produce(name, _raw(event("visit.recorded", "FR01-001", f"v-{number}", on(9), visit)))
+        transactional.produce(name, _raw(_visit(number)))
         transactional.commit_transaction(60) if commit else transactional.abort_transaction(60)
     _await(gateway, taken | {"v-2", "v-3"}, parked)
 
