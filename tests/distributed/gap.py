@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from confluent_kafka import Producer
@@ -17,13 +17,13 @@ PARTITION: Final = 0
 NOTICED_SECONDS_MAX: Final = 90.0
 
 
-def gap_is_noticed(fleet: Fleet, monitors: Sequence[str]) -> Iterator[str]:
+def gap_is_noticed(fleet: Fleet, monitors: Sequence[str], begin: Callable[[str], None]) -> Iterator[str]:
     """Monitors that find a gap in what they read take nothing behind it, and say so. A sentence where they go on."""
     for name in monitors:
         fleet.stop(name)
     before_gap = write_gap(str(fleet.cluster), topics.clinical(fleet.prefix))
     for name in monitors:
-        fleet.begin(name)
+        begin(name)
 
     def went_on() -> bool:
         return _reached(fleet) > before_gap + 1

@@ -17,6 +17,7 @@ from tests.databases import crash_postgresql, new_postgresql_database, postgresq
 from tests.distributed.evidence import FleetEvidence, evidence_of, faults
 from tests.distributed.fleet import Fleet
 from tests.distributed.gap import gap_is_noticed
+from tests.distributed.struck_monitor import PROGRAM, STALL_FILE, STALL_SECONDS
 from tests.distributed.toothless import VARIABLE
 from tests.distributed.waiting import await_settled
 from tests.distributed.watching import PositionsWatch
@@ -24,9 +25,8 @@ from tests.distributed.watching import PositionsWatch
 SITES: Final = ["FR01", "FR02", "FR03"]
 MONITORS: Final = ("monitor-1", "monitor-2", "monitor-3")
 MEMBERS: Final = (*MONITORS, "gateway", "gateway-2", "clock", "clock-2", "dispatcher", "dispatcher-2")
-TOOTHLESS_MONITOR: Final = ("tests.distributed.toothless", "monitor")
 #: How often each kind of fault is drawn, of a hundred.
-KINDS: Final = {"kill": 54, "stop": 22, "freeze": 10, "broker": 6, "database": 8}
+KINDS: Final = {"kill": 50, "stop": 20, "freeze": 8, "stall": 8, "broker": 6, "database": 8}
 BETWEEN_SECONDS_MAX: Final = 2.0
 DOWN_SECONDS_MAX: Final = 3.0
 #: Beyond the session of a consumer, and beyond what a transaction may idle.
@@ -57,7 +57,6 @@ class Ordering:
         server: str,
         receivers: Receivers,
         chance: random.Random,
-        without: str | None = None,
     ) -> None:
         self.struck: Counter[str] = Counter()
         #: How often the writing-down of a delivery may have been lost.
@@ -67,14 +66,14 @@ class Ordering:
         self._server = server
         self._receivers = receivers
         self._chance = chance
-        self._without = without
         self._epoch = 0
 
     def begin(self, name: str) -> None:
         """Start a member; a dispatcher under a file of recipients that tells its lives apart."""
         environment, program = {}, None
-        if name in MONITORS and self._without is not None:
-            program = TOOTHLESS_MONITOR
+        if name in MONITORS:
+            program = PROGRAM
+            environment[STALL_FILE] = str(self._stall_file(name))
         if name.startswith("dispatcher"):
             self._epoch += 1
             environment["TOXWATCH_RECIPIENTS"] = str(self._receivers.write_file(self._fleet.home, self._epoch))
@@ -90,6 +89,8 @@ class Ordering:
         elif kind == "database":
             self.lost_max += 1
             crash_postgresql(self._server, lambda: time.sleep(self._chance.uniform(0, DOWN_SECONDS_MAX)))
+        elif kind == "stall":
+            self._stall(*self._chance.sample(MONITORS, 2))
         else:
             self._strike_member(kind, self._chance.choice(MEMBERS))
 
@@ -108,6 +109,22 @@ class Ordering:
             return
         time.sleep(self._chance.uniform(0, 1.0))
         self.begin(name)
+
+    def _stall(self, name: str, another: str) -> None:
+        """While one stands still with a batch in its hands, what is whose changes, and others do what it is about to do."""
+        told = self._stall_file(name)
+        told.touch()
+        end = time.monotonic() + STALL_SECONDS
+        while told.exists():
+            if time.monotonic() > end:
+                told.unlink(missing_ok=True)
+                return  # It has no partition.
+            time.sleep(0.05)
+        self._strike_member("stop", another)
+        time.sleep(STALL_SECONDS)
+
+    def _stall_file(self, name: str) -> Path:
+        return self._fleet.home / f"{name}.stall"
 
 
 def ordeal(
@@ -132,7 +149,7 @@ def ordeal(
         fleet.make()
         if without is not None:
             fleet.environment[VARIABLE] = without
-        ordering = Ordering(fleet, broker, server, receivers, chance, without)
+        ordering = Ordering(fleet, broker, server, receivers, chance)
         _begin(fleet, ordering, MEMBERS)
         with PositionsWatch(fleet) as watch, Load(fleet, fleet.make_keys(SITES, SPONSOR), seed) as load:
             for kind in _drawn(chance, count):
@@ -143,7 +160,7 @@ def ordeal(
                 )
         found = [*watch.faults, *_never_settled(fleet)]
         evidence = evidence_of(fleet, load.book, receivers.receipts, 1 + ordering.lost_max)
-        found += [*faults(evidence), *gap_is_noticed(fleet, MONITORS)]
+        found += [*faults(evidence), *gap_is_noticed(fleet, MONITORS, ordering.begin)]
         return Ordeal(evidence, found, ordering.struck)
 
 

@@ -1,8 +1,7 @@
-"""``TOOTHLESS=fence python -m tests.distributed.toothless monitor``: a service with one safeguard taken out; who notices?"""
+"""The safeguards of a monitor, and how each is taken out, to see who notices."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -77,10 +76,3 @@ SAFEGUARDS: Final[dict[str, Callable[[Patch], None]]] = {
     "offsets": without_offsets,
     "cohort-lock": without_cohort_lock,
 }
-
-
-if __name__ == "__main__":
-    from services.cli import main
-
-    SAFEGUARDS[os.environ[VARIABLE]](setattr)
-    main()
