@@ -121,7 +121,7 @@ class Ordering:
                 return  # It has no partition.
             time.sleep(0.05)
         self._strike_member("stop", another)
-        time.sleep(STALL_SECONDS)
+        time.sleep(STALL_SECONDS / 2)
 
     def _stall_file(self, name: str) -> Path:
         return self._fleet.home / f"{name}.stall"

@@ -20,7 +20,7 @@ from tests.distributed.toothless import SAFEGUARDS, VARIABLE
 
 PROGRAM: Final = ("tests.distributed.struck_monitor", "monitor")
 STALL_FILE: Final = "STALL_FILE"
-STALL_SECONDS: Final = 15.0
+STALL_SECONDS: Final = 10.0
 
 
 def stall_while(told: Path) -> None:

@@ -133,8 +133,8 @@ def test_a_follower_is_woken_by_the_alert_log(database: Database, broker: Broker
             while not heard.empty():
                 heard.get_nowait()
             for _ in range(5):
-                await asyncio.to_thread(live.tell)
                 began = time.monotonic()
+                await asyncio.to_thread(live.tell)
                 await asyncio.wait_for(heard.get(), SOON_SECONDS)
                 took.append(time.monotonic() - began)
             await _until(lambda: live.counted() >= first + 5)
