@@ -142,7 +142,9 @@ class TopicReader:
                 )
             found = self._consumer.partitions_for_topic(self._name)
         if not found:
-            raise LogUnavailable(f"there is no topic {self._name}; `toxwatch topics create` makes it")
+            raise LogUnavailable(
+                f"there is no topic {self._name} (`toxwatch topics create`), or no right to it (`topics grant`)"
+            )
         return sorted(found)
 
     def _poll(self, starts: dict[int, int]) -> dict[int, _Polled]:

@@ -70,7 +70,9 @@ class KafkaLog:
             with self._reading, self._dropping("consumer"):
                 found = self._open_consumer().partitions_for_topic(self.topic)
             if not found:
-                raise LogUnavailable(f"there is no topic {self.topic}; `toxwatch topics create` makes it")
+                raise LogUnavailable(
+                    f"there is no topic {self.topic} (`toxwatch topics create`), or no right to see it (`grant`)"
+                )
             self._partitions = len(found)
         return self._partitions
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple
 
-from kafka import KafkaAdminClient
 from kafka.admin import (
     ACL,
     ACLFilter,
@@ -20,11 +19,10 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
-from kafka.errors import KafkaError
 
 from services.log import topics
+from services.log.kafka_admin import administered
 from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.kafka_connecting import connected
 
 USER: Final = "User:"
 ANY: Final = "*"
@@ -85,13 +83,10 @@ class RightsAdmin:
 
     def grant(self, rights: Iterable[Right]) -> list[Right]:
         """Give those that are missing; say which these were."""
-        try:
-            with self._client() as client:
-                there = {_said(acl) for acl in _all(client)}
-                missing = [right for right in rights if _said(_acl(right)) not in there]
-                failed = client.create_acls([_acl(right) for right in missing])["failed"] if missing else []
-        except KafkaError as error:
-            raise self._unavailable(error) from error
+        with administered(self._cluster) as client:
+            there = {_said(acl) for acl in _all(client)}
+            missing = [right for right in rights if _said(_acl(right)) not in there]
+            failed = client.create_acls([_acl(right) for right in missing])["failed"] if missing else []
         if failed:
             raise LogUnavailable(f"the brokers at {self._cluster} do not give the rights: {failed[0].__name__}")
         return missing
@@ -100,20 +95,11 @@ class RightsAdmin:
         """What somebody may do, a sentence each, with a topic or group of these rights, and is none of them."""
         declared = [_acl(right) for right in rights]
         known = {_said(acl) for acl in declared}
-        try:
-            with self._client() as client:
-                found = _all(client)
-        except KafkaError as error:
-            raise self._unavailable(error) from error
+        with administered(self._cluster) as client:
+            found = _all(client)
         for acl in found:
             if _said(acl) not in known and any(_covers(acl.resource_pattern, one.resource_pattern) for one in declared):
                 yield " ".join(_said(acl))
-
-    def _client(self) -> Any:
-        return connected(KafkaAdminClient, self._cluster, topics.ANSWER_SECONDS)
-
-    def _unavailable(self, error: KafkaError) -> LogUnavailable:
-        return LogUnavailable(f"the brokers at {self._cluster} cannot be asked for rights: {type(error).__name__}")
 
 
 def _acl(right: Right) -> ACL:

@@ -10,14 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import KafkaError
 
-from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.kafka_connecting import connected
+from services.log.kafka_admin import administered
+from services.log.kafka_client import Cluster
 
-ANSWER_SECONDS: Final = 5.0
 DAY_MS: Final = 24 * 3600 * 1000
 REPLICAS_MAX: Final = 3
 #: Letters hold bytes that may have to be erased (``dead-letters delete``): their copies in the topic must end by themselves.
@@ -71,14 +68,14 @@ def declared(prefix: str, partitions: int, intakes: Iterable[str] = ()) -> list[
 
 
 class TopicAdmin:
-    """Makes and checks topics. Raises :class:`LogUnavailable`."""
+    """Makes and checks topics. Raises ``LogUnavailable``."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
     def create(self, topics: Iterable[Topic]) -> list[str]:
         """Make those that are missing; give their names. What is there is left as it is."""
-        with self._client() as client:
+        with administered(self._cluster) as client:
             there = {found["name"] for found in client.describe_topics() if not found["error_code"]}
             replicas = min(REPLICAS_MAX, len(client.describe_cluster()["brokers"]))
             missing = [topic for topic in topics if topic.name not in there]
@@ -93,31 +90,28 @@ class TopicAdmin:
     def differences(self, topics: Iterable[Topic]) -> Iterator[str]:
         """What is not as declared, a sentence each."""
         wanted = list(topics)
-        with self._client() as client:
+        with administered(self._cluster) as client:
             names = [topic.name for topic in wanted]
             found = {one["name"]: one for one in client.describe_topics(names) if not one["error_code"]}
             asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
             configs = client.describe_configs(asked, config_filter="all")["topic"] if asked else {}
+            brokers = len(client.describe_cluster()["brokers"])
         for topic in wanted:
             if topic.name not in found:
                 yield f"{topic.name}: is missing; `toxwatch topics create` makes it"
             else:
-                yield from _differing(topic, found[topic.name]["partitions"], configs[topic.name])
-
-    def _client(self) -> Any:
-        try:
-            return connected(KafkaAdminClient, self._cluster, ANSWER_SECONDS)
-        except KafkaError as error:
-            raise LogUnavailable(f"the brokers at {self._cluster} cannot be asked: {type(error).__name__}") from error
+                yield from _differing(topic, found[topic.name]["partitions"], configs[topic.name], brokers)
 
 
-def _differing(topic: Topic, partitions: list[Any], config: Mapping[str, Any]) -> Iterator[str]:
+def _differing(topic: Topic, partitions: list[Any], config: Mapping[str, Any], brokers: int) -> Iterator[str]:
     if len(partitions) != topic.partitions:
         yield (
             f"{topic.name}: has {len(partitions)} partitions, not {topic.partitions}; the number decides where a subject's"
             " events are, and must never change"
         )
     replicas = min(len(partition["replica_nodes"]) for partition in partitions)
+    if replicas < min(REPLICAS_MAX, brokers):
+        yield f"{topic.name}: is on {replicas} of {brokers} brokers; it was made while the others were away"
     for name, value in {**topic.config, **_safety(replicas)}.items():
         there = config[name]["value"] if name in config else None
         if there != value:

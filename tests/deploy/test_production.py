@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from unittest.mock import patch
 
 import httpx2
 import psycopg
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, NewTopic, ResourcePattern, ResourceType
 from kafka.errors import TopicAuthorizationFailedError
 from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.engine import make_url
@@ -103,13 +104,27 @@ def secured() -> Iterator[Secured]:
 
 
 def test_everything_is_kept_three_times(secured: Secured) -> None:
-    """And two brokers have what was acknowledged."""
+    """And two brokers have what was acknowledged. A topic that was made while brokers were away is found."""
     checked = secured.fleet.command("topics", "check")
     assert checked.code == 0, checked.out
     client: Any = KafkaAdminClient(**secured.cluster(ADMIN).options(10))
     described = client.describe_topics(TOPICS)
+    client.create_topics([NewTopic("thin.clinical.v1", 4, 1)])
     client.close()
     assert {len(partition["replica_nodes"]) for topic in described for partition in topic["partitions"]} == {3}
+    with patch.dict(secured.fleet.environment, TOXWATCH_TOPIC_PREFIX="thin"):
+        thin = secured.fleet.command("topics", "check")
+    assert "thin.clinical.v1: is on 1 of 3 brokers" in thin.out
+
+
+def test_who_may_not_administer_is_told_so(secured: Secured) -> None:
+    """In a sentence, for each of the commands."""
+    with patch.dict(secured.fleet.environment, secured.environment(LAB)):
+        for command in ("create", "grant"):
+            refused = secured.fleet.command("topics", command)
+            assert (refused.code, refused.out) == (1, "")
+            assert "AuthorizationFailedError" in refused.err
+            assert "Traceback" not in refused.err
 
 
 def test_each_user_may_do_what_is_declared_and_nothing_else(secured: Secured) -> None:
@@ -195,10 +210,10 @@ def test_the_services_work_under_their_rights(secured: Secured) -> None:
             lambda: count(deliveries, deliveries.c.state == DELIVERED) > 1,
         ):
             eventually(reached, 60, lambda: "".join(fleet.said(name) for name in SERVICES))
-    fleet.environment.update(secured.environment(f"{PREFIX}.operator"))
-    for command in (("verify",), ("export",)):
-        done = fleet.command(*command)
-        assert done.code == 0, done.err
+    with patch.dict(fleet.environment, secured.environment(f"{PREFIX}.operator")):
+        for command in ("verify", "export"):
+            done = fleet.command(command)
+            assert done.code == 0, done.err
     for name in SERVICES:
         fleet.stop(name)
     assert secured.brokers.denials()[denied_before:] == []

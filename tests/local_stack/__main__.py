@@ -64,7 +64,8 @@ def _say_where(services: list[Service], places: Places, stack: Stack) -> None:
         said = [f"{HERE}:{port}" for port in service.published.values()]
         if service.kind == "toxwatch":
             said.append(f"http://{HERE}:{places.addresses.port(service.name, METRICS_PORT)}/metrics")
-        print(f"# {service.name}: {' '.join(said)}")
+        if said:
+            print(f"# {service.name}: {' '.join(said)}")
     gateway = next(service for service in services if service.name == "gateway")
     for name, value in gateway.environment.items():
         if name not in OF_ONE_SERVICE:
