@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from services.dispatcher.recipients import load_recipients
 from services.gateway.intake_topics import load_intake_topics
+from services.log.rights import declared_rights
 from services.metrics import FROM_STORE, IN_PROCESS
 from services.settings import Settings, read_settings
 from tests.local_stack.compose import COMPOSE_FILE, ROOT, VARIABLE, load_compose, services_of
@@ -80,6 +81,16 @@ def test_the_configuration_that_is_mounted_is_valid() -> None:
     settings = read_settings(ROOT / "deploy" / "config" / "toxwatch.toml")
     assert load_recipients(settings.recipients)
     assert load_intake_topics(settings.intake) == []
+
+
+def test_the_settings_for_production_are_valid() -> None:
+    """And every user who has rights on the brokers stands in the page, under his name."""
+    settings = read_settings(ROOT / "deploy" / "production" / "toxwatch.toml", database="postgresql+psycopg://x@y/z")
+    assert len(settings.log.split(",")) == 3
+    assert settings.kafka_ca == ROOT / "deploy" / "production" / "ca.pem"
+    page = (ROOT / "docs" / "distributed.md").read_text()
+    users = {right.user for right in declared_rights(settings.topic_prefix, ["<name>"])}
+    assert users == set(re.findall(r"^\| `(toxwatch\.[^`]+)` \| (?:write|read|describe)", page, re.MULTILINE))
 
 
 def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
