@@ -29,6 +29,8 @@ from projections.store.tables import NOBODY, chart_events
 Axis = Literal["recorded", "received"]
 
 CLOCK: Final = "clock"
+#: How many subjects' charts are loaded at once: while they are judged the transaction idles, which PostgreSQL bears for so long.
+LOADED_AT_ONCE: Final = 25
 
 
 def assessment(
@@ -107,7 +109,7 @@ def _subjects(
     generation = current_generation(connection)
     rows = charts.subject_rows(connection, generation, None if subject is None else [subject])
     wanted = sorted(one for one, row in rows.items() if site in (None, row.site))
-    for part in pieces(wanted):
+    for part in pieces(wanted, LOADED_AT_ONCE):
         known = charts.known_events(connection, generation, part)
         stored = charts.stored_findings(connection, generation, part)
         for one in part:

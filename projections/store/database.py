@@ -230,11 +230,11 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
-def pieces(keys: Iterable[Key]) -> Iterator[list[Key]]:
+def pieces(keys: Iterable[Key], at_once: int = ASKED_MAX) -> Iterator[list[Key]]:
     """The keys, so many at a time as are asked for in one statement."""
     listed = list(keys)
-    for start in range(0, len(listed), ASKED_MAX):
-        yield listed[start : start + ASKED_MAX]
+    for start in range(0, len(listed), at_once):
+        yield listed[start : start + at_once]
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from projections.rules.isi_jx import PROTOCOL
 from projections.store.assessment import assessment
 from projections.store.database import Database
 from projections.store.generation import next_offset
+from projections.store.parking import NOT_WATCHED
 from projections.store.schema import migrate
 from projections.store.tables import (
     alert_events,
@@ -41,6 +42,7 @@ from services.migration.plan import CARRIED, TOPICS
 from services.monitor.monitor import CONSUMER as MONITOR
 from services.rules_version import configuration_hash
 from services.settings import Settings
+from tests.assessment.command_line import toxwatch
 from tests.databases import new_postgresql_database
 from tests.log.moving import PARTITIONS, Case, in_one_order
 from tests.log.played import (
@@ -175,6 +177,23 @@ def test_it_goes_on_as_it_would_have_where_it_was(case: Case) -> None:
     news = [readable_id(entry.body) for entry in case.entries()[1]]
     assert len(news) == len(set(news)) > len(told)
     assert told < set(news)
+
+
+def test_what_was_parked_is_known_again_there(case: Case) -> None:
+    """A rebuild meets every entry that was refused, and parks none a second time; what was erased stays erased."""
+    case.move()
+    with case.new() as new:
+        before = {row["id"]: row["state"] for row in rows_of(new, dead_letters)}
+        assert toxwatch("rebuild", environment=case.environment).code == 0
+        after = {row["id"]: row["state"] for row in rows_of(new, dead_letters)}
+    # What the bug had put aside is judged, now that there is none.
+    assert after == {letter: "replayed" if letter in _not_watched(case) else state for letter, state in before.items()}
+    assert Counter(after.values()) == {"deleted": 2, "parked": 2, "replayed": 2}
+
+
+def _not_watched(case: Case) -> set[int]:
+    with case.old() as old:
+        return {row["id"] for row in rows_of(old, dead_letters) if row["reason"] == NOT_WATCHED}
 
 
 def _about_those_who_wait() -> list[Request]:
