@@ -13,7 +13,7 @@ from events.codec import Logged
 from events.dates import Instant
 from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
 from projections.rules.finding import Finding
-from projections.store.database import pieces, upsert
+from projections.store.database import insert_all, pieces, upsert
 from projections.store.tables import UNASSIGNED, chart_events, deadlines, findings, subjects
 
 Identity = tuple[str, str, str]
@@ -92,8 +92,7 @@ def first_source(connection: Connection, generation: int, subject: str, kind: st
 
 def write_chart_events(connection: Connection, rows: Sequence[Row]) -> None:
     """Add events to charts."""
-    if rows:
-        connection.execute(chart_events.insert(), list(rows))
+    insert_all(connection, chart_events, rows)
 
 
 def write_subjects(connection: Connection, generation: int, rows: Sequence[SubjectRow]) -> None:

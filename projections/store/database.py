@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from enum import IntEnum
 from functools import cache
@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from events.errors import ToxwatchError
+from projections.store.arrays import LEAVE, REFUSE, Rows, insert_arrays, replace
 
 BUSY_MS: Final = 5_000
 #: How many keys are asked for in one statement.
@@ -237,40 +238,52 @@ def pieces(keys: Iterable[Key], at_once: int = ASKED_MAX) -> Iterator[list[Key]]
         yield listed[start : start + at_once]
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> None:
-    """Write rows by their primary key, in bulk: new ones are inserted, known ones replaced, save the columns to ``keep``."""
+def upsert(connection: Connection, table: Table, rows: Rows, keep: Iterable[str] = ()) -> None:
+    """Write rows by their primary key, in bulk: new ones are inserted, known ones replaced, save the columns to ``keep``.
+
+    No two of them may have the same key.
+    """
     if rows:
-        statement = _upsert(table, connection.dialect.name, tuple(rows[0]), frozenset(keep))
-        connection.execute(statement, list(rows))
+        key = [column.name for column in table.primary_key]
+        changed = tuple(name for name in rows[0] if name not in key and name not in keep)
+        if connection.dialect.name == "postgresql":
+            insert_arrays(connection, table, rows, replace(table, changed))
+        else:
+            connection.execute(_upsert(table, changed), list(rows))
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Write rows in bulk, and leave those that are known already as they are."""
     if rows:
-        connection.execute(_insert_new(table, connection.dialect.name), list(rows))
+        if connection.dialect.name == "postgresql":
+            insert_arrays(connection, table, rows, LEAVE)
+        else:
+            connection.execute(_insert_new(table), list(rows))
+
+
+def insert_all(connection: Connection, table: Table, rows: Rows) -> None:
+    """Write rows in bulk that are all new: one that is known is an error."""
+    if rows:
+        if connection.dialect.name == "postgresql":
+            insert_arrays(connection, table, rows, REFUSE)
+        else:
+            connection.execute(table.insert(), list(rows))
 
 
 @cache
-def _upsert(table: Table, dialect: str, columns: tuple[str, ...], keep: frozenset[str]) -> Executable:
+def _upsert(table: Table, changed: tuple[str, ...]) -> Executable:
     """Made once: to put the statement together costs more than to run it for one row."""
-    insert = _dialect(dialect).insert(table)
-    key = [column.name for column in table.primary_key]
-    changed = [name for name in columns if name not in key and name not in keep]
+    insert = sqlite.insert(table)
     made: Executable = insert.on_conflict_do_update(
-        index_elements=key, set_={name: insert.excluded[name] for name in changed}
+        index_elements=list(table.primary_key), set_={name: insert.excluded[name] for name in changed}
     )
     return made
 
 
 @cache
-def _insert_new(table: Table, dialect: str) -> Executable:
-    made: Executable = _dialect(dialect).insert(table).on_conflict_do_nothing()
+def _insert_new(table: Table) -> Executable:
+    made: Executable = sqlite.insert(table).on_conflict_do_nothing()
     return made
-
-
-def _dialect(name: str) -> Any:
-    """The two have the same statements under other names."""
-    return sqlite if name == "sqlite" else postgresql
 
 
 class Turn(IntEnum):

@@ -14,7 +14,7 @@ from events.faults import show
 from events.stamp import unstamped
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
 from projections.rules.protocol import Protocol
-from projections.store.database import ASKED_MAX, pieces, upsert
+from projections.store.database import ASKED_MAX, insert_all, pieces, upsert
 from projections.store.tables import NOBODY, record_owners, source_sites, subject_sites, taken_events
 from services.gateway.authority import outside
 from services.gateway.caller import Caller, Role
@@ -106,16 +106,16 @@ class IntakeLedger:
                 }
                 for event, place in zip(self._new, positions, strict=True)
             ]
-            self._connection.execute(taken_events.insert(), rows)
+            insert_all(self._connection, taken_events, rows)
         if self._new_owners:
             owners = [
                 {"subject": subject, "kind": kind, "record_id": record_id, "source": source}
                 for (subject, kind, record_id), source in self._new_owners.items()
             ]
-            self._connection.execute(record_owners.insert(), owners)
+            insert_all(self._connection, record_owners, owners)
         if self._new_subjects:
             sites = [{"subject": subject, "site": site} for subject, site in self._new_subjects.items()]
-            self._connection.execute(subject_sites.insert(), sites)
+            insert_all(self._connection, subject_sites, sites)
         used = [
             {"source": source, "site": self._sites[source], "first_used_at": now, "last_used_at": now}
             for source in sorted(self._used & self._sites.keys())

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from sqlalchemy import Connection, Table, select, tuple_, update
 
 from events.dates import Instant
-from projections.store.database import Database, pieces
+from projections.store.database import Database, insert_all, pieces
 from projections.store.tables import alert_log, clinical_log, log_ends
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import make_end, stamp
@@ -39,7 +39,7 @@ class EmbeddedLog:
         if fresh:
             first = self._take_offsets(len(fresh), transaction)
             rows = [{"offset": first + n, **entry._asdict()} for n, entry in enumerate(fresh.values())]
-            transaction.execute(self._table.insert(), rows)
+            insert_all(transaction, self._table, rows)
             known.update({identity: first + n for n, identity in enumerate(fresh)})
         return [Position(0, known[(entry.subject, entry.source, entry.event_id)]) for entry in entries]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from projections.store.database import Database, StoreUnavailable, insert_new, upsert
-from projections.store.tables import log_ends, positions
+from projections.store.database import Database, StoreUnavailable, insert_all, insert_new, upsert
+from projections.store.tables import alert_events, log_ends, positions, subjects
 
 
 def _ends(database: Database) -> dict[str, int]:
@@ -42,6 +43,48 @@ def test_an_upsert_replaces_and_an_insert_of_new_ones_does_not(database: Databas
         upsert(connection, log_ends, [_row("c", 9)], keep=["next_offset"])
         upsert(connection, log_ends, [])
     assert _ends(database) == {"a": 2, "b": 1, "c": 3}
+
+
+def test_rows_in_bulk_come_out_as_they_went_in(database: Database) -> None:
+    """Numbers of every size, nothing, text that looks like syntax, bytes: in one column side by side, or nothing throughout."""
+    rows = [
+        _subject("FR01-001", version=1, next_turn=None, part=None),
+        _subject("FR01-002", version=2**62, next_turn=-1, part='{"é", NULL, \\x00'),
+        _subject("", version=-(2**40), next_turn=300, part="NULL"),
+    ]
+    with database.writing() as connection:
+        insert_all(connection, subjects, rows)
+        insert_all(connection, subjects, [])
+        found = connection.execute(select(subjects).order_by(subjects.c.version)).all()
+    assert [row._asdict() for row in found] == sorted(rows, key=lambda row: row["version"])
+
+
+def _subject(subject: str, **some: Any) -> dict[str, Any]:
+    instants = dict.fromkeys(("high_water", "latest_time", "latest_received"), 1_700_000_000_000_000)
+    nothing = dict.fromkeys(("site", "dose_level", "status", "pending_reason"))
+    return {"generation": 1, "subject": subject, "judged_under": "", "has_dlt": False, **instants, **nothing, **some}
+
+
+def test_rows_in_bulk_are_numbered_in_their_order(database: Database) -> None:
+    """The order of the outbox is that in which things were told."""
+    rows = [_told(f"{number:03d}", bytes([number])) for number in range(200, 0, -1)]
+    with database.writing() as connection:
+        insert_new(connection, alert_events, rows)
+        found = connection.execute(select(alert_events).order_by(alert_events.c.seq)).all()
+    assert [(row.event_id, row.body) for row in found] == [(row["event_id"], row["body"]) for row in rows]
+
+
+def _told(event_id: str, body: bytes) -> dict[str, Any]:
+    texts = dict.fromkeys(("source", "alert_id", "kind", "key", "case_name", "urgency"), "x")
+    return {"event_id": event_id, "body": body, "revision": 1, "detected_at": 0, **texts}
+
+
+def test_to_insert_what_is_known_as_if_it_were_new_is_an_error(database: Database) -> None:
+    with database.writing() as connection:
+        insert_all(connection, log_ends, [_row("a", 1)])
+    with pytest.raises(IntegrityError), database.writing() as connection:
+        insert_all(connection, log_ends, [_row("b", 1), _row("a", 2)])
+    assert _ends(database) == {"a": 1}
 
 
 def test_writers_wait_for_each_other(database: Database) -> None:
