@@ -23,10 +23,11 @@ def postgresql_directory() -> Path | None:
 
 
 @contextmanager
-def postgresql_server(*, is_durable: bool = False) -> Iterator[str]:
+def postgresql_server(*, is_durable: bool = False, **settings: str) -> Iterator[str]:
     """A server of its own, on a socket in a directory of its own; gives the URL of its first database.
 
-    ``is_durable``: what was committed is there after the server was killed, if not after a power failure.
+    ``is_durable``: what was committed is there after the server was killed, if not after a power failure. ``settings`` are more
+    of the server's, and overrule ours.
     """
     programs = postgresql_directory()
     assert programs is not None, "no PostgreSQL is installed"
@@ -35,7 +36,7 @@ def postgresql_server(*, is_durable: bool = False) -> Iterator[str]:
     if os.geteuid() == 0:
         shutil.chown(home, "postgres")
     options = f"-c listen_addresses='' -k {home} -c fsync=off -c synchronous_commit={'on' if is_durable else 'off'}"
-    options += " -c full_page_writes=off"
+    options += " -c full_page_writes=off" + "".join(f" -c {name}={value}" for name, value in settings.items())
     _run(
         programs / "initdb",
         "-D",

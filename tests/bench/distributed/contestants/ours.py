@@ -1,0 +1,55 @@
+"""Our Faust worker as it is: reader, channel, agent and taker. In the monitor's place stands the sink."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from events.dates import Instant
+from services.log.port import Entry
+from services.logs import configure_logs
+from services.monitor import clinical_reader, faust_app
+from services.settings import read_settings
+from tests.bench.distributed.job import Job, job_of_command_line
+from tests.bench.distributed.sink import Course, Received, decode
+
+
+class SinkMonitor:
+    """What the worker asks of a monitor."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._course = Course(job)
+
+    def position(self, partition: int) -> int:
+        with psycopg.connect(self._job.database) as connection:
+            wanted = "SELECT next_offset FROM sink_positions WHERE partition = %s"
+            found = connection.execute(wanted, (partition,)).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    def process(self, entries: Sequence[Entry], now: Instant) -> None:
+        self._course.take([Received(*entry.position, decode(entry.body), entry.body) for entry in entries])
+
+    def judge_again(self, now: Instant) -> int:
+        return 0
+
+
+def main() -> None:
+    job = job_of_command_line()
+
+    def make(*parts: Any) -> SinkMonitor:
+        return SinkMonitor(job)
+
+    # The same batches as the others: far behind, the reader would take more at once.
+    clinical_reader.BATCH_MAX = clinical_reader.BATCH_BEHIND_MAX = job.batch  # type: ignore[misc]
+    faust_app.Monitor = make  # type: ignore[assignment,misc]
+    settings = read_settings()
+    configure_logs("error")
+    faust_app.MonitorWorker(faust_app.worker_app(settings)).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()
