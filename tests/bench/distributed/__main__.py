@@ -8,10 +8,12 @@ import platform
 from pathlib import Path
 from typing import Final
 
-from tests.bench.distributed import race
+from tests.bench.distributed import race, where, workers
 from tests.bench.distributed.ground import ground, portfolio
 
-SECTIONS: Final = ("race",)
+SECTIONS: Final = ("race", "workers", "where")
+#: How many run side by side.
+WORKERS: Final = (1, 2, 3)
 
 
 def main() -> None:
@@ -27,6 +29,10 @@ def main() -> None:
         made.fill(portfolio(options.events))
         if "race" in options.only:
             race.run(made, options.peers.absolute(), options.rounds)
+        if "workers" in options.only:
+            workers.run(made, options.rounds, WORKERS)
+        if "where" in options.only:
+            where.run(made)
 
 
 if __name__ == "__main__":
