@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, delete, select
 
 from events.catalog import EVENT_ADAPTER
 from events.codec import Logged
 from events.dates import Instant
 from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
 from projections.rules.finding import Finding
-from projections.store.database import insert_all, pieces, upsert
+from projections.store.database import insert_all, pieces, rows_of, upsert
 from projections.store.tables import UNASSIGNED, chart_events, deadlines, findings, subjects
 
 Identity = tuple[str, str, str]
@@ -74,13 +74,10 @@ def known_events(connection: Connection, generation: int, wanted: Iterable[str])
 
 def bodies_of(connection: Connection, generation: int, identities: Iterable[Identity]) -> dict[Identity, bytes]:
     """The events of these identities (subject, source, id) that are in a chart."""
-    key = tuple_(chart_events.c.subject, chart_events.c.source, chart_events.c.event_id)
-    columns = (chart_events.c.subject, chart_events.c.source, chart_events.c.event_id, chart_events.c.body)
-    found: dict[Identity, bytes] = {}
-    for part in pieces(identities):
-        wanted = select(*columns).where(chart_events.c.generation == generation, key.in_(part))
-        found.update({(row.subject, row.source, row.event_id): row.body for row in connection.execute(wanted)})
-    return found
+    key = (chart_events.c.subject, chart_events.c.source, chart_events.c.event_id)
+    wanted = select(*key, chart_events.c.body).where(chart_events.c.generation == generation)
+    rows = rows_of(connection, wanted, key, identities)
+    return {(row.subject, row.source, row.event_id): row.body for row in rows}
 
 
 def first_source(connection: Connection, generation: int, subject: str, kind: str, record_id: str) -> str | None:

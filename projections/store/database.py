@@ -9,21 +9,34 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Executable,
+    Row,
+    Select,
+    Table,
+    create_engine,
+    event,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from events.errors import ToxwatchError
-from projections.store.arrays import LEAVE, REFUSE, Rows, insert_arrays, replace
+from projections.store.arrays import LEAVE, REFUSE, Rows, insert_arrays, replace, rows_at
 
 BUSY_MS: Final = 5_000
 #: How many keys are asked for in one statement.
@@ -236,6 +249,19 @@ def pieces(keys: Iterable[Key], at_once: int = ASKED_MAX) -> Iterator[list[Key]]
     listed = list(keys)
     for start in range(0, len(listed), at_once):
         yield listed[start : start + at_once]
+
+
+def rows_of(
+    connection: Connection, wanted: Select[Any], key: Sequence[Column[Any]], values: Iterable[tuple[Any, ...]]
+) -> list[Row[Any]]:
+    """Of what is wanted, the rows whose key, of several columns, has one of these values; in any order."""
+    found: list[Row[Any]] = []
+    for asked in pieces(dict.fromkeys(values)):
+        if connection.dialect.name == "postgresql":
+            found += rows_at(connection, wanted, key, asked)
+        else:
+            found += connection.execute(wanted.where(tuple_(*key).in_(asked)))
+    return found
 
 
 def upsert(connection: Connection, table: Table, rows: Rows, keep: Iterable[str] = ()) -> None:

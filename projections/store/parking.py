@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from events.acceptance import OWN_SOURCES
 from events.dates import Instant
@@ -21,7 +21,7 @@ from projections.folds.alert_transition import AlertTransition, Standing
 from projections.folds.system_alerts import INTAKE, system_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
-from projections.store.database import Turn, insert_new, pieces, take_turn
+from projections.store.database import Turn, insert_new, pieces, rows_of, take_turn
 from projections.store.tables import IS_URGENT, dead_letters
 from projections.store.told import tell, told_of
 
@@ -286,16 +286,10 @@ def _urgent_letters(
     columns = dead_letters.c
     record = (columns.subject, columns.record_kind, columns.record_id)
     event = (columns.source, columns.event_id)
-    found: list[Row[Any]] = []
-    for key, wanted in ((record, pieces(records)), (event, pieces(events))):
-        for asked in wanted:
-            here = tuple_(*key).in_(asked)
-            found += connection.execute(
-                select(columns.id, columns.received_at, columns.partition, columns.offset, *record, *event).where(
-                    IS_URGENT, here
-                )
-            )
-    return found
+    wanted = select(columns.id, columns.received_at, columns.partition, columns.offset, *record, *event).where(
+        IS_URGENT
+    )
+    return rows_of(connection, wanted, record, records) + rows_of(connection, wanted, event, events)
 
 
 def _close(connection: Connection, rows: Sequence[dict[str, object]]) -> None:

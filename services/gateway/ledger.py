@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, select
 
 from events.catalog import AnyEvent, subject_of
 from events.dates import Instant
@@ -14,7 +14,7 @@ from events.faults import show
 from events.stamp import unstamped
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
 from projections.rules.protocol import Protocol
-from projections.store.database import ASKED_MAX, insert_all, pieces, upsert
+from projections.store.database import ASKED_MAX, insert_all, pieces, rows_of, upsert
 from projections.store.tables import NOBODY, record_owners, source_sites, subject_sites, taken_events
 from services.gateway.authority import outside
 from services.gateway.caller import Caller, Role
@@ -147,10 +147,8 @@ class IntakeLedger:
 
     def _load_taken(self, identities: Iterable[Identity]) -> None:
         columns = taken_events.c
-        rows: list[Row[Any]] = []
-        for asked in pieces(identities):
-            here = tuple_(columns.source, columns.event_id).in_(asked)
-            rows += self._connection.execute(select(taken_events).where(here)).all()
+        key = (columns.source, columns.event_id)
+        rows = rows_of(self._connection, select(taken_events), key, identities)
         bodies = self._bodies(sorted(Position(row.partition, row.offset) for row in rows))
         for row in rows:
             position = Position(row.partition, row.offset)
@@ -178,10 +176,9 @@ class IntakeLedger:
 
     def _load_owners(self, records: Iterable[Record]) -> None:
         columns = record_owners.c
-        for asked in pieces(records):
-            here = tuple_(columns.subject, columns.kind, columns.record_id).in_(asked)
-            for row in self._connection.execute(select(record_owners).where(here)):
-                self._owners[(row.subject, row.kind, row.record_id)] = row.source
+        key = (columns.subject, columns.kind, columns.record_id)
+        for row in rows_of(self._connection, select(record_owners), key, records):
+            self._owners[(row.subject, row.kind, row.record_id)] = row.source
 
 
 def _record(event: AnyEvent) -> Record:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from sqlalchemy import Connection, Table, select, tuple_, update
+from sqlalchemy import Connection, Table, select, update
 
 from events.dates import Instant
-from projections.store.database import Database, insert_all, pieces
+from projections.store.database import Database, insert_all, rows_of
 from projections.store.tables import alert_log, clinical_log, log_ends
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import make_end, stamp
@@ -73,13 +73,10 @@ class EmbeddedLog:
 
     def _known(self, entries: Sequence[NewEntry], transaction: Connection) -> dict[Identity, int]:
         table = self._table
-        identity = tuple_(table.c.subject, table.c.source, table.c.event_id)
-        known: dict[Identity, int] = {}
-        for asked in pieces((e.subject, e.source, e.event_id) for e in entries):
-            columns = (table.c.subject, table.c.source, table.c.event_id, table.c.offset)
-            for subject, source, event_id, offset in transaction.execute(select(*columns).where(identity.in_(asked))):
-                known[(subject, source, event_id)] = offset
-        return known
+        key = (table.c.subject, table.c.source, table.c.event_id)
+        identities = [(entry.subject, entry.source, entry.event_id) for entry in entries]
+        rows = rows_of(transaction, select(*key, table.c.offset), key, identities)
+        return {(row.subject, row.source, row.event_id): row.offset for row in rows}
 
     def _take_offsets(self, count: int, transaction: Connection) -> int:
         """The first of ``count`` offsets. The row is locked until the transaction ends, so that there is never a gap."""

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from projections.store.database import Database, StoreUnavailable, insert_all, insert_new, upsert
+from projections.store.database import Database, StoreUnavailable, insert_all, insert_new, rows_of, upsert
 from projections.store.tables import alert_events, log_ends, positions, subjects
 
 
@@ -77,6 +77,21 @@ def test_rows_in_bulk_are_numbered_in_their_order(database: Database) -> None:
 def _told(event_id: str, body: bytes) -> dict[str, Any]:
     texts = dict.fromkeys(("source", "alert_id", "kind", "key", "case_name", "urgency"), "x")
     return {"event_id": event_id, "body": body, "revision": 1, "detected_at": 0, **texts}
+
+
+def test_rows_are_found_by_keys_of_several_columns(database: Database) -> None:
+    """Each once, however often it is asked for, and those alone of which every column agrees."""
+    rows = [{"consumer": name, "partition": number, "next_offset": 7} for name in ("a", "b") for number in range(1_500)]
+    key = (positions.c.consumer, positions.c.partition)
+    some = select(*key).where(positions.c.partition != 3)
+    with database.writing() as connection:
+        insert_all(connection, positions, rows)
+        few = rows_of(connection, some, key, [("a", 1), ("b", 2), ("c", 1), ("a", 1), ("a", 3)])
+        many = rows_of(connection, some, key, [("b", number) for number in range(2_000)])
+        none = rows_of(connection, some, key, [])
+    assert sorted(map(tuple, few)) == [("a", 1), ("b", 2)]
+    assert sorted(map(tuple, many)) == [("b", number) for number in range(1_500) if number != 3]
+    assert none == []
 
 
 def test_to_insert_what_is_known_as_if_it_were_new_is_an_error(database: Database) -> None:
