@@ -17,6 +17,7 @@ from mode import Service
 
 from services.clock.time_source import Clock, SystemClock
 from services.distributed import Preparation, parts_of, serve_metrics
+from services.garbage import spare_what_stays
 from services.log import topics
 from services.log.kafka_client import LogUnavailable, cluster_of
 from services.log.letter_topic import LetterTopic
@@ -155,6 +156,7 @@ class MonitorService(Service):
         )
         self._relay.start()
         self._letters.start()
+        spare_what_stays()
         await self._reader.run()
 
     async def _watched(self, task: asyncio.Task[None]) -> None:
