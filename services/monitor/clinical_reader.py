@@ -255,5 +255,5 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
 
 
 def _entry_of(record: Any) -> Entry:
-    headers = [(name, value) for name, value in record.headers]
+    headers = record.headers
     return Entry(Position(record.partition, record.offset), key_of(record.key), event_of(record.value, headers))

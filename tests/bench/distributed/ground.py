@@ -39,6 +39,7 @@ POSTGRESQL: Final = {
     "max_wal_size": "4GB",
 }
 APPENDED_AT_ONCE: Final = 2_000
+SEED: Final = 5
 
 _numbers = count(1)
 
@@ -79,6 +80,10 @@ class Ground:
         with Fleet(home, self.broker.address, database, self.prefix) as fleet:
             yield fleet
 
+    def another(self) -> Ground:
+        """A topic and a database of their own, on the same broker and server."""
+        return _deployment(self.home, self.broker, self.server)
+
     def ends(self) -> dict[int, int]:
         """Where each partition of the topic ends."""
         log = self._log()
@@ -109,10 +114,10 @@ def entry_of(line: bytes) -> NewEntry:
     return NewEntry(f"{PROTOCOL.trial}/{subject}", subject, event.source, event.id, line)
 
 
-def portfolio(events: int, seed: int = 5) -> list[bytes]:
+def portfolio(events: int, *, received: bool = True) -> list[bytes]:
     """Simulated events, many subjects' side by side."""
-    load = Load(seed, max(1, events // EVENTS_PER_SUBJECT), events, DEFAULT_START)
-    return [line.rstrip(b"\n") for line in simulate_portfolio(load)]
+    load = Load(SEED, max(1, events // EVENTS_PER_SUBJECT), events, DEFAULT_START)
+    return [line.rstrip(b"\n") for line in simulate_portfolio(load, received=received)]
 
 
 def plain(url: str) -> str:
@@ -122,23 +127,29 @@ def plain(url: str) -> str:
 
 @contextmanager
 def ground() -> Iterator[Ground]:
-    """Everything up, and the rules in force: the first entry of each partition says so."""
+    """Everything up."""
     with (
         tempfile.TemporaryDirectory(prefix="bench") as home,
         kafka_broker() as broker,
         postgresql_server(**POSTGRESQL) as server,
     ):
-        with psycopg.connect(plain(server), autocommit=True) as admin:
-            admin.execute("CREATE DATABASE base")
-        made = Ground(Path(home), broker, server, server.replace("/postgres?", "/base?"), f"bench-{os.getpid()}")
-        with made.fleet(made.base) as fleet:
-            fleet.make()
-        settings = read_settings(
-            log=f"kafka://{broker.address}",
-            database=made.base,
-            topic_prefix=made.prefix,
-            clinical_partitions=PARTITIONS,
-        )
-        with parts_of(settings, SystemClock()) as parts:
-            prepare(parts, activates=True)
-        yield made
+        yield _deployment(Path(home), broker, server)
+
+
+def _deployment(home: Path, broker: Broker, server: str) -> Ground:
+    """Topics, tables, and the rules in force: the first entry of each partition says so."""
+    name = f"base_{next(_numbers)}"
+    with psycopg.connect(plain(server), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    made = Ground(home, broker, server, server.replace("/postgres?", f"/{name}?"), f"{name}-{os.getpid()}")
+    with made.fleet(made.base) as fleet:
+        fleet.make()
+    settings = read_settings(
+        log=f"kafka://{broker.address}",
+        database=made.base,
+        topic_prefix=made.prefix,
+        clinical_partitions=PARTITIONS,
+    )
+    with parts_of(settings, SystemClock()) as parts:
+        prepare(parts, activates=True)
+    return made

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 
 class Job(NamedTuple):
-    """Read ``events`` entries of ``topic`` from its beginning, as ``group``, at most ``batch`` at once; ``home`` is for files."""
+    """Read ``events`` entries of ``topic`` from its beginning, as ``group``, at most ``batch`` at once; ``home`` is for files.
+
+    ``is_live``: they are still being written, and how long each took until it was committed is to be told.
+    """
 
     broker: str
     topic: str
@@ -17,6 +20,7 @@ class Job(NamedTuple):
     events: int
     batch: int
     home: str
+    is_live: bool = False
 
     def as_text(self) -> str:
         """For the command line."""

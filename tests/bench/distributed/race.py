@@ -7,6 +7,7 @@ import random
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -74,10 +75,7 @@ def run(ground: Ground, peers: Path, rounds: int) -> None:
 def _raced(ground: Ground, program: str, python: Path, entries: int) -> Result:
     with ground.copy() as database, ground.fleet(database) as fleet:
         url = plain(database)
-        with psycopg.connect(url) as connection:
-            connection.execute(TABLES)
-            for partition in ground.ends():
-                connection.execute("INSERT INTO sink_positions VALUES (%s, 0)", (partition,))
+        make_sink(url, ground.ends())
         group = f"{fleet.home.name}-{program}"
         job = Job(ground.broker.address, ground.topic, group, url, entries, BATCH, str(fleet.home))
         command = [python, "-m", f"tests.bench.distributed.contestants.{program}", job.as_text()]
@@ -95,6 +93,14 @@ def _raced(ground: Ground, program: str, python: Path, entries: int) -> Result:
         took = json.loads((fleet.home / TOOK).read_text())
     events = took["events"]
     return Result(events / took["seconds"], took["cpu"] / events * 1e6, events / took["batches"])
+
+
+def make_sink(url: str, partitions: Iterable[int]) -> None:
+    """The tables of the sink, and where each partition stands."""
+    with psycopg.connect(url) as connection:
+        connection.execute(TABLES)
+        for partition in partitions:
+            connection.execute("INSERT INTO sink_positions VALUES (%s, 0)", (partition,))
 
 
 def _check(url: str, program: str, ends: dict[int, int]) -> None:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import psycopg
 
 from events.catalog import EVENT_ADAPTER, AnyEvent, subject_of
+from tests.bench.distributed.delays import Delays
 from tests.bench.distributed.job import Job
 
 TABLES: Final = """
@@ -95,6 +96,7 @@ class Course:
     def __init__(self, job: Job) -> None:
         self._left = job.events
         self._written_to = Path(job.home) / TOOK
+        self._delays = Delays(job) if job.is_live else None
         self._events = self._batches = 0
         self._began = self._cpu = 0.0
         self._connection = psycopg.connect(job.database)
@@ -108,7 +110,9 @@ class Course:
             self._batches += 1
         else:
             self._began, self._cpu = time.perf_counter(), _cpu()
-        if self._left <= 0:
+        if self._delays is not None:
+            self._delays.committed([one.body for one in received])
+        elif self._left <= 0:
             self._end()
 
     def _end(self) -> None:
