@@ -8,6 +8,7 @@ BUILD      ?= build
 DEMO_ARGS  ?=
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
+DISTRIBUTED_ARGS ?=
 SOAK_ARGS   ?=
 KAFKA_ARGS  ?=
 
@@ -18,11 +19,13 @@ TOXWATCH := $(BIN)/toxwatch
 PINS     := requirements-dev-hashes.txt
 STAMP    := $(VENV)/.set-up
 FOREIGN  := tests/foreign/node_modules/.set-up
+PEERS_VENV := .venv-bench
+PEERS    := $(PEERS_VENV)/.set-up
 BROKER   := tools/kafka/libs/.set-up
 COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo assess foreign broker kafka test lint format bench soak soak-distributed schema requirements clean
+.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed schema requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,8 +83,19 @@ format: $(STAMP)  ## let ruff format and mend what it can
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-bench: $(STAMP)  ## measure, as ratios against named peers
+bench: bench-embedded bench-distributed  ## measure everything, as ratios against named peers
+
+bench-embedded: $(STAMP)  ## the rules, the embedded run, the gateway (BENCH_ARGS="--events 50000")
 	@$(PY) -m tests.bench $(BENCH_ARGS)
+
+bench-distributed: $(STAMP) $(BROKER) $(PEERS)  ## on Kafka and PostgreSQL (DISTRIBUTED_ARGS="--long": a million events and an outage)
+	@$(PY) -m tests.bench.distributed --peers $(PEERS_VENV)/bin/python $(DISTRIBUTED_ARGS)
+
+# Others' stream processors, beside which ours is measured. One of them refuses a version that we pin: `--no-deps` gives it all the same.
+$(PEERS): requirements-bench.txt | $(STAMP)
+	@$(PYTHON) -m venv $(PEERS_VENV)
+	@$(UV) pip install -q --compile-bytecode --python $(PEERS_VENV)/bin/python --no-deps --require-hashes -r requirements-bench.txt
+	@touch $@
 
 soak: $(STAMP)  ## kill the running system at random, at least 200 times, and check that nothing is lost (half an hour)
 	@$(PY) -m tests.crash.soak $(SOAK_ARGS)
@@ -97,6 +111,7 @@ requirements: $(STAMP)  ## compile the pins again from pyproject.toml (add UPGRA
 	@$(COMPILE) $(UPGRADE) -c requirements.txt --generate-hashes pyproject.toml -o requirements-hashes.txt
 	@$(COMPILE) $(UPGRADE) -c requirements.txt --extra dev pyproject.toml -o requirements-dev.txt
 	@$(COMPILE) $(UPGRADE) -c requirements-dev.txt --generate-hashes --extra dev pyproject.toml -o $(PINS)
+	@$(COMPILE) $(UPGRADE) --override requirements.txt --generate-hashes --group peers -o requirements-bench.txt
 
 clean:  ## remove what was built, and the caches; the virtual environment stays
 	@rm -rf $(BUILD) dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

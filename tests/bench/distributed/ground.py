@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Final
 
@@ -92,13 +92,14 @@ class Ground:
         finally:
             log.close()
 
-    def fill(self, lines: Sequence[bytes]) -> None:
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Append events to the topic."""
+        left = iter(lines)
         log, database = self._log(), Database(self.base)
         try:
             with database.reading() as connection:
-                for start in range(0, len(lines), APPENDED_AT_ONCE):
-                    log.append([entry_of(line) for line in lines[start : start + APPENDED_AT_ONCE]], connection)
+                while some := list(islice(left, APPENDED_AT_ONCE)):
+                    log.append([entry_of(line) for line in some], connection)
         finally:
             database.close()
             log.close()
@@ -114,10 +115,10 @@ def entry_of(line: bytes) -> NewEntry:
     return NewEntry(f"{PROTOCOL.trial}/{subject}", subject, event.source, event.id, line)
 
 
-def portfolio(events: int, *, received: bool = True) -> list[bytes]:
+def portfolio(events: int, *, received: bool = True) -> Iterator[bytes]:
     """Simulated events, many subjects' side by side."""
     load = Load(SEED, max(1, events // EVENTS_PER_SUBJECT), events, DEFAULT_START)
-    return [line.rstrip(b"\n") for line in simulate_portfolio(load, received=received)]
+    return (line.rstrip(b"\n") for line in simulate_portfolio(load, received=received))
 
 
 def plain(url: str) -> str:

@@ -45,7 +45,7 @@ def run(ground: Ground, seconds: int) -> None:
 
 
 def _delays(ground: Ground, program: str, seconds: int) -> list[float]:
-    lines = portfolio(PER_SECOND * (WARM_UP_SECONDS + seconds), received=False)
+    lines = list(portfolio(PER_SECOND * (WARM_UP_SECONDS + seconds), received=False))
     known = sum(ground.ends().values())
     with ground.copy() as database, ground.fleet(database) as fleet:
         make_sink(plain(database), ground.ends())
