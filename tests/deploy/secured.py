@@ -85,8 +85,18 @@ class SecuredBrokers:
         made = [self._java(number, home / "format.log", *formatting, "-c") for number in BROKERS]
         assert [process.wait(START_SECONDS_MAX) for process in made] == [0, 0, 0], (home / "format.log").read_text()
 
-    def start(self) -> None:
-        """Start them, and wait until each serves."""
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """They serve, all three."""
+        try:
+            self._start()
+            yield
+        finally:
+            for process in self._processes:
+                process.kill()
+                process.wait()
+
+    def _start(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
         self._processes = [
             self._java(number, log, "kafka.Kafka") for number, log in zip(BROKERS, self.logs, strict=True)
@@ -96,13 +106,6 @@ class SecuredBrokers:
                 assert process.poll() is None, log.read_text(errors="replace")[-4000:]
                 assert time.monotonic() < deadline, log.read_text(errors="replace")[-4000:]
                 time.sleep(0.1)
-
-    def kill(self) -> None:
-        """End them at once."""
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
 
     def denials(self) -> list[str]:
         """What the authorizers have refused, in the order of the brokers."""

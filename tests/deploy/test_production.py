@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,28 +78,26 @@ def secured() -> Iterator[Secured]:
     """Made as docs/distributed.md says."""
     if not broker_is_installed() or postgresql_directory() is None:
         pytest.skip("no Apache Kafka broker (make broker), or no PostgreSQL, is installed here")
-    home = Path(tempfile.mkdtemp(prefix="secured", dir="/tmp"))
-    home.chmod(0o755)  # the database is another user's
-    authority = Authority(home)
-    brokers = SecuredBrokers(home, authority, PASSWORDS[ADMIN])
-    (home / "intake.toml").write_text(INTAKE)
-    try:
+    with tempfile.TemporaryDirectory(prefix="secured", dir="/tmp", ignore_cleanup_errors=True) as directory:
+        home = Path(directory)
+        home.chmod(0o755)  # the database is another user's
+        (home / "intake.toml").write_text(INTAKE)
+        authority = Authority(home)
+        brokers = SecuredBrokers(home, authority, PASSWORDS[ADMIN])
         with (
+            brokers.running(),
             secured_postgresql(home, authority, "password-of-toxwatch") as database,
             Fleet(home, ",".join(brokers.servers), database, PREFIX) as fleet,
         ):
-            brokers.start()
             made = Secured(fleet, brokers, authority)
-            intake = {"TOXWATCH_INTAKE": str(home / "intake.toml")}
-            fleet.environment.update(intake, TOXWATCH_KAFKA_CA=str(authority.certificate), **made.environment(ADMIN))
+            fleet.environment["TOXWATCH_INTAKE"] = str(home / "intake.toml")
+            fleet.environment["TOXWATCH_KAFKA_CA"] = str(authority.certificate)
+            fleet.environment.update(made.environment(ADMIN))
             fleet.make()
             granted = fleet.command("topics", "grant")
             assert (granted.code, len(granted.out.splitlines())) == (0, len(RIGHTS)), granted.err
             give_passwords(made.cluster(ADMIN), USERS, PASSWORDS)
             yield made
-    finally:
-        brokers.kill()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def test_everything_is_kept_three_times(secured: Secured) -> None:
