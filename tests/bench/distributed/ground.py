@@ -97,9 +97,9 @@ class Ground:
         left = iter(lines)
         log, database = self._log(), Database(self.base)
         try:
-            with database.reading() as connection:
-                while some := list(islice(left, APPENDED_AT_ONCE)):
-                    log.append([entry_of(line) for line in some], connection)
+            while some := [entry_of(line) for line in islice(left, APPENDED_AT_ONCE)]:
+                with database.reading() as connection:
+                    log.append(some, connection)
         finally:
             database.close()
             log.close()

@@ -22,6 +22,7 @@ from tests.bench.distributed.delays import DELAYS
 from tests.bench.distributed.goals import at_most, progress
 from tests.bench.distributed.ground import Ground, entry_of, plain, portfolio
 from tests.bench.distributed.job import Job
+from tests.bench.distributed.processes import cpu_of
 from tests.bench.distributed.race import BATCH, make_sink
 from tests.crash.deployment import eventually
 from tests.distributed.fleet import ROOT, Fleet
@@ -38,13 +39,18 @@ def run(ground: Ground, seconds: int) -> None:
     print(f"\nreceived -> committed at {PER_SECOND} events/s, for {seconds} s")
     for name, (program, goal) in PROGRAMS.items():
         progress(f"delays {name}")
-        delays = sorted(_delays(ground.another(), program, seconds))
+        found, cpu = _delays(ground.another(), program, seconds)
+        delays = sorted(found)
         p50, p99 = statistics.median(delays), delays[int(len(delays) * 0.99)]
-        print(f"  {name}: p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms, the longest {delays[-1] * 1e3:.0f} ms")
+        print(
+            f"  {name}: p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms, the longest {delays[-1] * 1e3:.0f} ms;"
+            f" {cpu:.0f} µs of CPU an event"
+        )
         at_most(f"p99 {name}", p99 * 1e3, goal, "ms")
 
 
-def _delays(ground: Ground, program: str, seconds: int) -> list[float]:
+def _delays(ground: Ground, program: str, seconds: int) -> tuple[list[float], float]:
+    """Each delay, and what an event cost the process."""
     lines = list(portfolio(PER_SECOND * (WARM_UP_SECONDS + seconds), received=False))
     known = sum(ground.ends().values())
     with ground.copy() as database, ground.fleet(database) as fleet:
@@ -64,14 +70,16 @@ def _delays(ground: Ground, program: str, seconds: int) -> list[float]:
         try:
             table = "sink_positions" if program == "ours" else "positions"
             eventually(lambda: _stand(database, table) >= known, 60, lambda: (fleet.home / "log").read_text()[-3000:])
+            began = cpu_of(process.pid)
             asyncio.run(_send(ground, lines))
             found = fleet.home / DELAYS
             eventually(found.exists, 120, lambda: (fleet.home / "log").read_text()[-3000:])
+            cpu = (cpu_of(process.pid) - began) / len(lines) * 1e6
         finally:
             process.terminate()
             process.wait(60)
         delays: list[float] = json.loads(found.read_text())
-    return delays[known + PER_SECOND * WARM_UP_SECONDS :]
+    return delays[known + PER_SECOND * WARM_UP_SECONDS :], cpu
 
 
 def _begin(fleet: Fleet, program: str, job: Job) -> subprocess.Popen[bytes]:

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -18,6 +17,7 @@ import psycopg
 from services.monitor.monitor import CONSUMER
 from tests.bench.distributed.goals import at_most, progress
 from tests.bench.distributed.ground import Ground, plain, portfolio
+from tests.bench.distributed.processes import resident_mb
 from tests.bench.distributed.workers import await_reached, cpu_seconds
 from tests.databases import crash_postgresql
 from tests.distributed.fleet import ROOT, Fleet
@@ -106,8 +106,7 @@ def _await(samples: Sequence[tuple[int, int]], events: float) -> None:
 def _resident(fleet: Fleet) -> int:
     process = fleet.members["monitor-1"].process
     assert process is not None
-    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") // 1024 // 1024
+    return resident_mb(process.pid)
 
 
 def _rebuild(fleet: Fleet, total: int) -> None:

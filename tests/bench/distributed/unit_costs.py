@@ -1,7 +1,9 @@
-"""What an event takes to keep: in the topic, in the database; the units of the arithmetic in docs/distributed.md."""
+"""What an event takes to keep, and what a service takes at rest: the units of the arithmetic in docs/distributed.md."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Final
 
 import psycopg
@@ -9,7 +11,9 @@ from kafka import KafkaAdminClient
 
 from tests.bench.distributed.goals import progress
 from tests.bench.distributed.ground import Ground, plain
-from tests.bench.distributed.workers import await_reached
+from tests.bench.distributed.processes import resident_mb
+from tests.bench.distributed.workers import await_reached, cpu_seconds
+from tests.distributed.fleet import SERVICES, Fleet
 
 #: What the gateway writes of each event that it takes, which here came from the topic alone.
 _AS_THE_GATEWAY: Final = """
@@ -21,6 +25,7 @@ _SIZES: Final = """
     FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 2 DESC
 """
 SHOWN: Final = 8
+REST_SECONDS: Final = 10
 
 
 def run(ground: Ground) -> None:
@@ -42,6 +47,28 @@ def run(ground: Ground) -> None:
     print(f"  {'the database, indices among them':42} {sum(size for _, size, _ in tables) / events:8.0f}")
     for name, size, rows in tables[:SHOWN]:
         print(f"    {name:40} {size / events:8.0f}   {rows} rows")
+    progress("services at rest")
+    print("  one process of each service, with nothing to do")
+    for line in _at_rest(ground):
+        print(line)
+
+
+def _at_rest(ground: Ground) -> Iterator[str]:
+    """Each service with nothing to do."""
+    another = ground.another()
+    with another.copy() as database, another.fleet(database) as fleet:
+        fleet.start(*SERVICES)
+        before = {name: _cpu(fleet, name) for name in SERVICES}
+        time.sleep(REST_SECONDS)
+        for name in SERVICES:
+            process = fleet.members[name].process
+            assert process is not None
+            share = (_cpu(fleet, name) - before[name]) / REST_SECONDS
+            yield f"    {name:40} {resident_mb(process.pid):5} MB, {share:6.2%} of a core"
+
+
+def _cpu(fleet: Fleet, name: str) -> float:
+    return cpu_seconds(fleet, [name])
 
 
 def _topic_bytes(ground: Ground) -> int:

@@ -26,7 +26,7 @@ from tests.bench.distributed.ground import Ground
 BATCH: Final = 500
 SHOWN: Final = 16
 GARBAGE: Final = "collecting garbage"
-_TABLE: Final = re.compile(r'(INSERT INTO|UPDATE|DELETE FROM|FROM)\s+"?(\w+)')
+_TABLE: Final = re.compile(r'(INSERT INTO|UPDATE|DELETE FROM|FROM)\s+(?!unnest)"?(\w+)')
 _VERBS: Final = {"INSERT INTO": "write", "UPDATE": "update", "DELETE FROM": "delete", "FROM": "read"}
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import psycopg
@@ -16,12 +15,12 @@ import psycopg
 from services.monitor.monitor import CONSUMER
 from tests.bench.distributed.goals import progress
 from tests.bench.distributed.ground import Ground, plain
+from tests.bench.distributed.processes import cpu_of
 from tests.crash.deployment import eventually
 from tests.distributed.fleet import Fleet
 
 SECONDS_MAX: Final = 3_600
 LOOK_SECONDS: Final = 0.02
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Course(NamedTuple):
@@ -95,11 +94,5 @@ def await_reached(database: str, ends: dict[int, int]) -> None:
 
 
 def cpu_seconds(fleet: Fleet, names: Sequence[str]) -> float:
-    """What processes have used so far, in user and in system mode."""
-    used = 0.0
-    for name in names:
-        process = fleet.members[name].process
-        assert process is not None
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        used += (int(fields[11]) + int(fields[12])) / _TICKS
-    return used
+    """What members have used so far."""
+    return sum(cpu_of(process.pid) for name in names if (process := fleet.members[name].process) is not None)
