@@ -209,9 +209,9 @@ def _deliver(deployment: Deployment, known: Any) -> None:
         now = deployment.clock.now()
         entries = deployment.alert_log.read(0, position_of(connection, 0), 40)
         Planner(PROTOCOL, SOURCE, known).plan(entries, connection, now)
-        due = ledger.due(connection, "hook", now + 40 * DAY, 6, [])
+        due = ledger.due(connection, "hook", now + 40 * DAY, 6, [], now)
         for number, one in enumerate(due):
-            begun = attempts.begin(connection, one, now, now + DAY)
+            begun = attempts.begin(connection, one, now, now + DAY, now)
             assert begun is not None
             outcome = Outcome("delivered") if number % 2 else Outcome("failed", "busy")
             attempts.record(connection, one, begun.number, outcome, now, now + DAY)
