@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import psycopg
 
 from tests.bench.distributed.goals import at_least, progress
-from tests.bench.distributed.ground import Ground, plain
+from tests.bench.distributed.ground import SEED, Ground, plain
 from tests.bench.distributed.job import Job
 from tests.bench.distributed.sink import TABLES, TOOK
 from tests.distributed.fleet import ROOT
@@ -48,8 +48,9 @@ def run(ground: Ground, peers: Path, rounds: int) -> None:
     entries = sum(ground.ends().values())
     found: dict[str, list[Result]] = {name: [] for name in CONTESTANTS}
     order = [name for name, program in CONTESTANTS.items() if program not in ELSEWHERE or peers.exists()]
+    chance = random.Random(SEED)
     for number in range(rounds):
-        random.shuffle(order)
+        chance.shuffle(order)
         for name in order:
             progress(f"round {number + 1} of {rounds}: {name}")
             python = peers if CONTESTANTS[name] in ELSEWHERE else Path(sys.executable)
