@@ -24,6 +24,7 @@ from services.clock.time_source import Clock
 from services.data_lock import alone_on
 from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients, load_recipients
+from services.garbage import spare_what_stays
 from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
 from services.gateway.writer import nobody
@@ -263,6 +264,7 @@ async def run_system(
                 loop.add_signal_handler(number, system.stopping.set)
             log.info("listening", address=address_of(gateway), role="gateway")
             log.info("listening", address=address_of(metrics), role="metrics")
+            spare_what_stays()
             on_ready(address_of(gateway), address_of(metrics), system)
             await system.serve(gateway, metrics)
             log.info("stopped")

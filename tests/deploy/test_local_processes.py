@@ -89,11 +89,16 @@ def test_what_dies_is_started_again_with_growing_pauses_and_what_hangs_is_killed
         _shell("dies", f"echo begun >> {tmp_path}/begun; exit 1", restart="unless-stopped"),
         _shell("hangs", "trap '' TERM; while true; do sleep 0.1; done", restart="unless-stopped", grace_seconds=1),
     )
-    starting = threading.Thread(target=stack.start)
-    starting.start()
+
+    def run() -> None:
+        stack.start()
+        stack.watch()
+
+    running = threading.Thread(target=run)
+    running.start()
     eventually(lambda: len(said) >= 5)
     stack.stopping.set()
-    starting.join()
+    running.join()
     stack.end()
     assert [line for line in said if "again" in line][:3] == [
         f"dies: ended with 1, and is started again in {pause} s" for pause in (0.2, 0.4, 0.8)
