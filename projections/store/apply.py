@@ -73,6 +73,11 @@ class Outcome:
     refused: list[tuple[LogEntry, EventRefused]] = field(default_factory=list)
     behind: list[tuple[LogEntry, str]] = field(default_factory=list)
 
+    @property
+    def may_have_told(self) -> bool:
+        """Whether something may wait in the outbox now: of nearly all batches nobody is told anything."""
+        return bool(self.transitions or self.refused or self.behind)
+
 
 def parked_now(connection: Connection) -> set[str]:
     """The subjects that are not being watched."""

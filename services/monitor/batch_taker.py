@@ -97,10 +97,11 @@ class BatchTaker:
                 self._on_committed()
             return
         began = elapsed_seconds()
-        self._monitor.process(batch.entries, self._clock.now())
+        outcome = self._monitor.process(batch.entries, self._clock.now())
         self._metrics.monitor_batch_seconds(elapsed_seconds() - began)
         batch.share.commit(batch.entries[-1].position.offset + 1)
-        self._on_committed()
+        if outcome.may_have_told:
+            self._on_committed()
 
     def _report(self, problem: str) -> None:
         if self.problem is None:

@@ -34,7 +34,7 @@ from services.settings import Settings, read_settings
 from services.steps import nothing
 
 #: Batches that wait for the agent: enough that it never waits, few enough that little is read in vain.
-WAITING_MAX: Final = 4
+WAITING_MAX: Final = 1
 #: How long the batch in hand may take once we are to stop, and then leaving the group.
 FINISH_SECONDS_MAX: Final = 3.0
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from events.dates import Instant
+from projections.store.apply import Outcome
 from services.log.port import Entry
 from services.logs import configure_logs
 from services.monitor import clinical_reader, faust_app
@@ -30,8 +31,9 @@ class SinkMonitor:
         assert found is not None
         return int(found[0])
 
-    def process(self, entries: Sequence[Entry], now: Instant) -> None:
+    def process(self, entries: Sequence[Entry], now: Instant) -> Outcome:
         self._course.take([Received(*entry.position, decode(entry.body), entry.body) for entry in entries])
+        return Outcome()
 
     def judge_again(self, now: Instant) -> int:
         return 0
