@@ -42,6 +42,7 @@ from services.monitor.activation import activate
 from services.monitor.monitor import CONSUMER
 from services.protocols import find_protocol
 from services.reading.alert_feed import AlertFeed
+from services.resting import rest
 from services.runtime import Parts, clock_loop, dispatcher_of, gateway_of, store_loop
 from services.servers import address_of, listening, server_of
 from services.settings import Settings, SettingsError
@@ -103,7 +104,7 @@ class Preparation:
                 if self.problem == "starting":
                     log.warning("waiting_to_start", trouble=str(error))
                 self.problem = f"waiting to start: {error}"
-                await _rest(stopping, RETRY_SECONDS)
+                await rest(stopping, RETRY_SECONDS)
             else:
                 self.problem = None
                 return True
@@ -260,11 +261,3 @@ def _stopped_by_signals() -> asyncio.Event:
 
 def _until(stopping: asyncio.Event) -> asyncio.Task[Any]:
     return asyncio.create_task(stopping.wait())
-
-
-async def _rest(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        pass

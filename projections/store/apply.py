@@ -63,7 +63,7 @@ NOTHING_FAILS: Final[Mapping[int, EventFailed]] = MappingProxyType({})
 class Outcome:
     """What a batch came to. ``places`` are the partitions and offsets of what was ``taken``.
 
-    What was ``refused``, or stands ``behind`` a bug, was not folded.
+    What was ``refused``, or stands ``behind`` a bug, was not folded. ``settled`` letters were closed by what was taken.
     """
 
     transitions: list[AlertTransition] = field(default_factory=list)
@@ -72,11 +72,12 @@ class Outcome:
     places: list[tuple[int, int]] = field(default_factory=list)
     refused: list[tuple[LogEntry, EventRefused]] = field(default_factory=list)
     behind: list[tuple[LogEntry, str]] = field(default_factory=list)
+    settled: int = 0
 
     @property
     def may_have_told(self) -> bool:
         """Whether something may wait in the outbox now: of nearly all batches nobody is told anything."""
-        return bool(self.transitions or self.refused or self.behind)
+        return bool(self.transitions or self.refused or self.behind or self.settled)
 
 
 def parked_now(connection: Connection) -> set[str]:

@@ -17,14 +17,17 @@ from projections.store.parking import NOT_WATCHED, Arrival, NewLetter
 
 
 def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: Outcome, now: Instant) -> None:
-    """Park what was not folded, with its bytes and position; close what valid events behind it in the log have settled."""
+    """Park what was not folded, with its bytes and position; close what valid events behind it in the log have settled.
+
+    ``outcome`` learns how many that were.
+    """
     parking.park(connection, protocol, source, letters_of(outcome), now)
     arrived = [
         Arrival(event.subject, event.record_kind, event.record_id, event.source, event.id, received, place)
         for place, (event, _, received) in zip(outcome.places, outcome.taken, strict=True)
         if isinstance(event, AdverseEventReported | AdverseEventRetracted | LabResulted | LabRetracted)
     ]
-    parking.settle(connection, protocol, source, arrived, now)
+    outcome.settled = parking.settle(connection, protocol, source, arrived, now)
 
 
 def letters_of(outcome: Outcome) -> list[NewLetter]:

@@ -14,6 +14,7 @@ from services.clock.time_source import Clock, elapsed_seconds
 from services.metrics import Metrics
 from services.monitor.batches import Batch, Shares
 from services.monitor.monitor import FencedMonitor, Halted, Monitor
+from services.resting import rest
 
 PAUSE_SECONDS_MIN: Final = 0.05
 PAUSE_SECONDS_MAX: Final = 5.0
@@ -29,14 +30,14 @@ class BatchTaker:
     """
 
     def __init__(
-        self, monitor: Monitor, shares: Shares, clock: Clock, metrics: Metrics, on_committed: Callable[[], None]
+        self, monitor: Monitor, shares: Shares, clock: Clock, metrics: Metrics, on_told: Callable[[], None]
     ) -> None:
         self.problem: str | None = None
         self._monitor = monitor
         self._shares = shares
         self._clock = clock
         self._metrics = metrics
-        self._on_committed = on_committed
+        self._on_told = on_told
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -49,7 +50,7 @@ class BatchTaker:
             while not self._stopping.is_set() and (batch.share is None or self._shares.holds(batch.share)):
                 if await self._tried(batch):
                     return
-                await self._rest(pause)
+                await rest(self._stopping, pause)
                 pause = min(pause * 2, PAUSE_SECONDS_MAX)
         finally:
             self._idle.set()
@@ -94,23 +95,16 @@ class BatchTaker:
     def _work(self, batch: Batch) -> None:
         if batch.share is None:
             while not self._stopping.is_set() and self._monitor.judge_again(self._clock.now()):
-                self._on_committed()
+                self._on_told()
             return
         began = elapsed_seconds()
         outcome = self._monitor.process(batch.entries, self._clock.now())
         self._metrics.monitor_batch_seconds(elapsed_seconds() - began)
         batch.share.commit(batch.entries[-1].position.offset + 1)
         if outcome.may_have_told:
-            self._on_committed()
+            self._on_told()
 
     def _report(self, problem: str) -> None:
         if self.problem is None:
             log.error("monitor_in_trouble", trouble=problem)
         self.problem = f"{NAME}: {problem}"
-
-    async def _rest(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass

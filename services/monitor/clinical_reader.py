@@ -20,6 +20,7 @@ from services.log.kafka import event_of, key_of
 from services.log.kafka_client import Cluster
 from services.log.port import Entry, Position
 from services.monitor.batches import Batch, Share, Shares
+from services.resting import rest
 
 #: Live, and where there is much to catch up with.
 BATCH_MAX: Final = 500
@@ -77,7 +78,7 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
                 self._report(f"failed with {type(error).__name__}, and tries again")
             finally:
                 await self._close()
-            await self._rest(RETRY_SECONDS)
+            await rest(self._stopping, RETRY_SECONDS)
 
     def stop(self) -> None:
         """Read nothing more, and leave the group, so that others need not wait for our session to end."""
@@ -246,14 +247,7 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         if consumer is not None:
             await consumer.stop()
 
-    async def _rest(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
-
 
 def _entry_of(record: Any) -> Entry:
-    headers = record.headers
-    return Entry(Position(record.partition, record.offset), key_of(record.key), event_of(record.value, headers))
+    position = Position(record.partition, record.offset)
+    return Entry(position, key_of(record.key), event_of(record.value, record.headers))

@@ -16,20 +16,23 @@ PARTITION: Final = 0
 
 
 class EmbeddedRunner:
-    """``work`` for a :class:`services.loops.Loop`: one batch, or, where nothing waits, some subjects under new rules."""
+    """``work`` for a :class:`services.loops.Loop`: one batch, or, where nothing waits, some subjects under new rules.
+
+    ``on_told`` is called where something may wait in the outbox then.
+    """
 
     def __init__(
         self,
         monitor: Monitor,
         log: EventLog,
         clock: Clock,
-        on_processed: Callable[[], None],
+        on_told: Callable[[], None],
         took_seconds: Callable[[float], None],
     ) -> None:
         self._monitor = monitor
         self._log = log
         self._clock = clock
-        self._on_processed = on_processed
+        self._on_told = on_told
         self._took_seconds = took_seconds
         self._next: int | None = None
 
@@ -41,14 +44,16 @@ class EmbeddedRunner:
         try:
             if entries:
                 began = elapsed_seconds()
-                self._monitor.process(entries, self._clock.now())
+                outcome = self._monitor.process(entries, self._clock.now())
                 self._took_seconds(elapsed_seconds() - began)
                 self._next = entries[-1].position.offset + 1
+                if not outcome.may_have_told:
+                    return True
             elif not self._monitor.judge_again(self._clock.now()):
                 return False
         except FencedMonitor:
             self._next = None
         except (Halted, OtherRules) as halt:
             raise LoopEnded(str(halt)) from halt
-        self._on_processed()
+        self._on_told()
         return True

@@ -287,3 +287,20 @@ def test_a_valid_event_for_the_record_settles_what_was_refused(database: Databas
     deployment.run()
     assert told_of(deployment.told(), "intake:1") == ["raised 1 None", "withdrawn 2 None"]
     assert _parked(database) == []
+
+
+def test_what_settles_a_letter_and_tells_nothing_else_wakes_whoever_carries_the_outbox(database: Database) -> None:
+    """The alert that a severe event was refused is withdrawn then; of a batch that tells nobody anything nothing waits."""
+    deployment = Deployment(database)
+    deployment.receive(treated("FR01-001"))
+    assert [outcome.may_have_told for outcome in deployment.run()] == [False]
+    bad = sepsis("FR01-001", on(6))
+    with database.writing() as connection:
+        body = Codec(deployment.protocol.contract).encode(bad.event)
+        deployment.log.append([NewEntry("wrong", "FR01-001", "somebody", "1", body)], connection)
+    deployment.clock.instant = bad.time
+    assert [outcome.may_have_told for outcome in deployment.run()] == [True]
+    deployment.receive([sepsis("FR01-001", on(7), revision=2, grade=1)])
+    (outcome,) = deployment.run()
+    assert (outcome.transitions, outcome.settled, outcome.may_have_told) == ([], 1, True)
+    assert told_of(deployment.told(), "intake:1") == ["raised 1 None", "withdrawn 2 None"]
