@@ -77,12 +77,12 @@ def verify(
     """Rebuild aside and compare, row by row. Exits with 1 and names every row that differs."""
     with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
         clock = SystemClock()
-        with rebuild_of(settings, database, logs.clinical).begun(clock.now()) as made:
-            try:
-                with progress_bar("reading the log") as advance, made.snapshot(clock.now, advance) as connection:
-                    found = list(differences(connection, made.generation))
-            finally:
-                made.discard()
+        with (
+            rebuild_of(settings, database, logs.clinical).aside(clock.now()) as made,
+            progress_bar("reading the log") as advance,
+            made.snapshot(clock.now, advance) as connection,
+        ):
+            found = list(differences(connection, made.generation))
     if format is ListFormat.JSON:
         write_json([one._asdict() for one in found])
     else:

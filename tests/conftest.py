@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,20 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """A database of either kind, with the tables."""
-    opened = Database(database_url)
+    with _opened(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def on_postgresql(postgresql: str) -> Iterator[Database]:
+    """A database on PostgreSQL, with the tables: on SQLite one writes at a time anyhow."""
+    with new_postgresql_database(postgresql) as url, _opened(url) as opened:
+        yield opened
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    opened = Database(url)
     migrate(opened)
     yield opened
     opened.close()

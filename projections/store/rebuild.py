@@ -58,7 +58,7 @@ class Progress(NamedTuple):
 class Rebuild:
     """One rebuild: ``catch_up`` until it has come as far as the monitor, then ``change_over``, or ``snapshot`` and ``discard``.
 
-    To be used within ``with rebuild.begun(now)``: one at a time works on a database.
+    To be used within ``with rebuild.begun(now)``, or ``aside(now)``, which discards: one at a time works on a database.
     """
 
     def __init__(
@@ -102,6 +102,15 @@ class Rebuild:
                 row = {"generation": self.generation, "is_current": False, "started_at": now}
                 connection.execute(insert(generations), row)
             yield self
+
+    @contextmanager
+    def aside(self, now: Instant) -> Iterator[Rebuild]:
+        """The same, to be looked at and not to be used: it is dropped in the end."""
+        with self.begun(now):
+            try:
+                yield self
+            finally:
+                self.discard()
 
     def catch_up(self, now: Callable[[], Instant]) -> Iterator[Progress]:
         """Apply what the monitor has applied, batch by batch, until this has come as far."""

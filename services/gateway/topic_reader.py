@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from projections.store.database import Database, StoreUnavailable, Turn, turn_is_free
@@ -21,19 +21,18 @@ from services.gateway.intake import Intake, Submission
 from services.gateway.intake_topics import IntakeTopic
 from services.gateway.messages import Message, message_again
 from services.log import topics
-from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.kafka_connecting import connected
+from services.log.kafka import ATTRIBUTE
+from services.log.kafka_client import Cluster, LogUnavailable, no_such_topic
+from services.log.kafka_connecting import positioned_consumer
 from services.loops import LoopEnded
 
 TAKEN_AT_ONCE_MAX: Final = 500
-ANSWER_SECONDS: Final = 4.0
 POLL_MS: Final = 200
 POSITION_MS: Final = 4_000
 #: How often it is looked how far behind we are, whichever gateway reads.
 LOOK_SECONDS: Final = 2.0
 #: A topic that lags, and in which nothing was taken for so long, does not go on.
 STALLED_SECONDS: Final = 30.0
-_ATTRIBUTE: Final = "ce_"
 
 
 class _Polled(NamedTuple):
@@ -129,22 +128,12 @@ class TopicReader:
     def _partitions(self) -> list[int]:
         with self._reached():
             if self._consumer is None:
-                self._consumer = connected(
-                    KafkaConsumer,
-                    self._cluster,
-                    ANSWER_SECONDS,
-                    metrics_enabled=False,
-                    enable_auto_commit=False,
-                    auto_offset_reset="none",
-                    isolation_level="read_committed",
-                    max_poll_records=TAKEN_AT_ONCE_MAX,
-                    allow_auto_create_topics=False,
+                self._consumer = positioned_consumer(
+                    self._cluster, isolation_level="read_committed", max_poll_records=TAKEN_AT_ONCE_MAX
                 )
             found = self._consumer.partitions_for_topic(self._name)
         if not found:
-            raise LogUnavailable(
-                f"there is no topic {self._name} (`toxwatch topics create`), or no right to it (`topics grant`)"
-            )
+            raise no_such_topic(self._name)
         return sorted(found)
 
     def _poll(self, starts: dict[int, int]) -> dict[int, _Polled]:
@@ -177,8 +166,8 @@ class TopicReader:
 def _message(record: Any) -> Message:
     """In structured mode as it is; in binary mode its attributes are headers."""
     attributes = [
-        [name.removeprefix(_ATTRIBUTE), value.decode("utf-8", "surrogateescape")]
+        [name.removeprefix(ATTRIBUTE), value.decode("utf-8", "surrogateescape")]
         for name, value in record.headers
-        if name.startswith(_ATTRIBUTE)
+        if name.startswith(ATTRIBUTE)
     ]
     return message_again(record.value or b"", attributes or None)

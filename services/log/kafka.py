@@ -1,7 +1,6 @@
 """A log on Apache Kafka: one topic, written by an idempotent producer and read by position (see ``services.log.port``).
 
-An append is durable on return: every replica that is in sync has it. Never in a transaction of Kafka's, whose markers would
-take offsets: those of a partition are continuous, and a gap means that something is lost.
+The offsets of a partition are continuous, and a gap means that something is lost.
 """
 
 from __future__ import annotations
@@ -12,21 +11,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 from sqlalchemy import Connection
 
 from events.dates import Instant
 from events.errors import ToxwatchError
 from services.clock.time_source import elapsed_seconds
-from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.kafka_connecting import ANSWER_SECONDS, CLOSE_SECONDS_MAX, SECONDS_MAX, connected, durable_producer
+from services.log.kafka_client import Cluster, LogUnavailable, no_such_topic
+from services.log.kafka_connecting import CLOSE_SECONDS_MAX, SECONDS_MAX, positioned_consumer
 from services.log.partitioning import partition_of
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import stamp
+from services.log.topic_writer import Record, TopicWriter
 
 CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
-_ATTRIBUTE: Final = "ce_"
+#: With this the names of attributes begin, in binary mode.
+ATTRIBUTE: Final = "ce_"
 
 Headers = Iterable[tuple[str, bytes]]
 
@@ -37,7 +38,7 @@ class LogBroken(ToxwatchError):  # noqa: N818 - reads better where it is caught
 
 def event_of(value: bytes | None, headers: Headers) -> bytes:
     """The event of a record as structured JSON: as it is, or composed where its attributes are headers (binary mode)."""
-    attributes = [(name.removeprefix(_ATTRIBUTE), text) for name, text in headers if name.startswith(_ATTRIBUTE)]
+    attributes = [(name.removeprefix(ATTRIBUTE), text) for name, text in headers if name.startswith(ATTRIBUTE)]
     if not attributes:
         return value or b""
     members = ", ".join(f"{json.dumps(name)}: {json.dumps(text.decode(errors='replace'))}" for name, text in attributes)
@@ -56,9 +57,8 @@ class KafkaLog:
         self.topic: Final = topic
         self._cluster = cluster
         self._name: Final = name
-        self._writing = threading.Lock()
+        self._writer = TopicWriter(cluster, topic)
         self._reading = threading.Lock()
-        self._producer: Any = None
         self._consumer: Any = None
         self._assigned: TopicPartition | None = None
         self._partitions: int | None = None
@@ -67,12 +67,10 @@ class KafkaLog:
     def partitions(self) -> int:
         """How many there are, as the brokers say. Raises ``LogUnavailable``."""
         if self._partitions is None:
-            with self._reading, self._dropping("consumer"):
+            with self._reading, self._dropping():
                 found = self._open_consumer().partitions_for_topic(self.topic)
             if not found:
-                raise LogUnavailable(
-                    f"there is no topic {self.topic} (`toxwatch topics create`), or no right to see it (`grant`)"
-                )
+                raise no_such_topic(self.topic)
             self._partitions = len(found)
         return self._partitions
 
@@ -100,7 +98,7 @@ class KafkaLog:
         """Entries from ``offset`` on. Raises :class:`LogBroken` where some are missing."""
         here = TopicPartition(self.topic, partition)
         found: list[Entry] = []
-        with self._reading, self._dropping("consumer"):
+        with self._reading, self._dropping():
             consumer = self._open_consumer()
             wanted = min(limit, self._end(consumer, here) - offset)
             if wanted <= 0:
@@ -124,13 +122,13 @@ class KafkaLog:
 
     def end(self, partition: int) -> int:
         """The offset of the next entry."""
-        with self._reading, self._dropping("consumer"):
+        with self._reading, self._dropping():
             return self._end(self._open_consumer(), TopicPartition(self.topic, partition))
 
     def ends(self) -> dict[int, int]:
         """The same for every partition, asked at once."""
         wanted = [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
-        with self._reading, self._dropping("consumer"):
+        with self._reading, self._dropping():
             found = self._open_consumer().end_offsets(wanted)
         return {here.partition: offset for here, offset in found.items()}
 
@@ -140,42 +138,23 @@ class KafkaLog:
 
     def close(self) -> None:
         """Let go of the brokers. What is still under way, since none answers, is left to end with the process."""
-        if self._writing.acquire(timeout=CLOSE_SECONDS_MAX):
-            self._drop("producer")
-            self._writing.release()
+        self._writer.close()
         if self._reading.acquire(timeout=CLOSE_SECONDS_MAX):
-            self._drop("consumer")
+            self._drop()
             self._reading.release()
 
     def _append(self, placed: Sequence[tuple[int, NewEntry | Entry]]) -> list[Position]:
-        with self._writing, self._dropping("producer"):
-            producer = self._open_producer()
-            sent = [
-                producer.send(self.topic, entry.body, entry.key.encode(), [CONTENT_TYPE], partition)
-                for partition, entry in placed
-            ]
-            deadline = elapsed_seconds() + SECONDS_MAX
-            written = [future.get(timeout=max(0.001, deadline - elapsed_seconds())) for future in sent]
-        return [Position(one.partition, one.offset) for one in written]
-
-    def _open_producer(self) -> Any:
-        if self._producer is None:
-            self._producer = durable_producer(self._cluster)
-        return self._producer
+        records = [Record(partition, entry.key, entry.body, [CONTENT_TYPE]) for partition, entry in placed]
+        offsets = self._writer.append(records)
+        return [Position(record.partition, offset) for record, offset in zip(records, offsets, strict=True)]
 
     def _open_consumer(self) -> Any:
         if self._consumer is None:
-            self._consumer = connected(
-                KafkaConsumer,
+            self._consumer = positioned_consumer(
                 self._cluster,
-                ANSWER_SECONDS,
-                metrics_enabled=False,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
                 fetch_max_wait_ms=100,
                 max_partition_fetch_bytes=4 * 1024 * 1024,
                 max_poll_records=2_000,
-                allow_auto_create_topics=False,
             )
             self._assigned = None
         return self._consumer
@@ -198,21 +177,20 @@ class KafkaLog:
             raise LogBroken(f"{self.topic}: partition {partition} has {there} where {expected} should follow")
 
     @contextmanager
-    def _dropping(self, client: Literal["producer", "consumer"]) -> Iterator[None]:
-        """A client that failed is not used again: it may be fenced, or still hold what was given up."""
+    def _dropping(self) -> Iterator[None]:
+        """A consumer that failed is not used again."""
         try:
             yield
         except (KafkaError, AssertionError, ValueError) as error:
-            self._drop(client)
+            self._drop()
             raise LogUnavailable(f"the log {self.topic} cannot be used now: {type(error).__name__}") from error
         except BaseException:
-            self._drop(client)
+            self._drop()
             raise
 
-    def _drop(self, client: Literal["producer", "consumer"]) -> None:
-        opened: Any = getattr(self, f"_{client}")
-        setattr(self, f"_{client}", None)
-        if opened is not None:
+    def _drop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
             # It was given up: that it cannot say goodbye to anybody is no news.
             with suppress(KafkaError):
-                opened.close(timeout=0) if client == "producer" else opened.close(autocommit=False)
+                consumer.close(autocommit=False)

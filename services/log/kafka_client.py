@@ -18,6 +18,11 @@ class LogUnavailable(StoreUnavailable):
     """The brokers cannot take or give it now. The same call may succeed later."""
 
 
+def no_such_topic(name: str) -> LogUnavailable:
+    """To be raised where the brokers name no partition of a topic: they do not tell a missing right from a missing topic."""
+    return LogUnavailable(f"there is no topic {name} (`toxwatch topics create`), or no right to it (`topics grant`)")
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A Kafka cluster as its clients know it; with ``username`` as that user (SCRAM), with ``ca`` over TLS."""

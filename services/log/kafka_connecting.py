@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer
 from kafka.net.compat import KafkaNetClient
 
 from services.log.kafka_client import Cluster
@@ -37,19 +37,15 @@ def connected(make: Callable[..., Any], cluster: Cluster, seconds: float, **opti
         raise
 
 
-def durable_producer(cluster: Cluster, **options: Any) -> Any:
-    """A producer whose write is answered once every replica that is in sync has it; never in a transaction of Kafka's."""
+def positioned_consumer(cluster: Cluster, **options: Any) -> Any:
+    """A consumer that reads from where it is told to, and leaves it to others to remember how far it came."""
     return connected(
-        KafkaProducer,
+        KafkaConsumer,
         cluster,
         ANSWER_SECONDS,
         metrics_enabled=False,
-        acks="all",
-        enable_idempotence=True,
-        delivery_timeout_ms=int(SECONDS_MAX * 1000),
-        max_block_ms=int(ANSWER_SECONDS * 1000),
-        batch_size=256 * 1024,
-        linger_ms=1,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
         allow_auto_create_topics=False,
         **options,
     )

@@ -35,14 +35,20 @@ def take_back(connection: Connection) -> bool:
 
 def is_moved(connection: Connection) -> bool:
     """Whether it is marked."""
-    return connection.scalar(select(positions.c.next_offset).where(_IS_MARK)) is not None
+    return _moved_with(connection) is not None
 
 
 def require_not_moved(connection: Connection) -> None:
     """Raises :class:`MovedAway`."""
-    end = connection.scalar(select(positions.c.next_offset).where(_IS_MARK))
+    end = _moved_with(connection)
     if end is not None:
         raise MovedAway(
             f"this deployment was moved to Kafka with its {end} entries (`toxwatch migrate-log`), and goes on there: started here"
             " too, it would alert the same people twice. Should it go on here instead, `toxwatch migrate-log --take-back`"
         )
+
+
+def _moved_with(connection: Connection) -> int | None:
+    """How many entries it had when it was moved; None where it was not."""
+    end: int | None = connection.scalar(select(positions.c.next_offset).where(_IS_MARK))
+    return end

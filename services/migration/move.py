@@ -217,13 +217,10 @@ class Move:
         now = self._clock.now()
         found = [Difference(name, "carried over otherwise", "") for name in otherwise]
         found += self._assessed_otherwise(now)
-        with self._showing("judging again") as advance, self._rebuild().begun(now) as made:
-            try:
-                with made.snapshot(self._clock.now, advance) as connection:
-                    found += differences(connection, made.generation)
-                self._passing("migration.verified")
-            finally:
-                made.discard()
+        with self._showing("judging again") as advance, self._rebuild().aside(now) as made:
+            with made.snapshot(self._clock.now, advance) as connection:
+                found += differences(connection, made.generation)
+            self._passing("migration.verified")
         return Report(len(clinical), len(alerts), len(clinical.ends), counts, format_instant(now), found)
 
     def _assessed_otherwise(self, now: Instant) -> Iterator[Difference]:

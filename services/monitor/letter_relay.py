@@ -16,7 +16,9 @@ from events.dates import format_instant
 from events.identity import derived_id
 from projections.store.database import Database
 from projections.store.tables import IS_UNSENT, dead_letters
-from services.log.letter_topic import LetterRecord, LetterTopic
+from services.log.kafka import ATTRIBUTE
+from services.log.letter_topic import PARTITION, LetterTopic
+from services.log.topic_writer import Record
 
 #: A letter may have the size of a whole request, and all of these are held at a time.
 CARRIED_AT_ONCE_MAX: Final = 20
@@ -57,7 +59,7 @@ class LetterRelay:
         return len(letters)
 
 
-def record_of(letter: Row[Any], source: str) -> LetterRecord:
+def record_of(letter: Row[Any], source: str) -> Record:
     """A letter with its bytes as they came. One that was closed and parked again has another key."""
     received = format_instant(letter.received_at)
     key = derived_id(source, f"dead-letter:{letter.id}", received)
@@ -71,10 +73,10 @@ def record_of(letter: Row[Any], source: str) -> LetterRecord:
         "received": received,
     }
     ours = [(OURS + name, text.encode()) for name, text in said.items() if text is not None]
-    return LetterRecord(key, letter.raw, [*ours, *_attributes(letter.headers)])
+    return Record(PARTITION, key, letter.raw, [*ours, *_attributes(letter.headers)])
 
 
 def _attributes(headers: str | None) -> Iterator[tuple[str, bytes]]:
     """What came beside the bytes, as the Kafka binding writes it in binary mode."""
     for name, text in json.loads(headers) if headers is not None else ():
-        yield f"ce_{name}", text.encode("utf-8", "surrogateescape")
+        yield ATTRIBUTE + name, text.encode("utf-8", "surrogateescape")

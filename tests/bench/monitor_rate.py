@@ -141,9 +141,7 @@ def _rebuilt(database: Database, log: EmbeddedLog) -> float:
     clock = SystemClock()
     start = time.perf_counter()
     rules, read = configuration_hash(PROTOCOL), reading_of(log, PROTOCOL)
-    with Rebuild(database, PROTOCOL, rules, SOURCE, read, 1, CONSUMER).begun(clock.now()) as rebuild:
+    with Rebuild(database, PROTOCOL, rules, SOURCE, read, 1, CONSUMER).aside(clock.now()) as rebuild:
         for _ in rebuild.catch_up(clock.now):
             pass
-        seconds = time.perf_counter() - start
-        rebuild.discard()
-    return seconds
+        return time.perf_counter() - start

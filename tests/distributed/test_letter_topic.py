@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 import pytest
@@ -16,17 +16,16 @@ from projections.rules.isi_jx import PROTOCOL
 from projections.store import parking
 from projections.store.database import Database
 from projections.store.parking import GATEWAY, MONITOR, NewLetter
-from projections.store.schema import migrate
 from projections.store.tables import dead_letters
 from services.log import topics
 from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.letter_topic import LetterRecord, LetterTopic
+from services.log.letter_topic import LetterTopic
+from services.log.topic_writer import Record
 from services.log.topics import TopicAdmin, declared
 from services.monitor.letter_relay import CARRIED_AT_ONCE_MAX, LetterRelay
 from tests.brokers import Broker, free_port
 from tests.crash.deployment import eventually
 from tests.crash.load import SPONSOR, Load
-from tests.databases import new_postgresql_database
 from tests.distributed.fleet import Fleet
 from tests.distributed.letter_topic import Carried, carried
 from tests.distributed.waiting import await_settled
@@ -74,13 +73,9 @@ class Parked:
 
 
 @pytest.fixture
-def parked(postgresql: str, broker: Broker) -> Iterator[Parked]:
+def parked(on_postgresql: Database, broker: Broker) -> Parked:
     """No letters yet."""
-    with new_postgresql_database(postgresql) as url:
-        database = Database(url)
-        migrate(database)
-        yield Parked(database, Cluster((broker.address,)))
-        database.close()
+    return Parked(on_postgresql, Cluster((broker.address,)))
 
 
 def _letter(raw: bytes, **more: object) -> NewLetter:
@@ -137,7 +132,7 @@ def test_a_letter_may_be_as_large_as_a_request(parked: Parked) -> None:
 class Interrupted(LetterTopic):
     """Appends, and then its process is as good as dead."""
 
-    def append(self, records: Sequence[LetterRecord]) -> list[int]:
+    def append(self, records: Sequence[Record]) -> list[int]:
         super().append(records)
         raise ZeroDivisionError
 
@@ -169,7 +164,7 @@ class Slow(LetterTopic):
         self.given = threading.Event()
         self.may_go_on = threading.Event()
 
-    def append(self, records: Sequence[LetterRecord]) -> list[int]:
+    def append(self, records: Sequence[Record]) -> list[int]:
         self.given.set()
         assert self.may_go_on.wait(WAIT_SECONDS)
         return super().append(records)

@@ -7,7 +7,7 @@ import json
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -20,7 +20,6 @@ from prometheus_client import CollectorRegistry
 
 from projections.rules.isi_jx import PROTOCOL
 from projections.store.database import Database
-from projections.store.schema import migrate
 from services.clock import time_source
 from services.gateway.keys import add_key
 from services.log import topics
@@ -34,7 +33,6 @@ from services.reading.live_alerts import LiveAlerts, credentials_of
 from tests.brokers import Broker, free_port, kafka_broker
 from tests.crash.deployment import eventually
 from tests.crash.load import SPONSOR, Load
-from tests.databases import new_postgresql_database
 from tests.distributed.fleet import Fleet
 from tests.reading.telling import told
 
@@ -87,13 +85,9 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def database(postgresql: str) -> Iterator[Database]:
+def database(on_postgresql: Database) -> Database:
     """Empty, on PostgreSQL."""
-    with new_postgresql_database(postgresql) as url:
-        opened = Database(url)
-        migrate(opened)
-        yield opened
-        opened.close()
+    return on_postgresql
 
 
 @asynccontextmanager

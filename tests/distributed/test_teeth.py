@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from projections.store.database import Database
-from projections.store.schema import migrate
 from services.log import topics
 from services.log.kafka_client import Cluster
 from services.log.port import Entry, Position
@@ -25,7 +23,6 @@ from services.monitor.batches import Batch, Shares
 from services.monitor.clinical_reader import ClinicalReader
 from services.monitor.monitor import FencedMonitor, Monitor
 from tests.brokers import Broker
-from tests.databases import new_postgresql_database
 from tests.distributed.gap import write_gap
 from tests.distributed.toothless import without_fence, without_ids, without_offsets
 from tests.monitor.deployment import PROTOCOL, SOURCE, Deployment
@@ -36,15 +33,11 @@ WAIT_SECONDS = 30.0
 
 
 @pytest.fixture
-def deployment(postgresql: str) -> Iterator[Deployment]:
+def deployment(on_postgresql: Database) -> Deployment:
     """One subject with a toxicity, in the log and not yet judged."""
-    with new_postgresql_database(postgresql) as url:
-        database = Database(url)
-        migrate(database)
-        made = Deployment(database)
-        made.receive([*treated("FR01-001"), sepsis("FR01-001", on(6))])
-        yield made
-        database.close()
+    made = Deployment(on_postgresql)
+    made.receive([*treated("FR01-001"), sepsis("FR01-001", on(6))])
+    return made
 
 
 def _batch(deployment: Deployment) -> list[Entry]:

@@ -15,7 +15,6 @@ from sqlalchemy import select
 from projections.rules.isi_jx import PROTOCOL
 from projections.store.database import Database, Turn, turn_is_free
 from projections.store.generation import next_offset
-from projections.store.schema import migrate
 from projections.store.tables import taken_events
 from services.clock.time_source import SystemClock
 from services.gateway import topic_reader
@@ -28,7 +27,6 @@ from services.log.kafka_client import Cluster, LogUnavailable
 from services.log.topics import TopicAdmin, declared
 from tests.brokers import Broker, free_port
 from tests.crash.deployment import eventually
-from tests.databases import new_postgresql_database
 from tests.monitor.deployment import SOURCE
 from tests.monitor.events import treated
 
@@ -76,16 +74,12 @@ class Topics:
 
 
 @pytest.fixture
-def there(postgresql: str, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
+def there(on_postgresql: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
     """Nothing was sent yet; lags are looked at each time."""
     monkeypatch.setattr(topic_reader, "LOOK_SECONDS", 0.0)
-    with new_postgresql_database(postgresql) as url:
-        database = Database(url)
-        migrate(database)
-        made = Topics(database, Cluster((broker.address,)))
-        yield made
-        made.log.close()
-        database.close()
+    made = Topics(on_postgresql, Cluster((broker.address,)))
+    yield made
+    made.log.close()
 
 
 def test_a_topic_is_read_to_its_end_though_nothing_more_is_brought(there: Topics) -> None:

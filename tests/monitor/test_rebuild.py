@@ -51,11 +51,8 @@ def rebuilt(deployment: Deployment) -> list[AlertTransition]:
 
 def verified(deployment: Deployment) -> list[Difference]:
     """What differs from the log."""
-    with _rebuild(deployment).begun(0) as rebuild:
-        with rebuild.snapshot(deployment.clock.now) as connection:
-            found = list(differences(connection, rebuild.generation))
-        rebuild.discard()
-    return found
+    with _rebuild(deployment).aside(0) as rebuild, rebuild.snapshot(deployment.clock.now) as connection:
+        return list(differences(connection, rebuild.generation))
 
 
 @pytest.mark.parametrize("seed", range(25))

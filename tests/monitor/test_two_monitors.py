@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -13,14 +13,12 @@ from events.dates import DAY
 from projections.folds.cohort_board import CohortKey
 from projections.store.database import Database
 from projections.store.generation import begin_positions
-from projections.store.schema import migrate
 from projections.store.tables import activations, alert_events, alert_log, clinical_log
 from projections.store.tables import subjects as subjects_table
 from services.clock.deadlines import DeadlineClock
 from services.log.port import Entry, Position
 from services.monitor.monitor import CONSUMER, Monitor
 from services.monitor.relay import Relay
-from tests.databases import new_postgresql_database
 from tests.monitor.deployment import PROTOCOL, SOURCE, Deployment
 from tests.monitor.events import LASTING, sepsis, treated
 from tests.properties.stories import on
@@ -29,13 +27,9 @@ MEETINGS = 5
 
 
 @pytest.fixture
-def database(postgresql: str) -> Iterator[Database]:
+def database(on_postgresql: Database) -> Database:
     """On PostgreSQL: on SQLite one writes at a time anyhow."""
-    with new_postgresql_database(postgresql) as url:
-        opened = Database(url)
-        migrate(opened)
-        yield opened
-        opened.close()
+    return on_postgresql
 
 
 def _at_once(*works: Callable[[], object]) -> None:
