@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,7 @@ class Deployment:
         self.receivers = receivers
         self.endings: list[Ending] = []
         self.options: list[str] = []
+        self.environment: dict[str, str] = {}
         self.url: str | None = None
         self._metrics: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,7 +97,7 @@ class Deployment:
     @property
     def database_url(self) -> str:
         """The database, for whoever looks into it from outside."""
-        return f"sqlite:///{self.data / DATABASE_FILE}"
+        return self.environment.get("TOXWATCH_DATABASE") or f"sqlite:///{self.data / DATABASE_FILE}"
 
     def begin(self, kill_at: str | None = None) -> None:
         """Start the process, and do not wait. ``kill_at``, a ``STEP:N``: where it is to kill itself."""
@@ -109,7 +110,7 @@ class Deployment:
         self._process = subprocess.Popen(
             [sys.executable, "-m", *program, "run", *options, *addresses],
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("TOXWATCH_")},
+            env={**_without_settings(os.environ), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -227,6 +228,10 @@ class OpenDatabase:
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith("TOXWATCH_")}
 
 
 def _lines_of(file: Path) -> Iterator[dict[str, Any]]:
