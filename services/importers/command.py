@@ -112,7 +112,7 @@ def _run(kind: Kind, path: Path, mapping: str | None, out: str, report: Path | N
     except (ImportFailedError, OSError) as error:
         return _complain(console, str(error), FAILED)
     _show(console, summary, report, protocol)
-    return REFUSED if summary.refused.total() else DONE
+    return REFUSED if summary.refused.total() or summary.urgent else DONE
 
 
 def _complain(console: Console, message: str, code: int) -> int:
