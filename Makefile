@@ -25,7 +25,7 @@ BROKER   := tools/kafka/libs/.set-up
 COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed schema requirements clean
+.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys schema requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ soak: $(STAMP)  ## kill the running system at random, at least 200 times, and ch
 
 soak-distributed: $(STAMP) $(BROKER)  ## the same on Kafka and PostgreSQL: kills, stops, freezes, broker and database crashes
 	@$(PY) -m tests.distributed.soak $(SOAK_ARGS)
+
+doubled-keys: $(STAMP)  ## hold the quick proof that no key is written twice against the exact parser, over 100,000 texts
+	@DOUBLED_KEYS_TEXTS=100000 $(PY) -m pytest -q -n0 tests/events/test_doubled_keys.py
 
 schema: $(STAMP)  ## write events/schema again from the models
 	@$(PY) -m events.schema_files

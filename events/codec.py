@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from events.acceptance import Acceptance, TrialContract
+from events.base64_data import MARK, BadBase64, with_plain_data
 from events.catalog import EVENT_ADAPTER, AnyEvent
 from events.dates import Instant
 from events.errors import EventRefused, NotJson, TooLarge
@@ -16,7 +17,7 @@ from events.faults import Fault, refusal
 from events.shape import faults_of, whole_floats
 from events.stamp import stamp_size
 from events.triage import looks_severe, readable_id
-from events.wire import BrokenJsonError, complaint, exact, leftovers, nothing_left
+from events.wire import DATA_BASE64, BrokenJsonError, complaint, exact, leftovers, nothing_left
 
 __all__ = ["LINE_BYTES_MAX", "Codec", "Logged", "looks_severe", "readable_id"]
 
@@ -55,6 +56,8 @@ class Codec:
         if size > LINE_BYTES_MAX and size - stamp_size(raw) > LINE_BYTES_MAX:
             rule = f"{size} bytes; at most {LINE_BYTES_MAX} are taken for one event"
             raise refusal([Fault("", rule, TooLarge)], readable_id(raw), None)
+        if MARK in raw:
+            raw = self._with_plain_data(raw)
         try:
             event = self._validate(raw)
         except ValidationError as error:
@@ -76,6 +79,13 @@ class Codec:
     def encode(self, event: AnyEvent) -> bytes:
         """The event as one line without its end. What was absent stays absent, and what was null stays null."""
         return EVENT_ADAPTER.dump_json(event, by_alias=True, exclude_unset=True)
+
+    def _with_plain_data(self, raw: bytes) -> bytes:
+        try:
+            return with_plain_data(raw)
+        except BadBase64 as error:
+            parsed = exact(raw)
+            raise self._refused([Fault(DATA_BASE64, str(error))], raw, parsed.get("subject")) from None
 
     def _read_again(self, raw: bytes, error: ValidationError) -> AnyEvent:
         """The event after all, where only a whole number was written as ``3.0``; else raises the refusal."""

@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from events.base64_data import MARK, hidden_data, leniently
 from events.catalog import CLASS_BY_TYPE
+from events.wire import DATA_BASE64
 
 SEVERE_GRADE: Final = 3
 ID_CHARS_MAX: Final = 200
@@ -63,8 +65,11 @@ def looks_severe(raw: bytes) -> bool:
     if base in _KNOWN and base not in _MAY_BE_SEVERE:
         return False
     if parsed is not None:
-        return any(_severe(key, value) for key, value in _pairs(parsed))
-    text = _plain(raw)
+        return any(_severe(key, value) for key, value in _pairs(parsed)) or (MARK in raw and _says_severe(_plain(raw)))
+    return _says_severe(_plain(raw))
+
+
+def _says_severe(text: bytes) -> bool:
     return (
         any(float(found[1]) >= SEVERE_GRADE for found in _GRADE.finditer(text))
         or _SERIOUS.search(text) is not None
@@ -110,9 +115,10 @@ def _searched(raw: bytes, name: str) -> str | None:
 
 
 def _plain(raw: bytes) -> bytes:
-    """The bytes to search: a file in UTF-16 reads as ASCII with zero bytes between."""
+    """The bytes to search: a file in UTF-16 reads as ASCII with zero bytes between; data in base64 comes behind the rest."""
     raw = raw[:BYTES_READ_MAX]
-    return raw.replace(b"\0", b"") if b"\0" in raw else raw
+    raw = raw.replace(b"\0", b"") if b"\0" in raw else raw
+    return raw + b"\n" + hidden_data(raw) if MARK in raw else raw
 
 
 def _parsed(raw: bytes) -> Any:
@@ -148,7 +154,9 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
         item = stack.pop()
         if isinstance(item, _Pairs):
             for key, inner in item:
-                if key != "x":
+                if key == DATA_BASE64 and isinstance(inner, str):
+                    stack.append(_parsed(leniently(inner)))
+                elif key != "x":
                     yield key.lower(), inner
                     stack.append(inner)
         elif isinstance(item, list):

@@ -44,7 +44,9 @@ EVENTS_ROUTE: Final[dict[str, Any]] = {
         422: _results("All were refused."),
         400: problem_response("The request cannot be read."),
         401: problem_response("No key, or none that is valid; nothing was read."),
-        403: problem_response("The key may write none of the events; `results` says so of each."),
+        403: problem_response(
+            "The key writes nothing, and nothing was read; or it may write none of the events, and `results` says so of each."
+        ),
         408: problem_response("The body did not come in time."),
         413: problem_response(f"More than 10 MiB, or more than {EVENTS_MAX} events."),
         415: problem_response("None of the content types that are read here."),

@@ -1,16 +1,19 @@
-"""API keys: made, verified, listed, revoked. The key itself is shown once and kept nowhere; its hash is slow to guess.
+"""API keys: made, verified, listed, revoked. The key itself is shown once and kept nowhere; its hash is.
 
-A key is written ``txw_<id>_<secret>``. The id is public; the secret is 256 bits of chance.
+A key is written ``txw_<id>_<secret>``. The id is public; the secret is 256 bits of chance, which nobody guesses, however quickly
+a guess is refused: so the hash is SHA-256, and a guess at a known id costs next to nothing. Earlier versions kept an argon2 hash,
+which costs a tenth of a second; it is verified once more when its key is used, and replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from argon2 import PasswordHasher
@@ -20,7 +23,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from events.dates import Instant
 from events.errors import ToxwatchError
-from projections.store.database import Database
+from projections.store.database import Database, StoreUnavailable
 from projections.store.tables import api_keys
 from services.clock.time_source import Clock
 from services.gateway.caller import Caller, Role
@@ -31,18 +34,12 @@ ROLES: Final = tuple(Role)
 NAME_CHARS_MAX: Final = 200
 SITE_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
-#: Of a secret, and the hash that it was compared with.
-Digest = tuple[bytes, str]
-
 _KEY: Final = re.compile(r"txw_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _SECRET_BYTES: Final = 32
 _ID_BYTES: Final = 6
-#: The secret is drawn at random, so that guessing is hopeless whatever this costs; it must not cost a sender much.
-_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-#: Verified and refused keys that are remembered, so that each is hashed once.
-REMEMBERED_MAX: Final = 4096
-#: Keys are hashed one at a time, each once; one that waits longer than this behind guesses is turned away, to be sent again.
-HASHING_SECONDS_MAX: Final = 2.0
+_SHA_256: Final = "sha256:"
+#: What earlier versions made hashes with.
+_ARGON2: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 class ApiKeyError(ToxwatchError):
@@ -73,7 +70,7 @@ def add_key(
     if expires is not None and expires <= now:
         raise ApiKeyError("expires: that instant has passed")
     key_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
-    row = {"id": key_id, "role": role, "site": site, "name": name, "hash": _HASHER.hash(secret)}
+    row = {"id": key_id, "role": role, "site": site, "name": name, "hash": _hash_of(secret)}
     connection.execute(api_keys.insert().values(**row, created_at=now, expires_at=expires))
     return NewKey(key_id, f"txw_{key_id}_{secret}")
 
@@ -98,8 +95,6 @@ class KeyRing:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._remembered: OrderedDict[Digest, bool] = OrderedDict()
-        self._lock = threading.Lock()
         self._hashing = threading.Lock()
 
     def authenticate(self, request: Request) -> Caller:
@@ -122,39 +117,35 @@ class KeyRing:
             return None
         if row.expires_at is not None and row.expires_at <= self._clock.now():
             return None
-        return Caller(row.id, row.role, row.site) if self._is_right(found[2], row.hash) else None
+        return Caller(row.id, row.role, row.site) if self._is_right(row.id, found[2], row.hash) else None
 
-    def _is_right(self, secret: str, kept: str) -> bool:
-        digest = (hashlib.sha256(secret.encode()).digest(), kept)
-        known = self._recall(digest)
-        if known is not None:
-            return known
-        if not self._hashing.acquire(timeout=HASHING_SECONDS_MAX):
-            raise unavailable("too many new keys are being verified; send the same again")
+    def _is_right(self, key_id: str, secret: str, kept: str) -> bool:
+        if kept.startswith(_SHA_256):
+            return hmac.compare_digest(_hash_of(secret), kept)
+        # One at a time, and nobody waits: guesses at such a key take neither every thread nor every core.
+        if not self._hashing.acquire(blocking=False):
+            raise unavailable("a key of an earlier version is being verified; send the same again")
         try:
-            # Whoever was first may have been asked the same.
-            known = self._recall(digest)
-            return self._remember(digest, _matches(secret, kept)) if known is None else known
+            if not _matches(secret, kept):
+                return False
         finally:
             self._hashing.release()
+        self._replace_hash(key_id, secret, kept)
+        return True
 
-    def _recall(self, digest: Digest) -> bool | None:
-        with self._lock:
-            return self._remembered.get(digest)
+    def _replace_hash(self, key_id: str, secret: str, kept: str) -> None:
+        """From now on the key is verified like any other. Where the store takes no write now, the next time."""
+        this = (api_keys.c.id == key_id) & (api_keys.c.hash == kept)
+        with suppress(StoreUnavailable), self._database.writing() as connection:
+            connection.execute(update(api_keys).where(this).values(hash=_hash_of(secret)))
 
-    def _remember(self, digest: Digest, right: bool) -> bool:
-        with self._lock:
-            self._remembered[digest] = right
-            if not right:
-                # Guesses must not push out the keys that are in use.
-                self._remembered.move_to_end(digest, last=False)
-            if len(self._remembered) > REMEMBERED_MAX:
-                self._remembered.popitem(last=False)
-        return right
+
+def _hash_of(secret: str) -> str:
+    return _SHA_256 + hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _matches(secret: str, kept: str) -> bool:
     try:
-        return _HASHER.verify(kept, secret)
+        return _ARGON2.verify(kept, secret)
     except VerifyMismatchError:
         return False

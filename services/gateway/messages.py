@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from events.errors import BadField, EventRefused, NotJson
-from events.triage import readable_id
+from events.base64_data import BadBase64, with_plain_data
+from events.codec import LINE_BYTES_MAX
+from events.errors import BadField, EventRefused, NotJson, TooLarge
+from events.faults import show
+from events.triage import ID_CHARS_MAX
 from services.gateway.problems import Problem
 from services.gateway.splitting import TooManyError, elements, lines
 
@@ -70,16 +74,16 @@ def media_type_of(headers: Mapping[str, str]) -> MediaType:
 def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message]:
     """The events of a body, in order. Raises a :class:`Problem` where there are too many."""
     if media.name == STRUCTURED:
-        return [Message(body, body.strip(_WHITE))]
+        return [_structured(body)]
     if media.name == BINARY:
         return [_binary(media, headers, body)]
     try:
         if media.name == LINES:
-            return [Message(line, line.strip(_WHITE)) for line in lines(body, EVENTS_MAX)]
+            return [_structured(line) for line in lines(body, EVENTS_MAX)]
         pieces, complaint = elements(body, EVENTS_MAX)
     except TooManyError:
         raise Problem(413, "Too many events", f"at most {EVENTS_MAX} events are taken in one request") from None
-    messages = [Message(piece, piece.strip(_WHITE)) for piece in pieces]
+    messages = [_structured(piece) for piece in pieces]
     if complaint is not None:
         fault = NotJson(complaint.sentence)
         messages.append(Message(complaint.rest, complaint.rest, fault=fault))
@@ -88,52 +92,87 @@ def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message
 
 def message_again(raw: bytes, kept: list[list[str]] | None) -> Message:
     """A message that was parked: ``raw`` as it came, and the attributes that were kept of one in binary mode."""
-    return Message(raw, raw.strip(_WHITE)) if kept is None else _composed([(name, text) for name, text in kept], raw)
+    return _structured(raw) if kept is None else _composed([(name, text) for name, text in kept], raw)
 
 
 def _unsupported(detail: str) -> Problem:
     return Problem(415, "Unsupported media type", detail, {"Accept-Post": ", ".join(MODES)})
 
 
+def _structured(raw: bytes) -> Message:
+    """An event in JSON; with ``data`` where its sender's library made base64 of it."""
+    event = raw.strip(_WHITE)
+    if len(event) <= LINE_BYTES_MAX:  # what is larger is refused, and not worth reading
+        with suppress(BadBase64):  # which is said by whoever reads the event
+            event = with_plain_data(event)
+    return Message(raw, event)
+
+
 def _binary(media: MediaType, headers: Headers, body: bytes) -> Message:
     """The attributes are headers, the data is the body."""
-    attributes = [
-        (name.decode("latin-1").lower().removeprefix(_ATTRIBUTE), _value(value))
-        for name, value in headers
-        if name.lower().startswith(_ATTRIBUTE.encode())
-    ]
+    attributes: list[tuple[str, str]] = []
+    fault: EventRefused | None = None
+    for header, raw in headers:
+        if not header.lower().startswith(_ATTRIBUTE.encode()):
+            continue
+        name = header.decode("latin-1").lower().removeprefix(_ATTRIBUTE)
+        value = _value(raw)
+        attributes.append((name, value))
+        if fault is None and not _is_text(value):
+            rule = f"{name}: the header {show(_ATTRIBUTE + name)} is percent-encoded, and what it encodes is not UTF-8"
+            fault = BadField(rule, field=name)
     if attributes and not media.is_plain:
         attributes.append(("datacontenttype", f"{media.name}; {media.parameters}"))
-    return _composed(attributes, body)
+    return _composed(attributes, body, fault)
 
 
-def _composed(attributes: Sequence[tuple[str, str]], body: bytes) -> Message:
+def _composed(attributes: Sequence[tuple[str, str]], body: bytes, fault: EventRefused | None = None) -> Message:
     """One member for each attribute, as often as it was given, and the data, which must be one JSON value by itself."""
     members = ", ".join((*(f"{_text(name)}: {_text(value)}" for name, value in attributes), '"data": '))
     data = body.strip(_WHITE)
     event = b"{" + members.encode("utf-8", _UNDECODED) + data + b"}"
-    fault: EventRefused | None = None
     if not attributes:
         fault = BadField(
             "specversion: is missing, and so is every other attribute; in binary mode they are headers (ce-specversion, "
             f"ce-id, …), and a whole event travels as {STRUCTURED}",
             field="specversion",
         )
-    elif not _is_one_value(data):
-        fault = NotJson("data: the body is not one JSON value", field="data", event_id=readable_id(event))
+    elif len(event) > LINE_BYTES_MAX:
+        # Before anything of it is parsed.
+        fault = TooLarge(
+            f"{len(event)} bytes; at most {LINE_BYTES_MAX} are taken for one event", event_id=_id_in(attributes)
+        )
+    elif fault is None and not _is_one_value(data):
+        fault = NotJson("data: the body is not one JSON value", field="data")
+    if fault is not None and fault.event_id is None:
+        fault.event_id = _id_in(attributes)
     return Message(body, event, json.dumps(attributes), fault)
 
 
+def _id_in(attributes: Sequence[tuple[str, str]]) -> str | None:
+    found = next((value for name, value in attributes if name == "id"), None)
+    return found[:ID_CHARS_MAX] if found is not None and _is_text(found) else None
+
+
 def _value(header: bytes) -> str:
-    """A header's value: unquoted, then percent-decoded once (CloudEvents, HTTP binding, 3.1.3.2)."""
+    """A header's value: unquoted, then percent-decoded once (CloudEvents, HTTP binding, 3.1.3.2).
+
+    What is encoded and is not UTF-8 keeps its bytes as halves of characters: see :func:`_is_text`.
+    """
     if len(header) > 1 and header.startswith(b'"') and header.endswith(b'"'):
         header = header[1:-1].replace(b'\\"', b'"').replace(b"\\\\", b"\\")
     value = unquote_to_bytes(header)
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        # Not encoded, as some SDKs send it: what HTTP itself takes a header to be.
-        return value.decode("latin-1")
+        if value == header:
+            # Not encoded, as some SDKs send it: what HTTP itself takes a header to be.
+            return value.decode("latin-1")
+        return value.decode("utf-8", _UNDECODED)
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _text(value: str) -> str:

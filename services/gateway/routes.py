@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
+from services.gateway.authority import WRITERS
 from services.gateway.bodies import Bodies
 from services.gateway.caller import Caller
 from services.gateway.documents import EVENTS_ROUTE
@@ -32,6 +33,9 @@ def events_router(authenticate: Callable[[Request], Caller], writer: EventWriter
     async def send_events(request: Request) -> Response:
         """Take CloudEvents, in any mode of their HTTP binding, or one a line."""
         caller = await run_in_threadpool(authenticate, request)
+        if caller.role not in WRITERS:
+            # Before anything of the body is read: nothing of it is kept, and nobody is told.
+            raise Problem(403, "Not for this key", f"a {caller.role} key writes no events; nothing was read")
         media = media_type_of(request.headers)
         limit.take(caller.key_id, 0)
         body = await bodies.read(request)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from events.codec import LINE_BYTES_MAX, Codec
+from events.errors import EventRefused
+from services.gateway import messages
+from services.gateway.messages import message_again
 from tests.gateway.serving import BATCHED, LINES, NOW, STRUCTURED, Gateway, ae, results, statuses
 
 STAMP = b',"receivedtime":"2017-06-01T00:00:00Z"'
@@ -67,6 +72,52 @@ def test_a_quoted_header_is_unquoted(gateway: Gateway) -> None:
     headers["ce-actor"] = r'"a \"b\" \\ c"'
     assert gateway.post(body, "application/json", **headers).status_code == 202
     assert gateway.decoded()[0].event.actor == r'a "b" \ c'
+
+
+def test_a_header_that_encodes_no_utf_8_is_refused(gateway: Gateway) -> None:
+    """Or what is kept is not what was meant; half a character and an overlong one too. Parked, and refused again alike."""
+    codec = Codec(gateway.protocol.contract)
+    for name in ("actor", "subject", "id"):
+        for value in ("a%FF", "%C3", "%ED%A0%80", "%C0%AF", '"%ff"'):
+            body, headers = binary(ae(1, data={"grade": 4}))
+            answer = gateway.post(body, "application/json", **{**headers, f"ce-{name}": value})
+            assert answer.status_code == 422
+            error = f"{name}: the header 'ce-{name}' is percent-encoded, and what it encodes is not UTF-8"
+            assert results(answer) == [{"id": None if name == "id" else "e-1", "status": "refused", "error": error}]
+            letter = gateway.letters()[-1]
+            assert letter.is_severe
+            again = message_again(letter.raw, json.loads(letter.headers))
+            assert isinstance(codec.read(again.event), EventRefused)
+
+
+def test_headers_that_are_not_encoded_are_read_as_they_are(gateway: Gateway) -> None:
+    """As some SDKs send them: in UTF-8, in Latin-1, and with a per cent sign that encodes nothing."""
+    for number, (actor, sent) in enumerate(
+        [("Zo\u00eb", "Zo\u00eb".encode()), ("Zo\u00eb", b"Zo\xeb"), ("5% x", b"5% x")]
+    ):
+        body, headers = binary(ae(number))
+        given = [(name.encode(), value.encode()) for name, value in headers.items()] + [(b"ce-actor", sent)]
+        everyone = [
+            (name.encode(), value.encode()) for name, value in gateway.headers("FR01", "application/json").items()
+        ]
+        assert gateway.client.post("/v1/events", content=body, headers=[*everyone, *given]).status_code == 202
+        assert gateway.decoded()[-1].event.actor == actor
+
+
+@pytest.mark.parametrize("mode", ["structured", "batched", "lines"])
+def test_json_in_base64_stands_in_the_log_as_data(any_gateway: Gateway, mode: str) -> None:
+    """What the official Python SDK sends where it is given bytes; the same event in another mode is a duplicate."""
+    plain = ae(1)
+    event = {name: value for name, value in plain.items() if name != "data"}
+    event["data_base64"] = base64.b64encode(json.dumps(plain["data"]).encode()).decode()
+    content_type = {"structured": STRUCTURED, "batched": BATCHED, "lines": LINES}[mode]
+    answer = any_gateway.post(event if mode == "structured" else [event], content_type)
+    assert (answer.status_code, statuses(answer)) == (202, ["accepted"])
+    assert json.loads(any_gateway.stored()[0].replace(STAMP, b"")) == plain
+    assert statuses(any_gateway.post(plain)) == ["duplicate"]
+    both = any_gateway.post({**ae(2, data={"grade": 4}), "data_base64": "e30="})
+    assert results(both)[0]["error"] == "data_base64: data is given too; send one of the two"
+    assert any_gateway.letters()[0].is_severe
 
 
 def test_another_content_type_of_binary_data_is_its_attribute(gateway: Gateway) -> None:
@@ -179,3 +230,26 @@ def test_a_line_break_inside_a_text_is_refused(gateway: Gateway, mode: str) -> N
     else:
         answer = gateway.post(raw)
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("mode", ["structured", "batched", "binary", "lines"])
+def test_what_is_too_large_is_refused_before_it_is_parsed(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """In every mode: 4 MiB are neither one JSON value to be looked at, nor base64 to be decoded."""
+    parsed: list[int] = []
+    looked_at = messages._is_one_value
+    monkeypatch.setattr(messages, "_is_one_value", lambda data: parsed.append(len(data)) or looked_at(data))
+    plain = messages.with_plain_data
+    monkeypatch.setattr(messages, "with_plain_data", lambda raw: parsed.append(len(raw)) or plain(raw))
+    large = ae(1, data={"x": {"a": ["y" * 2000] * 2000}})
+    if mode == "binary":
+        body, headers = binary(large)
+        answer = gateway.post(body, "application/json", **headers)
+    else:
+        content_type = {"structured": STRUCTURED, "batched": BATCHED, "lines": LINES}[mode]
+        answer = gateway.post(large if mode == "structured" else [large], content_type)
+    (result,) = results(answer)
+    assert (answer.status_code, result["id"] in ("e-1", None)) == (422, True)
+    assert f"bytes; at most {LINE_BYTES_MAX} are taken" in result["error"]
+    assert all(size <= LINE_BYTES_MAX for size in parsed)
