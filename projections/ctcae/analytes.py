@@ -63,7 +63,9 @@ class Analyte(NamedTuple):
         """Whether results of it are reported in such a unit."""
         if unit.dimension == EQUIVALENTS:
             return self.equivalents is not None
-        return unit.dimension in self.dimensions or (unit.dimension == ARBITRARY and ACTIVITY in self.dimensions)
+        if unit.dimension in (ACTIVITY, ARBITRARY):
+            return not self.dimensions.isdisjoint((ACTIVITY, ARBITRARY))
+        return unit.dimension in self.dimensions
 
 
 def analyte(test: str) -> str:

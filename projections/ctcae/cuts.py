@@ -34,7 +34,11 @@ class Cut(NamedTuple):
         if isinstance(self.at, float):
             return self.at
         # The nearest float decides alone: a threshold lies between the decimal forms of the floats on either side of it.
-        nearest = float(self.at)
+        try:
+            nearest = float(self.at)
+        except OverflowError:
+            # Beyond every number that a result can be.
+            return math.inf if self.at > 0 else -math.inf
         return nearest if self.takes(Fraction(repr(nearest))) else math.nextafter(nearest, math.inf)
 
 

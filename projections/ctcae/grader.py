@@ -21,8 +21,9 @@ from projections.ctcae.cuts import (
     in_either_world,
     threshold,
 )
+from projections.ctcae.spellings import read_unit
 from projections.ctcae.table import Criterion, CutOff, GradeRow, criteria
-from projections.ctcae.units import Unit, unit_named
+from projections.ctcae.units import EQUIVALENTS, SUBSTANCE, Unit, unit_named
 
 BLOOD: Final = frozenset({None, "blood", "serum", "plasma"})
 NOT_GRADED_STATUS: Final = frozenset({"not-done", "unreliable"})
@@ -54,10 +55,14 @@ class Baseline(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What grading needs beside the result. ``correction`` is what albumin adds to a calcium, in the result's unit."""
+    """What grading needs beside the result. ``correction`` is what albumin adds to a calcium, in the result's unit.
+
+    ``before``: the result is one from before treatment. No baseline comes before it, so that its limits alone grade it.
+    """
 
     baseline: Baseline | None = None
     correction: Fraction | None = None
+    before: bool = False
 
 
 NO_CONTEXT: Final = Context()
@@ -101,15 +106,15 @@ def grader(version: str, assay: Assay, context: Context = NO_CONTEXT) -> Grader:
     if refused is not None:
         return refused
     known = analytes()[analyte(assay.test)]
-    unit = unit_named(assay.unit) if assay.unit else None
-    if assay.unit and (unit is None or not known.measured_in(unit)):
-        return _asked(
-            f"{assay.unit!r} is not a unit in which {known.test} is known here", "In which unit is the result?"
-        )
+    unit = read_unit(assay.unit, known.test) if assay.unit else None
+    if assay.unit and unit is None:
+        return _asked(f"unit {assay.unit} is not known for {known.test}", "In which unit is the result?")
     graded = criteria(version)[known.test]
-    if not assay.unit and any(criterion.needs_unit for criterion in graded):
+    if (unit is None or not unit.ucum) and any(criterion.needs_unit for criterion in graded):
         return _asked(f"{known.test} is graded by its unit, and none is given", "In which unit is the result?")
-    measure = Measure(unit or unit_named("1"), known.g_per_mol, known.equivalents, context.correction or Fraction(0))
+    measure = Measure(
+        unit.unit if unit else unit_named("1"), known.g_per_mol, known.equivalents, context.correction or Fraction(0)
+    )
     return Grader(tuple(_scale(criterion, assay, context, measure) for criterion in graded))
 
 
@@ -151,7 +156,7 @@ def _scale(criterion: Criterion, assay: Assay, context: Context, measure: Measur
     sign = 1 if criterion.direction == "high" else -1
     worlds = [
         _reached(criterion, _References(assay, context, abnormal), measure, sign)
-        for abnormal in _worlds(criterion, context.baseline)
+        for abnormal in _worlds(criterion, context)
     ]
     reached = worlds[0] if len(worlds) == 1 else [in_either_world(a, b) for a, b in zip(*worlds, strict=True)]
     reported = [as_reported(doubtful, assay.comparator, sign) for doubtful in reached]
@@ -163,12 +168,12 @@ def _scale(criterion: Criterion, assay: Assay, context: Context, measure: Measur
     )
 
 
-def _worlds(criterion: Criterion, baseline: Baseline | None) -> tuple[bool, ...]:
+def _worlds(criterion: Criterion, context: Context) -> tuple[bool, ...]:
     """Whether the baseline was abnormal: both, where the text needs it and it is not known."""
     asked = any((cut.condition or "").startswith("baseline") for row in criterion.grades for cut in row.cut_offs)
-    if not asked:
+    if not asked or context.before:
         return (False,)
-    known = baseline.abnormal if baseline is not None else None
+    known = context.baseline.abnormal if context.baseline is not None else None
     return (False, True) if known is None else (known,)
 
 
@@ -178,6 +183,7 @@ class _References:
     def __init__(self, assay: Assay, context: Context, abnormal: bool) -> None:
         self.fasting = assay.fasting
         self.abnormal = abnormal
+        self.before = context.before
         uln = Range.of(exact(assay.uln))
         baseline = context.baseline.value if context.baseline is not None else UNKNOWN
         if abnormal and context.baseline is None:
@@ -192,7 +198,10 @@ class _References:
         parts = [
             threshold(part, self._ranges[part.reference] if part.reference else None, measure, sign)
             for part in cut.parts
+            if not (self.before and part.reference == "BASELINE")
         ]
+        if not parts:
+            return IMPOSSIBLE
         doubtful = parts[0]
         for part in parts[1:]:
             doubtful = both(doubtful, part)
@@ -223,4 +232,9 @@ def _applicable(row: GradeRow, measure: Measure) -> list[CutOff]:
 
 
 def _same_family(a: Unit | None, b: Unit | None) -> bool:
-    return a is not None and b is not None and a.dimension == b.dimension
+    return a is not None and b is not None and _family(a) == _family(b)
+
+
+def _family(unit: Unit) -> str:
+    """Equivalents are moles by their charge: no cut-off is printed in them, and those in mmol/L are theirs."""
+    return SUBSTANCE if unit.dimension == EQUIVALENTS else unit.dimension

@@ -102,6 +102,6 @@ def _lacks(cut: CutOff, assay: Assay, context: Context) -> Iterator[str]:
         yield "the manufacturer's level of myocardial infarction"
     if cut.condition == "fasting" and assay.fasting is None:
         yield "whether the subject was fasting"
-    needs_baseline = "BASELINE" in references or (cut.condition or "").startswith("baseline")
+    needs_baseline = not context.before and ("BASELINE" in references or (cut.condition or "").startswith("baseline"))
     if needs_baseline and (context.baseline is None or context.baseline.abnormal is None):
         yield "the baseline"

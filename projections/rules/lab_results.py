@@ -12,7 +12,8 @@ from events.dates import Instant, PartialDate, Span
 from projections.ctcae.analytes import analyte, analytes
 from projections.ctcae.cuts import Cut, Doubtful, Range, as_reported
 from projections.ctcae.grader import Assay, Baseline, Scale, exact, grader
-from projections.ctcae.units import factor_between, unit_named
+from projections.ctcae.spellings import read_unit
+from projections.ctcae.units import factor_between
 from projections.rules.truth import EventRef
 
 #: Analytes of Hy's law, and from which multiple of the upper limit they count.
@@ -182,10 +183,10 @@ def correction_for(kind: LabKind, albumin: LabKind, value: float) -> Fraction | 
 
     In mmol/L 0.02 for every g/L below 40, in mg/dL 0.8 for every g/dL below 4.
     """
-    unit = unit_named(kind.assay.unit or "")
-    if unit is None or albumin.assay.comparator is not None:
+    spelled = read_unit(kind.assay.unit or "", CALCIUM)
+    if spelled is None or albumin.assay.comparator is not None:
         return None
-    in_mass = unit.dimension == "mass"
+    in_mass = spelled.unit.dimension == "mass"
     factor = _unit_factor(ALBUMIN, albumin.assay.unit, "g/dL" if in_mass else "g/L")
     back = _unit_factor(CALCIUM, "mg/dL" if in_mass else "mmol/L", kind.assay.unit)
     if factor is None or back is None:
@@ -197,8 +198,8 @@ def correction_for(kind: LabKind, albumin: LabKind, value: float) -> Fraction | 
 def _unit_factor(test: str, of: str | None, to: str | None) -> Fraction | None:
     if (of or "") == (to or ""):
         return Fraction(1)
-    first, second = unit_named(of) if of else None, unit_named(to) if to else None
+    first, second = read_unit(of or "", test), read_unit(to or "", test)
     if first is None or second is None:
         return None
     known = analytes()[test]
-    return factor_between(first, second, known.g_per_mol, known.equivalents)
+    return factor_between(first.unit, second.unit, known.g_per_mol, known.equivalents)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from events.dates import Instant, PartialDate
-from projections.ctcae.grader import NO_CONTEXT, Context, grader
+from projections.ctcae.grader import Context, grader
 from projections.ctcae.grading import SEVERE, LabGrade, grade_result
 from projections.ctcae.table import Direction
 from projections.rules.lab_results import ALBUMIN, CALCIUM, Draw, baseline_for, correction_for
@@ -207,7 +207,8 @@ class Laboratory:
         """What the draw is graded by beside itself."""
         kind = draw.result.kind
         baseline = correction = None
-        if kind.needs_baseline:
+        earlier = kind.needs_baseline and self._before_treatment(draw)
+        if kind.needs_baseline and not earlier:
             before = self.baseline(kind.test)
             if before is not None and before.result.value is not None:
                 baseline = baseline_for(kind, before.result.kind, before.result.value)
@@ -215,7 +216,7 @@ class Laboratory:
             albumin = max(self._albumins.get(_sample(draw), {}).values(), key=_latest, default=None)
             if albumin is not None and albumin.result.value is not None:
                 correction = correction_for(kind, albumin.result.kind, albumin.result.value)
-        return Context(baseline, correction) if baseline is not None or correction is not None else NO_CONTEXT
+        return Context(baseline, correction, earlier)
 
     def _bounds(self, draw: Draw) -> tuple[Bounds, ...]:
         kind, value = draw.result.kind, draw.result.value

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from events.errors import ToxwatchError
+from projections.ctcae.specimens import specimen_named
 
 #: The columns that are read, and the names that SDTM and ADaM give them; compared without case.
 NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -22,6 +23,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "uln": ("uln", "lbornrhi", "anrhi"),
     "fasting": ("fasting", "lbfast"),
     "specimen": ("specimen", "lbspec"),
+    "category": ("category", "lbcat"),
+    "subcategory": ("subcategory", "lbscat"),
     "status": ("status", "lbstat"),
     "loinc": ("loinc", "lbloinc"),
     "baseline": ("baseline", "base"),
@@ -32,7 +35,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
 REQUIRED: Final = ("test", "value")
 NUMBERS: Final = ("lln", "uln", "baseline", "baseline_uln", "albumin")
 
-_NUMBER: Final = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _RESULT: Final = re.compile(rf"(<=|>=|=<|=>|<|>|≤|≥)?\s*({_NUMBER.pattern})")
 _COMPARATORS: Final = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
 _TRUE: Final = frozenset({"y", "yes", "true", "1"})
@@ -41,7 +44,7 @@ _UNKNOWN: Final = frozenset({"", "u", "unk", "unknown"})
 
 
 class TableError(ToxwatchError):
-    """The table cannot be graded: a column is missing, or a cell is not what its column says."""
+    """The table cannot be graded: a column is missing, or one stands where the grades are to be written."""
 
 
 def named(columns: list[str]) -> dict[str, str]:
@@ -66,26 +69,36 @@ class Column(NamedTuple):
     codes: npt.NDArray[np.intp]
 
 
-def read(table: pd.DataFrame, first_line: int) -> dict[str, Column]:
+class Odd(NamedTuple):
+    """A cell that is not what its column says: the rows are graded as if it were empty, and say so."""
+
+    column: str
+    rows: npt.NDArray[np.intp]
+    sentence: str
+
+
+def read(table: pd.DataFrame) -> tuple[dict[str, Column], list[Odd]]:
     """The columns as they are graded: numbers as floats, words as words; a value that is no number is None.
 
-    ``first_line`` is the line of the first row in its file, for complaints.
+    A cell that cannot be read concerns its own rows alone: it comes back as :class:`Odd`.
     """
     found: dict[str, Column] = {}
+    odd: list[Odd] = []
     for name, column in named(list(table.columns)).items():
         codes, cells = pd.factorize(table[column])
-        words = [str(cell).strip() for cell in cells]
-        try:
-            says = [_read(name, word) for word in words]
-        except ValueError as error:
-            wrong = next(at for at, word in enumerate(words) if not _is_readable(name, word))
-            line = first_line + int((codes == wrong).argmax())
-            raise TableError(f"line {line}: {column}: {words[wrong]!r} {error}") from None
+        says: list[Any] = []
+        for at, cell in enumerate(cells):
+            word = str(cell).strip()
+            try:
+                says.append(_read(name, word))
+            except ValueError as error:
+                says.append(None)
+                odd.append(Odd(column, np.flatnonzero(codes == at), f"{column}: {word!r} {error}; taken as not given"))
         found[name] = Column(says, codes)
     results = found.pop("value")
     found["value"] = Column([value for value, _ in results.says], results.codes)
     found["written_comparator"] = Column([comparator for _, comparator in results.says], results.codes)
-    return found
+    return found, odd
 
 
 def _read(name: str, word: str) -> Any:
@@ -96,17 +109,13 @@ def _read(name: str, word: str) -> Any:
         return _number(word)
     if name == "fasting":
         return _flag(word)
-    if name in ("specimen", "status"):
+    if name == "specimen":
+        return specimen_named(word) or word.lower() or None
+    if name in ("category", "subcategory"):
+        return specimen_named(word)
+    if name == "status":
         return word.lower().replace("not done", "not-done") or None
     return word or None
-
-
-def _is_readable(name: str, word: str) -> bool:
-    try:
-        _read(name, word)
-    except ValueError:
-        return False
-    return True
 
 
 def _number(word: str) -> float | None:
@@ -114,13 +123,17 @@ def _number(word: str) -> float | None:
         return None
     if _NUMBER.fullmatch(word) is None:
         raise ValueError("is not a number")
-    return float(word)
+    number = float(word)
+    if math.isinf(number):
+        raise ValueError("is beyond every number")
+    return number
 
 
 def _value(word: str) -> tuple[float | None, str | None]:
     """A number, and the comparator that is written before it."""
     found = _RESULT.fullmatch(word)
-    if found is None or math.isinf(float(found[2])):
+    # Nothing that is graded can be negative: no number is better than a wrong one.
+    if found is None or math.isinf(float(found[2])) or found[2].startswith("-"):
         return None, None
     return float(found[2]), _COMPARATORS.get(found[1], found[1])
 

@@ -29,6 +29,8 @@ KIND: Final = [
     "written_comparator",
     "fasting",
     "specimen",
+    "category",
+    "subcategory",
     "status",
     "loinc",
     "baseline",
@@ -98,7 +100,7 @@ def _kind(version: str, said: dict[str, Any]) -> Kind:
         said.get("uln"),
         comparator if comparator in _COMPARATORS else None,
         said.get("fasting"),
-        said.get("specimen"),
+        said.get("specimen") or said.get("category") or said.get("subcategory"),
         said.get("status"),
         said.get("loinc"),
     )

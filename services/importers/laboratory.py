@@ -8,14 +8,15 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from projections.ctcae.units import unit_named
+from projections.ctcae.analytes import analyte, analytes
+from projections.ctcae.spellings import read_unit
+from projections.ctcae.table import FILES, criteria
 from services.importers.code_lists import normal
 from services.importers.columns import LabTest
 from services.importers.drafts import REVISION, Draft
 from services.importers.reading import NUMBER, Reading, plain_number
 from services.importers.rows import Row
 from services.importers.study import Study
-from services.importers.units import UNITS
 
 COMPARATORS: Final = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
 _RESULT: Final = re.compile(rf"(<=|>=|=<|=>|<|>|≤|≥)?\s*({NUMBER.pattern})", re.ASCII)
@@ -99,7 +100,11 @@ def _value(reading: Reading, test: LabTest) -> dict[str, Any]:
 
 
 def _unit(reading: Reading, name: str, test: LabTest) -> dict[str, Any]:
-    """The unit in UCUM. One that is in no list is left out, kept in ``x``, and reported."""
+    """The unit in UCUM. One that is not known for a test that is graded is reported.
+
+    What is graded as a multiple of its limits can do without it: there it is left out, and kept in ``x``. Elsewhere it stays
+    as it is written, so that the question about it can name it.
+    """
     columns = reading.study.mapping.lb
     column, unit = reading.row.pick(columns.unit)
     if not unit:
@@ -107,15 +112,28 @@ def _unit(reading: Reading, name: str, test: LabTest) -> dict[str, Any]:
     known = test.units.get(unit)
     if known is None:
         known = columns.units.get(unit)
-    if known is None:
-        known = UNITS.get(unit)
-    if known is None and unit_named(unit) is not None:
-        known = unit
-    if known is None:
-        message = f"the unit of {name} is not in the mapping's [lb.units]: left out"
-        reading.unmapped(column, unit, message)
+    if known is not None:
+        return {"unit": known or None}
+    code = analyte(test.test or name)
+    spelled = read_unit(unit, code)
+    if spelled is not None:
+        return {"unit": spelled.ucum or None}
+    if code not in analytes():
+        return {"unit": unit}
+    if graded_without_unit(code):
+        reading.unmapped(column, unit, f"unit {unit} is not known for {code}: left out, graded by its limits")
         return {"x": {"unit": unit}}
-    return {"unit": known or None}
+    reading.unmapped(
+        column, unit, f"unit {unit} is not known for {code}: not graded; the mapping can say it (lb.units)"
+    )
+    return {"unit": unit}
+
+
+@lru_cache(maxsize=256)
+def graded_without_unit(code: str) -> bool:
+    """Whether every version of CTCAE grades the test as a multiple of its limits or its baseline."""
+    found = [criterion for version in FILES for criterion in criteria(version).get(code, ())]
+    return not any(criterion.needs_unit for criterion in found)
 
 
 def _limit(reading: Reading, columns: tuple[str, ...], test: LabTest) -> float | int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -9,6 +10,8 @@ from typing import Final, NamedTuple
 from events.errors import ToxwatchError
 
 MISSING: Final = ""
+#: Files of a study have a hundred columns at most; a million of them would only cost time.
+COLUMNS_MAX: Final = 2000
 
 
 class ImportFailedError(ToxwatchError):
@@ -66,8 +69,10 @@ class DataSet:
 
 def column_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     """The names in capitals, so that ``usubjid`` is ``USUBJID``. Raises when two columns would be one."""
+    if len(names) > COLUMNS_MAX:
+        raise ImportFailedError(f"{file}: {len(names):,} columns; no more than {COLUMNS_MAX:,} are read")
     columns = tuple(name.strip().upper() for name in names)
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     if twice:
         raise ImportFailedError(f"{file}: the column {twice[0] or '(without a name)'} is there twice")
     if not any(columns):

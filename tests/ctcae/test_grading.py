@@ -57,8 +57,8 @@ def test_bounds(_sentence: str, assay: Assay, value: float, direction: str, low:
 
 
 UNGRADABLE = [
-    ("unknown unit", Assay("ALT", "foo/L", 7, 40), 20.0, "'foo/L' is not a unit", True),
-    ("a unit of something else", Assay("ALT", "mmol/L", 7, 40), 20.0, "not a unit in which ALT", True),
+    ("unknown unit", Assay("ALT", "foo/L", 7, 40), 20.0, "unit foo/L is not known for ALT", True),
+    ("a unit of something else", Assay("ALT", "mmol/L", 7, 40), 20.0, "unit mmol/L is not known for ALT", True),
     ("no unit where one is needed", Assay("PLAT", None, 150, 400), 20.0, "graded by its unit", True),
     ("limits the wrong way round", Assay("ALT", "U/L", 50, 40), 20.0, "above the upper limit", True),
     ("an upper limit of zero", Assay("ALT", "U/L", None, 0), 20.0, "upper limit is 0", True),
