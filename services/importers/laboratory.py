@@ -120,6 +120,10 @@ def _unit(reading: Reading, name: str, test: LabTest) -> dict[str, Any]:
         return {"unit": spelled.ucum or None}
     if code not in analytes():
         return {"unit": unit}
+    elsewhere = read_unit(unit)
+    if elsewhere is not None:
+        reading.unmapped(column, unit, f"unit {unit} is not known for {code}: written as it is, and not graded")
+        return {"unit": elsewhere.ucum or None}
     if graded_without_unit(code):
         reading.unmapped(column, unit, f"unit {unit} is not known for {code}: left out, graded by its limits")
         return {"x": {"unit": unit}}
