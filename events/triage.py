@@ -32,6 +32,8 @@ _TYPE: Final = re.compile(rb'"type"' + _IS + _STRING, re.IGNORECASE | re.DOTALL)
 _GRADE: Final = re.compile(rb'grade"' + _IS + rb'"?+\s*+\+?+' + _NUMBER, re.IGNORECASE)
 _SERIOUS: Final = re.compile(rb'"serious"' + _IS + rb'"?+\s*+(?:true|yes|y|1)\b', re.IGNORECASE)
 _SERIOUSNESS: Final = re.compile(rb'"seriousness"' + _IS + rb'(?:\[\s*+[^\]\s]|"\s*+[^"\s])', re.IGNORECASE)
+#: No longer than a revision can be.
+_REVISION: Final = re.compile(rb'"revision"' + _IS + rb'"?+([0-9]{1,16})(?![0-9])')
 _FATAL: Final = re.compile(rb'"outcome"' + _IS + rb'"\s*+fatal\b', re.IGNORECASE)
 
 #: Of what may be severe: which field says which record it is, and of what kind.
@@ -87,6 +89,12 @@ def readable_id(raw: bytes) -> str | None:
 def readable_source(raw: bytes) -> str | None:
     """The event's source, where it can still be read."""
     return _attribute(raw, _parsed(raw), "source")
+
+
+def readable_revision(raw: bytes) -> int | None:
+    """The revision that an event, or its data alone, states, where it can still be read."""
+    found = _REVISION.search(_plain(raw))
+    return int(found[1]) if found else None
 
 
 def readable_record(raw: bytes) -> ReadableRecord:

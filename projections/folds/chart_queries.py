@@ -11,7 +11,7 @@ from typing import NamedTuple
 from events.acceptance import STUDY_TREATMENT
 from events.adverse_event import AdverseEventReported
 from projections.folds.lab_queries import lab_questions
-from projections.folds.record_history import conflicting_revisions, ignored_retractions
+from projections.folds.record_history import conflicting_revisions, ignored_retractions, superseded_reports
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import AE, stray_rulings
 from projections.rules.causality import RELATED, UNRELATED
@@ -46,6 +46,12 @@ def _version_queries(chart: SubjectChart) -> Iterator[DataQuery]:
         record = f"{kind}:{record_id}" if record_id else kind
         for revision in conflicting_revisions(history):
             yield DataQuery(record, f"Revision {revision} came with different contents: which one is right?")
+        for version in superseded_reports(history):
+            yield DataQuery(
+                record,
+                f"Revision {version.revision} came after revision {history[-1].revision}, and is not used: which one is "
+                "right? Send what holds under a higher revision.",
+            )
         for version in ignored_retractions(history):
             yield DataQuery(
                 record, f"A retraction of revision {version.revision} is older than the record: is the record in error?"

@@ -17,7 +17,10 @@ from projections.rules.truth import EventRef
 
 
 class Version(NamedTuple):
-    """One event as a version of its record. The first four fields decide which is in effect; ``event`` never does."""
+    """One event as a version of its record. The first four fields decide which is in effect; ``event`` never does.
+
+    ``received`` is the stamp of whoever took the event, or its ``time`` where nobody has stamped it.
+    """
 
     revision: int
     time: Instant
@@ -25,6 +28,7 @@ class Version(NamedTuple):
     source: str
     retracts: bool
     event: Any
+    received: Instant
 
     @property
     def reference(self) -> EventRef:
@@ -62,6 +66,22 @@ def ignored_retractions(history: RecordHistory) -> list[Version]:
         return []
     earliest = min(version.revision for version in history if not version.retracts)
     return [version for version in history if version.retracts and version.revision < earliest]
+
+
+def superseded_reports(history: RecordHistory) -> list[Version]:
+    """Reports that came later than the version in effect, under a lower revision: not used, with a query (RULES 6).
+
+    A version that arrives late, recorded and received before the one in effect, is only an older one.
+    """
+    newest = history[-1]
+    return [version for version in history[:-1] if not version.retracts and is_superseded(version, newest)]
+
+
+def is_superseded(version: Version, newest: Version) -> bool:
+    """Whether a version came later than the newest revision of its record, under a lower one."""
+    if version.revision >= newest.revision:
+        return False
+    return version.time > newest.time or version.received > newest.received
 
 
 def _order(version: Version) -> tuple[int, Instant, str, str]:

@@ -72,6 +72,7 @@ class SubjectChart:
             "adjudication": self._adjudication,
             "visit": self._visit,
             "lab": self._result,
+            "response": self._response,
         }
 
     def fold(self, event: AnyEvent, time: Instant, received: Instant | None = None) -> frozenset[str] | set[str]:
@@ -82,7 +83,8 @@ class SubjectChart:
         kind = event.record_kind
         if kind not in self._change or not isinstance(event, SubjectEvent):
             return _NOTHING
-        version = Version(event.data.revision, time, event.id, event.source, event.retracts, self._kept(event))
+        stamp = time if received is None else received
+        version = Version(event.data.revision, time, event.id, event.source, event.retracts, self._kept(event), stamp)
         return self._fold((kind, event.record_id), version)
 
     def _fold(self, key: RecordKey, version: Version) -> frozenset[str] | set[str]:
@@ -303,6 +305,10 @@ class SubjectChart:
                 (self.facts.laboratory.put if step > 0 else self.facts.laboratory.drop)(draw)
             touched = touched | kind.touches if touched else kind.touches
         return touched
+
+    def _response(self, _record: str, _before: Version | None, _after: Version | None) -> frozenset[str]:
+        """No case rests on a response; its versions are kept so that a contradiction between them is asked about."""
+        return _NOTHING
 
     def _draw(self, lab_id: str, version: Version, result: LabResult) -> Draw:
         span = self._spans.get(result.collected)

@@ -27,13 +27,13 @@ class TrialProjection:
         self.charts: dict[str, SubjectChart] = {}
         self.events = 0
 
-    def fold(self, event: AnyEvent, time: Instant) -> None:
-        """Take in one event that the ledger let through."""
+    def fold(self, event: AnyEvent, time: Instant, received: Instant | None = None) -> None:
+        """Take in one event that the ledger let through; ``received`` None: nobody has stamped it."""
         if isinstance(event, ClockReached):
             return
         self.events += 1
         if isinstance(event, SubjectEvent):
-            self.chart(event.subject).fold(event, time)
+            self.chart(event.subject).fold(event, time, received)
 
     def chart(self, subject: str) -> SubjectChart:
         """The chart of a subject, empty at first."""

@@ -23,6 +23,7 @@ from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition, Standing, standing_after
 from projections.folds.cohort_board import CohortRow, SubjectStanding
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
+from projections.folds.superseded import Superseded, superseded_by_known
 from projections.folds.system_alerts import UNWATCHED, hold_transition, unwatched_transition
 from projections.rules.finding import Finding
 from projections.rules.protocol import Protocol
@@ -63,7 +64,8 @@ NOTHING_FAILS: Final[Mapping[int, EventFailed]] = MappingProxyType({})
 class Outcome:
     """What a batch came to. ``places`` are the partitions and offsets of what was ``taken``.
 
-    What was ``refused``, or stands ``behind`` a bug, was not folded. ``settled`` letters were closed by what was taken.
+    What was ``refused``, or stands ``behind`` a bug, was not folded. ``superseded``, by place: what was taken and changes
+    nothing, because a higher revision of its record was known. ``settled`` letters were closed by what was taken.
     """
 
     transitions: list[AlertTransition] = field(default_factory=list)
@@ -72,12 +74,13 @@ class Outcome:
     places: list[tuple[int, int]] = field(default_factory=list)
     refused: list[tuple[LogEntry, EventRefused]] = field(default_factory=list)
     behind: list[tuple[LogEntry, str]] = field(default_factory=list)
+    superseded: dict[tuple[int, int], tuple[LogEntry, Superseded]] = field(default_factory=dict)
     settled: int = 0
 
     @property
     def may_have_told(self) -> bool:
         """Whether something may wait in the outbox now: of nearly all batches nobody is told anything."""
-        return bool(self.transitions or self.refused or self.behind or self.settled)
+        return bool(self.transitions or self.refused or self.behind or self.superseded or self.settled)
 
 
 def parked_now(connection: Connection) -> set[str]:
@@ -291,6 +294,9 @@ class Step:
             transitions = watch.take(logged, self._now)
         except Exception as error:
             raise EventFailed(subject, entry.offset, caused_by, error) from error
+        superseded = superseded_by_known(watch.findings.chart, logged.event)
+        if superseded is not None:
+            self.outcome.superseded[(entry.partition, entry.offset)] = (entry, superseded)
         self._after(watch, before, transitions, caused_by)
 
     def _under_rules_in_force(self, subject: str, offset: int | None) -> None:

@@ -1,19 +1,26 @@
-"""What is put aside of a batch: refused entries of the log, and those of subjects that are not watched."""
+"""What is put aside of a batch: refused entries, those of subjects that are not watched, and graver reports that are not used."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from sqlalchemy import Connection
 
 from events.adverse_event import AdverseEventReported, AdverseEventRetracted
 from events.codec import looks_severe
 from events.dates import Instant
+from events.envelope import SubjectEvent
 from events.errors import EventRefused
 from events.laboratory import LabResulted, LabRetracted
+from events.subject import SubjectDiscontinued
 from events.triage import readable_id, readable_record, readable_source
+from projections.folds.superseded import Superseded
 from projections.rules.protocol import Protocol
 from projections.store import parking
 from projections.store.apply import LogEntry, Outcome
-from projections.store.parking import NOT_WATCHED, Arrival, NewLetter
+from projections.store.parking import LOWER_REVISION, NOT_WATCHED, Arrival, NewLetter
+
+_SETTLING: Final = (AdverseEventReported, AdverseEventRetracted, LabResulted, LabRetracted, SubjectDiscontinued)
 
 
 def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: Outcome, now: Instant) -> None:
@@ -22,18 +29,47 @@ def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: 
     ``outcome`` learns how many that were.
     """
     parking.park(connection, protocol, source, letters_of(outcome), now)
-    arrived = [
-        Arrival(event.subject, event.record_kind, event.record_id, event.source, event.id, received, place)
+    outcome.settled = parking.settle(connection, protocol, source, arrivals_of(outcome), now)
+
+
+def arrivals_of(outcome: Outcome) -> list[Arrival]:
+    """The events that may settle a severe letter. One that a higher revision had replaced before it came settles nothing."""
+    return [
+        Arrival(
+            event.subject,
+            event.record_kind,
+            event.record_id,
+            event.source,
+            event.id,
+            received,
+            place,
+            event.data.revision,
+        )
         for place, (event, _, received) in zip(outcome.places, outcome.taken, strict=True)
-        if isinstance(event, AdverseEventReported | AdverseEventRetracted | LabResulted | LabRetracted)
+        if isinstance(event, _SETTLING) and place not in outcome.superseded
     ]
-    outcome.settled = parking.settle(connection, protocol, source, arrived, now)
 
 
 def letters_of(outcome: Outcome) -> list[NewLetter]:
     """A letter for each entry that was not folded."""
     refused = [_refused(entry, refusal) for entry, refusal in outcome.refused]
-    return refused + [_behind(entry, subject) for entry, subject in outcome.behind]
+    behind = [_behind(entry, subject) for entry, subject in outcome.behind]
+    unused = [_unused(entry, superseded) for entry, superseded in outcome.superseded.values() if superseded.says_more]
+    return refused + behind + unused
+
+
+def keep_unsettled(found: Outcome, batch: Outcome) -> None:
+    """Add the graver reports of a batch that are not used, and drop those that a later event of their record has settled."""
+    settled: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for one in arrivals_of(batch):
+        assert one.place is not None, "it was read from the log"
+        settled[(one.subject, one.kind, one.record_id)] = one.place
+    found.superseded |= {place: kept for place, kept in batch.superseded.items() if kept[1].says_more}
+    for place, (entry, _) in list(found.superseded.items()):
+        event = _event_of(entry)
+        after = settled.get((event.subject, event.record_kind, event.record_id))
+        if after is not None and after[0] == place[0] and after[1] > place[1]:
+            del found.superseded[place]
 
 
 def _refused(entry: LogEntry, refusal: EventRefused) -> NewLetter:
@@ -70,3 +106,31 @@ def _behind(entry: LogEntry, subject: str) -> NewLetter:
         partition=entry.partition,
         offset=entry.offset,
     )
+
+
+def _unused(entry: LogEntry, superseded: Superseded) -> NewLetter:
+    """It stands in the log and in the chart, and changes nothing: a person decides, or a higher revision does."""
+    event = _event_of(entry)
+    return NewLetter(
+        parking.MONITOR,
+        LOWER_REVISION,
+        f"data.revision: {superseded.sentence}",
+        "data.revision",
+        entry.body,
+        is_severe=True,
+        site=event.site,
+        subject=event.subject,
+        source=event.source,
+        event_id=event.id,
+        record_kind=event.record_kind,
+        record_id=event.record_id,
+        partition=entry.partition,
+        offset=entry.offset,
+    )
+
+
+def _event_of(entry: LogEntry) -> SubjectEvent:
+    assert not isinstance(entry.decoded, EventRefused), "what was superseded was taken"
+    event = entry.decoded.event
+    assert isinstance(event, SubjectEvent), "it is about a subject"
+    return event

@@ -84,7 +84,8 @@ def settle_parked(
         chart_events.c.partition == c.partition,
         chart_events.c.offset == c.offset,
     )
-    taken = select(c.id).where(c.origin == parking.MONITOR, c.state == parking.PARKED, judged)
+    waits = (c.origin == parking.MONITOR, c.state == parking.PARKED, c.reason != parking.LOWER_REVISION)
+    taken = select(c.id).where(*waits, judged)
     parking.close_replayed(connection, protocol, source, connection.scalars(taken).all(), "rebuild", now)
     parking.park(connection, protocol, source, parking.unknown(connection, letters_of(outcome)), now)
 

@@ -17,6 +17,7 @@ from events.acceptance import OWN_SOURCES
 from events.dates import Instant
 from events.errors import ToxwatchError
 from events.identity import derived_id
+from events.triage import readable_revision
 from projections.folds.alert_transition import AlertTransition, Standing
 from projections.folds.system_alerts import INTAKE, system_transition
 from projections.rules.protocol import Protocol
@@ -30,6 +31,8 @@ SETTLED: Final = "settled"
 DELETED: Final = "deleted"
 REPLAYED: Final = "replayed"
 
+#: The reason under which a report is kept that is in the log and changes nothing, because a higher revision was known.
+LOWER_REVISION: Final = "lower-revision"
 #: The reason under which events of a subject that is not watched are parked.
 NOT_WATCHED: Final = "not-watched"
 
@@ -72,7 +75,10 @@ class NewLetter(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A valid event that arrived. ``received`` is its stamp; ``place`` where it stands, once it was read from the log."""
+    """A valid event that arrived, and counts: no higher ``revision`` of its record was known.
+
+    ``received`` is its stamp; ``place`` where it stands, once it was read from the log.
+    """
 
     subject: str
     kind: str
@@ -81,6 +87,16 @@ class Arrival(NamedTuple):
     event_id: str
     received: Instant
     place: tuple[int, int] | None = None
+    revision: int | None = None
+
+    def settles(self, letter: Row[Any]) -> bool:
+        """Whether it answers a letter: it came after it, and is the event itself, or no lower a revision of its record."""
+        if not self.is_behind(letter):
+            return False
+        if (letter.source, letter.event_id) == (self.source, self.event_id):
+            return True
+        refused = readable_revision(letter.raw or b"")
+        return refused is None or self.revision is None or self.revision >= refused
 
     def is_behind(self, letter: Row[Any]) -> bool:
         """Whether it came after a letter: what was parked from the log goes by its place, the rest by when it was received."""
@@ -135,24 +151,24 @@ def unknown(connection: Connection, letters: Sequence[NewLetter]) -> list[NewLet
 def settle(connection: Connection, protocol: Protocol, source: str, arrived: Sequence[Arrival], now: Instant) -> int:
     """Close the severe letters whose record, or whose event itself, has arrived since, and withdraw their alerts.
 
-    Only what came before an arrival is closed by it: an older revision says nothing of a later one.
+    Only what came before an arrival is closed by it, and nothing of a higher revision: an older one says nothing of a later one.
     Where nothing severe is parked, that is found in one look at an index.
     """
     if not arrived or connection.scalar(select(dead_letters.c.id).where(IS_URGENT).limit(1)) is None:
         return 0
     # First of all: whoever tells of a letter and whoever closes it would wait for each other.
     take_turn(connection, Turn.OUTBOX)
-    by_record: dict[tuple[str, str, str], Arrival] = {}
-    by_event: dict[tuple[str, str], Arrival] = {}
+    by_record: dict[tuple[str, str, str], list[Arrival]] = {}
+    by_event: dict[tuple[str, str], list[Arrival]] = {}
     for arrival in arrived:
-        by_record[(arrival.subject, arrival.kind, arrival.record_id)] = arrival
-        by_event[(arrival.source, arrival.event_id)] = arrival
+        by_record.setdefault((arrival.subject, arrival.kind, arrival.record_id), []).append(arrival)
+        by_event.setdefault((arrival.source, arrival.event_id), []).append(arrival)
     settled: dict[int, Arrival] = {}
     for letter in _urgent_letters(connection, by_record, by_event):
         record = (letter.subject or "", letter.record_kind or "", letter.record_id or "")
         event = (letter.source or "", letter.event_id or "")
-        for found in (by_record.get(record), by_event.get(event)):
-            if found is not None and found.is_behind(letter):
+        for found in (*by_record.get(record, ()), *by_event.get(event, ())):
+            if found.settles(letter):
                 settled[letter.id] = found
     why = "a valid event for the record has arrived"
     closed: list[dict[str, object]] = [
@@ -286,9 +302,9 @@ def _urgent_letters(
     columns = dead_letters.c
     record = (columns.subject, columns.record_kind, columns.record_id)
     event = (columns.source, columns.event_id)
-    wanted = select(columns.id, columns.received_at, columns.partition, columns.offset, *record, *event).where(
-        IS_URGENT
-    )
+    wanted = select(
+        columns.id, columns.received_at, columns.partition, columns.offset, columns.raw, *record, *event
+    ).where(IS_URGENT)
     return rows_of(connection, wanted, record, records) + rows_of(connection, wanted, event, events)
 
 

@@ -17,6 +17,7 @@ from projections.folds.alert_transition import AlertTransition
 from projections.rules.protocol import Protocol
 from projections.store import parking
 from projections.store.apply import EventFailed, LogEntry, Outcome, Step
+from projections.store.aside import keep_unsettled
 from projections.store.changing_over import settle_parked, what_is_told_otherwise
 from projections.store.database import Database
 from projections.store.generation import current_generation, hold_positions, move_position, next_offset
@@ -207,6 +208,7 @@ class Rebuild:
         self.parked = step.parked
         self.outcome.refused += step.outcome.refused
         self.outcome.behind += step.outcome.behind
+        keep_unsettled(self.outcome, step.outcome)
         self._watches.trim(step.worked_on)
 
     def _step(self, connection: Connection, now: Instant, parked: set[str]) -> Step:

@@ -88,6 +88,7 @@ taken_events: Final = Table(
     PrimaryKeyConstraint("source", "event_id"),
 )
 
+#: Whose a record is, and the highest ``revision`` of it that was taken; null where that was before it was kept here.
 record_owners: Final = Table(
     "record_owners",
     metadata,
@@ -95,6 +96,7 @@ record_owners: Final = Table(
     Column("kind", Text, nullable=False),
     Column("record_id", Text, nullable=False),
     Column("source", Text, nullable=False),
+    Column("revision", BigInteger, nullable=True),
     PrimaryKeyConstraint("subject", "kind", "record_id"),
 )
 

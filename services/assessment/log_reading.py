@@ -49,7 +49,7 @@ def read_log(paths: list[str], protocol: Protocol, as_of: Instant, axis: Axis) -
         intake = Intake(protocol, files)
         with bytes_read("reading events", files.bytes_total) as advance:
             for logged in known_at(intake.events(advance), as_of, axis):
-                trial.fold(logged.event, logged.time)
+                trial.fold(logged.event, logged.time, logged.received)
     return Reading(protocol, as_of, trial, intake)
 
 

@@ -114,6 +114,10 @@ def component_schemas() -> dict[str, Any]:
                 "id": {"type": ["string", "null"], "description": "The event's id, where it can be read."},
                 "status": {"enum": ["accepted", "duplicate", "refused"]},
                 "position": {"type": "string", "description": "Its place in the log: partition/offset."},
+                "superseded_by": {
+                    "type": "integer",
+                    "description": "The higher revision of its record that is in effect: the event is kept, and changes nothing.",
+                },
                 "error": {"type": "string", "description": "Names the field, the value and the rule."},
             },
         },

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from events.catalog import subject_of
 from events.codec import Codec, Logged, readable_id
 from events.dates import Instant
+from events.envelope import SubjectEvent
 from events.errors import EventRefused
 from events.stamp import stamped
 from projections.rules.protocol import Protocol
@@ -46,13 +47,17 @@ class Submission(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of one event. ``is_outside``: refused because the key may not write it."""
+    """What became of one event. ``is_outside``: refused because the key may not write it.
+
+    ``superseded_by``: a higher revision of its record is in effect, so that the event changes nothing.
+    """
 
     id: str | None
     status: Outcome
     position: Position | None = None
     error: str | None = None
     is_outside: bool = False
+    superseded_by: int | None = None
 
 
 class Taking(NamedTuple):
@@ -189,7 +194,7 @@ class Intake:
         arrivals = {
             number: _arrival(one.read, after)
             for number, (one, verdict) in enumerate(zip(candidates, verdicts.taken, strict=True))
-            if isinstance(one.read, Logged) and not isinstance(verdict, EventRefused) and verdict[0]
+            if isinstance(one.read, Logged) and not isinstance(verdict, EventRefused) and _counts(*verdict)
         }
         told = parking.settle(*at, list(arrivals.values()), received)
         if letters:
@@ -224,12 +229,20 @@ def _result(verdict: tuple[bool, Taken] | EventRefused, one: _Candidate, positio
     assert isinstance(one.read, Logged)
     is_new, taken = verdict
     position = taken.position if taken.position is not None else positions[taken.new]
-    return Result(one.read.event.id, ACCEPTED if is_new else DUPLICATE, position)
+    status = ACCEPTED if is_new else DUPLICATE
+    return Result(one.read.event.id, status, position, superseded_by=taken.superseded_by)
+
+
+def _counts(is_new: bool, taken: Taken) -> bool:
+    """Whether an event says something that was not known: it settles nothing otherwise."""
+    return is_new and taken.superseded_by is None
 
 
 def _arrival(logged: Logged, received: Instant) -> Arrival:
     event = logged.event
-    return Arrival(subject_of(event) or "", event.record_kind, event.record_id, event.source, event.id, received)
+    assert isinstance(event, SubjectEvent), "the gateway takes nothing else"
+    record = (event.subject, event.record_kind, event.record_id)
+    return Arrival(*record, event.source, event.id, received, revision=event.data.revision)
 
 
 def _behind_letters(arrivals: dict[int, Arrival], letters: dict[int, NewLetter]) -> Iterator[Arrival]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from events.catalog import AnyEvent, subject_of
 from events.dates import Instant
+from events.envelope import SubjectEvent
 from events.errors import IdConflict
 from events.faults import show
 from events.stamp import unstamped
@@ -28,12 +29,16 @@ Record = tuple[str, str, str]
 
 
 class Taken(NamedTuple):
-    """An event that was taken. ``position`` is None while it is not appended: then it is ``new``, by its number."""
+    """An event that was taken. ``position`` is None while it is not appended: then it is ``new``, by its number.
+
+    ``superseded_by`` is the higher revision of its record that was known, where there is one: the event changes nothing.
+    """
 
     subject: str
     body: bytes
     position: Position | None
     new: int
+    superseded_by: int | None = None
 
 
 class IntakeLedger:
@@ -46,10 +51,11 @@ class IntakeLedger:
         self._subject_names_site = subject_names_site
         self._taken: dict[Identity, Taken] = {}
         self._owners: dict[Record, str] = {}
+        self._revisions: dict[Record, int] = {}
         self._sites: dict[str, str] = {}
         self._subjects: dict[str, str] = {}
         self._new: list[AnyEvent] = []
-        self._new_owners: dict[Record, str] = {}
+        self._moved: set[Record] = set()
         self._new_subjects: dict[str, str] = {}
         self._used: set[str] = set()
 
@@ -79,16 +85,20 @@ class IntakeLedger:
         if first is not None:
             self._check_repeats(event, subject, raw, first)
             self._used.add(event.source)
-            return False, first
+            return False, first._replace(superseded_by=self._superseded_by(event))
         record = _record(event)
         owner = self._owners.get(record, event.source)
         if not self._protocol.same_system(owner, event.source):
             raise owner_conflict(event, owner)
         if record not in self._owners:
-            self._owners[record] = self._new_owners[record] = event.source
+            self._owners[record] = event.source
+            self._moved.add(record)
         if caller.role == Role.SITE and caller.site is not None:
             self._claim(caller.site, event.source, subject)
-        taken = Taken(subject, raw, None, len(self._new))
+        taken = Taken(subject, raw, None, len(self._new), self._superseded_by(event))
+        if taken.superseded_by is None and _revision(event) != self._revisions.get(record):
+            self._revisions[record] = _revision(event)
+            self._moved.add(record)
         self._new.append(event)
         self._taken[(event.source, event.id)] = taken
         self._used.add(event.source)
@@ -107,12 +117,17 @@ class IntakeLedger:
                 for event, place in zip(self._new, positions, strict=True)
             ]
             insert_all(self._connection, taken_events, rows)
-        if self._new_owners:
-            owners = [
-                {"subject": subject, "kind": kind, "record_id": record_id, "source": source}
-                for (subject, kind, record_id), source in self._new_owners.items()
-            ]
-            insert_all(self._connection, record_owners, owners)
+        owners = [
+            {
+                "subject": record[0],
+                "kind": record[1],
+                "record_id": record[2],
+                "source": self._owners[record],
+                "revision": self._revisions.get(record),
+            }
+            for record in sorted(self._moved)
+        ]
+        upsert(self._connection, record_owners, owners, keep=["source"])
         if self._new_subjects:
             sites = [{"subject": subject, "site": site} for subject, site in self._new_subjects.items()]
             insert_all(self._connection, subject_sites, sites)
@@ -178,8 +193,21 @@ class IntakeLedger:
         columns = record_owners.c
         key = (columns.subject, columns.kind, columns.record_id)
         for row in rows_of(self._connection, select(record_owners), key, records):
-            self._owners[(row.subject, row.kind, row.record_id)] = row.source
+            record = (row.subject, row.kind, row.record_id)
+            self._owners[record] = row.source
+            if row.revision is not None:
+                self._revisions[record] = row.revision
+
+    def _superseded_by(self, event: AnyEvent) -> int | None:
+        known = self._revisions.get(_record(event))
+        return known if known is not None and _revision(event) < known else None
 
 
 def _record(event: AnyEvent) -> Record:
     return (subject_of(event) or NOBODY, event.record_kind, event.record_id)
+
+
+def _revision(event: AnyEvent) -> int:
+    assert isinstance(event, SubjectEvent), "the gateway takes nothing else"
+    revision: int = event.data.revision
+    return revision

@@ -66,6 +66,8 @@ def _result(result: Result) -> dict[str, Any]:
     listed: dict[str, Any] = {"id": result.id, "status": result.status}
     if result.position is not None:
         listed["position"] = str(result.position)
+    if result.superseded_by is not None:
+        listed["superseded_by"] = result.superseded_by
     if result.error is not None:
         listed["error"] = result.error
     return listed

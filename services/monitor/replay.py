@@ -49,6 +49,11 @@ class Replay:
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
             if letter is None or letter.state != parking.PARKED or letter.origin != parking.MONITOR:
                 raise ReplayFailed(f"dead letter {letter_id} is none that the monitor has parked")
+            if letter.reason == parking.LOWER_REVISION:
+                raise ReplayFailed(
+                    f"dead letter {letter_id} is in the log already, and a higher revision of its record is in effect: have "
+                    "its sender send what holds under a higher revision, or delete the letter with a reason"
+                )
             if letter.reason == parking.NOT_WATCHED:
                 return self._subject(connection, letter.subject, by, now)
             outcome = self._apply(connection, [letter], now)

@@ -26,7 +26,7 @@ def chart_of(events: Iterable[Json], protocol: Protocol = PROTOCOL, subject: str
     chart = SubjectChart(protocol, subject)
     for event in events:
         logged = decoded(event)
-        chart.fold(logged.event, logged.time)
+        chart.fold(logged.event, logged.time, logged.received)
     return chart
 
 

@@ -11,7 +11,7 @@ from tests.assessment.writing import FR01, Json
 from tests.folds.charts import AS_OF, chart_of, decoded
 
 SEVERE = {"test": "NEUT", "unit": "10*9/L", "lln": 1.8, "uln": 7.5, "value": 0.4}
-LATER = "2017-03-20T00:00:00Z"
+LATER = "2017-03-21T00:00:00Z"
 
 
 def asked(events: Iterable[Json]) -> list[OpenQuery]:

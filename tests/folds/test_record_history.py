@@ -20,7 +20,7 @@ from projections.rules.truth import EventRef
 
 def v(revision: int, time: int = 0, name: str = "a", source: str = "s", *, back: bool = False) -> Version:
     """A version, ``back`` where it takes the record back. Its event is its name and cannot be compared."""
-    return Version(revision, time, name, source, back, {"name": name})
+    return Version(revision, time, name, source, back, {"name": name}, time)
 
 
 def history(versions: Sequence[Version]) -> RecordHistory:

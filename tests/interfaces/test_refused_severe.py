@@ -122,12 +122,15 @@ def test_a_duplicate_of_what_was_known_does_not_withdraw_it(live: Live) -> None:
 
 
 def test_refused_again_after_it_was_settled_it_is_an_alert_again(live: Live) -> None:
-    """A late mild revision settles the refused severe one; then that one is refused again, and must not go unseen."""
+    """A mild revision settles the refused severe one; then that one is refused again, and must not go unseen."""
     subject = new_subject()
     sent = ae(subject, {"revision": 2, "unheard": 1})
     letter = refused(live, sent)
     alert = intake_alert(live, letter)
     live.accept(ae(subject, {"grade": 1}))
+    live.settle()
+    assert standing(live, alert) == "open"
+    live.accept(ae(subject, {"revision": 3, "grade": 1}))
     until(lambda: standing(live, alert) == "withdrawn", why="withdrawn")
     assert live.send(sent).status_code == 422
     until(lambda: intakes_open_for(live, sent["id"]), 5, "open again")
