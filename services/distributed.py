@@ -27,7 +27,6 @@ from services.gateway.topic_reader import TopicReader
 from services.health import (
     Check,
     clock_is_believed,
-    create_metrics_app,
     database_answers,
     log_answers,
     log_is_not_ahead,
@@ -43,8 +42,9 @@ from services.monitor.monitor import CONSUMER
 from services.protocols import find_protocol
 from services.reading.alert_feed import AlertFeed
 from services.resting import rest
-from services.runtime import Parts, clock_loop, dispatcher_of, gateway_of, store_loop
+from services.runtime import Parts, clock_loop, connection_limits, dispatcher_of, gateway_of, store_loop
 from services.servers import address_of, listening, server_of
+from services.serving.apart import serve_health
 from services.settings import Settings, SettingsError
 from services.steps import nothing
 
@@ -115,6 +115,7 @@ async def run_gateway(parts: Parts) -> None:
     """Take events over HTTP, and answer questions."""
     stopping = _stopped_by_signals()
     preparation = Preparation(parts)
+    limits = connection_limits(parts.settings)
     readers = _topic_readers(parts)
     loops = [
         Loop(reader.consumer_name, reader.work, lambda: INTAKE_IDLE_SECONDS, parts.metrics.store_unavailable_total)
@@ -132,7 +133,7 @@ async def run_gateway(parts: Parts) -> None:
             for loop in loops:
                 loop.start()
             live.start()
-            server = server_of(gateway_of(parts, feed))
+            server = server_of(gateway_of(parts, feed), limits)
             serving = asyncio.create_task(server.serve([listener]))
             await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
@@ -213,11 +214,7 @@ async def serve_metrics(parts: Parts, stopping: asyncio.Event, more: Sequence[Ch
     """Metrics and health, until ``stopping``."""
     with listening(parts.settings.metrics) as listener:
         log.info("listening", address=address_of(listener), role="metrics")
-        server = server_of(create_metrics_app(parts.metrics, checks_of(parts, more)))
-        serving = asyncio.create_task(server.serve([listener]))
-        await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
+        await serve_health(parts.metrics, checks_of(parts, more), listener, stopping)
 
 
 async def _run(

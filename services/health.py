@@ -29,8 +29,8 @@ Check = Callable[[], str | None]
 _FRESH: Final = {"Cache-Control": "no-store"}
 
 
-def create_metrics_app(metrics: Metrics, checks: Sequence[Check]) -> Starlette:
-    """``/metrics``, ``/healthz`` and ``/readyz``."""
+def create_metrics_app(metrics: Metrics, checks: Sequence[Check], end: Check = lambda: None) -> Starlette:
+    """``/metrics``, ``/healthz`` and ``/readyz``. ``end`` says why only a restart helps, where that is so; it does not wait."""
 
     def scrape(request: Request) -> Response:
         # No coroutine: the database is read, and Starlette does that in a thread.
@@ -39,8 +39,8 @@ def create_metrics_app(metrics: Metrics, checks: Sequence[Check]) -> Starlette:
         return Response(encode(metrics.registry), headers={**_FRESH, "Content-Type": content_type})
 
     async def healthz(_request: Request) -> Response:
-        # That this answers at all is the answer: the event loop goes round.
-        return PlainTextResponse("ok\n", headers=_FRESH)
+        reason = end()
+        return PlainTextResponse(f"{reason or 'ok'}\n", 503 if reason else 200, headers=_FRESH)
 
     async def readyz(_request: Request) -> Response:
         found = await asyncio.gather(*(asyncio.to_thread(_reason, check) for check in checks))

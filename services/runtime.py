@@ -28,7 +28,7 @@ from services.garbage import spare_what_stays
 from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
 from services.gateway.writer import nobody
-from services.health import clock_is_believed, create_metrics_app, database_answers, log_is_not_ahead, write_the_time
+from services.health import clock_is_believed, database_answers, log_is_not_ahead, write_the_time
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
 from services.loops import Loop
@@ -44,6 +44,9 @@ from services.protocols import find_protocol
 from services.reading.alert_feed import AlertFeed
 from services.reading.router import reading_router
 from services.servers import address_of, listening, server_of
+from services.serving.apart import serve_health
+from services.serving.descriptors import connections_within
+from services.serving.door import ConnectionLimits
 from services.settings import Settings
 from services.steps import nothing
 
@@ -88,6 +91,7 @@ class System:
         prepare(parts)
         metrics.registry.register(StoreCollector(database, clock, clinical, alerts))
         self.stopping = asyncio.Event()
+        self._limits = connection_limits(settings)
         self._dispatcher = dispatcher_of(parts, recipients, console, is_alone=True)
         self._relay = relay_loop(parts, self._dispatcher.wake)
         self._monitor = _monitor_loop(parts, self._relay.wake)
@@ -95,7 +99,8 @@ class System:
         self._loops = (self._monitor, self._relay, self._clock, store_loop(parts))
         feed = AlertFeed(database, self.stopping)
         self._gateway = gateway_of(parts, feed, self._monitor.wake, self._relay.wake)
-        checks = [
+        self._metrics = metrics
+        self._checks = [
             database_answers(database),
             clock_is_believed(clock),
             log_is_not_ahead(database, clock),
@@ -103,21 +108,22 @@ class System:
             self._gateway.state.writer.trouble,
             *(loop.trouble for loop in self._loops),
         ]
-        self._metrics_app = create_metrics_app(metrics, checks)
 
     async def serve(self, gateway: socket.socket, metrics: socket.socket) -> None:
         """Serve until ``stopping`` is set, then end in order: take nothing more, finish what was taken."""
         for loop in self._loops:
             loop.start()
-        servers = [(server_of(self._gateway), gateway), (server_of(self._metrics_app), metrics)]
-        serving = [asyncio.create_task(server.serve([listener])) for server, listener in servers]
+        server = server_of(self._gateway, self._limits)
+        serving = [
+            asyncio.create_task(server.serve([gateway])),
+            asyncio.create_task(serve_health(self._metrics, self._checks, metrics, self.stopping)),
+        ]
         dispatching = asyncio.create_task(self._dispatcher.run(self.stopping))
         try:
             await self._stopped_or_failed([*serving, dispatching])
         finally:
             self.stopping.set()
-            for server, _ in servers:
-                server.should_exit = True
+            server.should_exit = True
             ends = await asyncio.gather(*serving, return_exceptions=True)
             for loop in self._loops:
                 await asyncio.to_thread(loop.stop)
@@ -194,6 +200,14 @@ def dispatcher_of(
         console=console,
         is_alone=is_alone,
     )
+
+
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """How many connections the gateway takes: as many as are set, or as there are descriptors for.
+
+    Raises ``TooFewDescriptors``.
+    """
+    return ConnectionLimits(connections_within(settings.connections), settings.connections_per_address)
 
 
 def gateway_of(

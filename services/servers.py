@@ -1,19 +1,26 @@
-"""HTTP servers that live in an event loop beside other work, on sockets that were opened before."""
+"""HTTP servers that live in an event loop beside other work, or in one of their own, on sockets that were opened before."""
 
 from __future__ import annotations
 
+import logging
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from events.errors import ToxwatchError
+from services.clock.time_source import elapsed_seconds
+from services.serving.acceptor import Acceptor
+from services.serving.door import REPORT_SECONDS, ConnectionLimits, Door, Place
+from services.serving.guarded import GuardedProtocol
 
 #: How long an open answer may take once the server is to stop (real seconds).
 GRACE_SECONDS: Final = 2
-BACKLOG: Final = 512
+BACKLOG: Final = 1024
 
 
 class AddressError(ToxwatchError):
@@ -21,12 +28,54 @@ class AddressError(ToxwatchError):
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to the process."""
+    """A server that leaves signals to the process, and accepts connections by itself."""
+
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
+        super().__init__(config)
+        self.door = Door(limits)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Nothing: whoever runs several servers in one process stops them in order."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        self.servers = [Acceptor(one, self.door, self._protocol) for one in sockets or ()]  # type: ignore[misc]
+        self.door.watch()
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End in order."""
+        self.door.close()
+        await super().shutdown(sockets)
+
+    def _protocol(self, place: Place) -> GuardedProtocol:
+        return GuardedProtocol(self.config, self.server_state, self.lifespan.state, self.door, place)
+
+
+class Throttled(logging.Filter):
+    """What the server says of the same thing again and again is said once in a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is said now. Errors always are."""
+        if record.levelno != logging.WARNING:
+            return True
+        now, message = elapsed_seconds(), str(record.msg)
+        if now - self._said.get(message, float("-inf")) < REPORT_SECONDS:
+            return False
+        self._said[message] = now
+        return True
+
+
+_THROTTLED: Final = Throttled()
 
 
 def listening(address: str) -> socket.socket:
@@ -49,7 +98,7 @@ def address_of(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def server_of(app: Any) -> Server:
+def server_of(app: Any, limits: ConnectionLimits = ConnectionLimits()) -> Server:  # noqa: B008 - it is immutable
     """A server for an ASGI application, with logs of ours."""
     config = uvicorn.Config(
         app,
@@ -58,4 +107,5 @@ def server_of(app: Any) -> Server:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_THROTTLED)
+    return Server(config, limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from fastapi import Request
@@ -12,6 +13,8 @@ from services.gateway.problems import Problem, unavailable
 
 BODY_BYTES_MAX: Final = 10 * 1024 * 1024
 BODY_SECONDS_MAX: Final = 60
+#: How long nothing more of it may come.
+SILENT_SECONDS_MAX: Final = 15
 ALL_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
@@ -30,7 +33,7 @@ class Bodies:
         size = 0
         try:
             async with asyncio.timeout(BODY_SECONDS_MAX):
-                async for piece in request.stream():
+                async for piece in _pieces(request):
                     size += len(piece)
                     self._held += len(piece)
                     if size > BODY_BYTES_MAX:
@@ -39,12 +42,24 @@ class Bodies:
                         raise unavailable("too much is being sent at once; send the same again")
                     pieces.append(piece)
         except TimeoutError:
-            raise Problem(408, "Request timeout", f"the body did not come within {BODY_SECONDS_MAX} s") from None
+            detail = f"the body did not come within {BODY_SECONDS_MAX} s, or nothing of it for {SILENT_SECONDS_MAX} s"
+            raise Problem(408, "Request timeout", detail) from None
         except ClientDisconnect:
             raise Problem(400, "Bad request", "the body broke off") from None
         finally:
             self._held -= size
         return b"".join(pieces)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(SILENT_SECONDS_MAX):
+                piece = await anext(stream)
+        except StopAsyncIteration:
+            return
+        yield piece
 
 
 def _too_large() -> Problem:
