@@ -33,7 +33,7 @@ from services.reading.queries_command import queries
 from services.replay_command import dead_letters_app
 from services.run_command import run
 from services.schemas import schema
-from services.service_commands import clock, dispatcher, gateway, monitor
+from services.service_commands import clock_app, dispatcher, gateway, monitor
 from services.simulator.command import simulate
 
 FAILED: Final = 1
@@ -52,7 +52,7 @@ def create_app() -> typer.Typer:
     )
     pure: tuple[Callable[..., object], ...] = (assess, explain, grade, schema, simulate)
     live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export, queries)
-    distributed: tuple[Callable[..., object], ...] = (gateway, monitor, clock, dispatcher)
+    distributed: tuple[Callable[..., object], ...] = (gateway, monitor, dispatcher)
     operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, migrate_log, backup, restore)
     for command in (*pure, *live, *distributed, *operations):
         app.command()(command)
@@ -62,6 +62,7 @@ def create_app() -> typer.Typer:
         ("dead-letters", dead_letters_app),
         ("config", config_app),
         ("topics", topics_app),
+        ("clock", clock_app),
     ):
         app.add_typer(group, name=name)
     return app

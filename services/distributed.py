@@ -20,6 +20,7 @@ from projections.store.database import Database, StoreUnavailable
 from projections.store.generation import begin_first_generation, begin_positions
 from projections.store.schema import WrongSchema, require_current
 from services.clock.time_source import Clock
+from services.clock.watch import ClockWatch
 from services.dispatcher.recipients import load_recipients
 from services.gateway.intake import Intake
 from services.gateway.intake_topics import load_intake_topics
@@ -72,7 +73,17 @@ def parts_of(settings: Settings, clock: Clock, passing: Callable[[str], None] = 
     try:
         with open_logs(settings, database) as logs:
             metrics.registry.register(StoreCollector(database, clock, logs.clinical, logs.alerts))
-            yield Parts(settings, database, protocol, clock, logs.clinical, logs.alerts, metrics, passing)
+            yield Parts(
+                settings,
+                database,
+                protocol,
+                clock,
+                logs.clinical,
+                logs.alerts,
+                metrics,
+                passing,
+                ClockWatch(database, clock),
+            )
     finally:
         database.close()
 
@@ -80,6 +91,7 @@ def parts_of(settings: Settings, clock: Clock, passing: Callable[[str], None] = 
 def prepare(parts: Parts, *, activates: bool) -> None:
     """The tables must be of this version (`toxwatch migrate`). Who judges says which rules are in force, and nobody else."""
     require_current(parts.database)
+    parts.watch.look()
     with parts.database.writing() as connection:
         begin_first_generation(connection, parts.clock.now())
         begin_positions(connection, CONSUMER, parts.clinical.partitions)
@@ -173,7 +185,16 @@ def _topic_readers(parts: Parts) -> list[TopicReader]:
 
     def intake() -> Intake:
         source = parts.settings.source
-        return Intake(parts.database, parts.clinical, parts.protocol, parts.clock, source, parts.metrics, parts.passing)
+        return Intake(
+            parts.database,
+            parts.clinical,
+            parts.protocol,
+            parts.clock,
+            source,
+            parts.metrics,
+            parts.passing,
+            parts.watch.heard,
+        )
 
     named = load_intake_topics(parts.settings.intake)
     on_lag = parts.metrics.intake_lag_events

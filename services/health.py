@@ -103,15 +103,8 @@ def log_is_not_ahead(database: Database, clock: Clock) -> Check:
 
 
 def clock_is_believed(clock: Clock) -> Check:
-    """The check that the machine's clock has not leapt."""
-
-    def check() -> str | None:
-        leap = clock.leap()
-        if leap:
-            return f"the machine's clock has leapt by {leap:.0f} s and is not believed; set it right, or restart"
-        return None
-
-    return check
+    """The check that the clock is not doubted: while it is, countdowns wait."""
+    return clock.doubt
 
 
 def _reason(check: Check) -> str | None:

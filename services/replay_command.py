@@ -13,7 +13,7 @@ from projections.store.reading_letters import letter_of
 from services.assessment.options import protocol_of
 from services.assessment.refusals import SOME_INPUT_REFUSED
 from services.assessment.writing import printable
-from services.clock.time_source import SystemClock
+from services.clock.watch import checked_clock
 from services.gateway.intake import Intake
 from services.gateway.intake_topics import load_intake_topics
 from services.gateway.resubmission import Resubmission, ResubmissionRefused
@@ -49,7 +49,8 @@ def replay_letter(
         raise typer.BadParameter("name a dead letter, or a subject")
     with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
         trial = protocol_of(settings.protocol)
-        by, now = f"command line: {getpass.getuser()}", SystemClock().now()
+        clock = checked_clock(database)
+        by, now = f"command line: {getpass.getuser()}", clock.now()
         replay = Replay(database, trial, settings.source)
         if subject is not None:
             _say(len(replay.replay_subject(subject, by, now).taken))
@@ -61,7 +62,7 @@ def replay_letter(
             if letter.origin == parking.MONITOR:
                 _say(len(replay.replay(letter_id, by, now).taken))
             else:
-                intake = Intake(database, logs.clinical, trial, SystemClock(), settings.source)
+                intake = Intake(database, logs.clinical, trial, clock, settings.source)
                 topics = load_intake_topics(settings.intake)
                 try:
                     again = Resubmission(database, intake, trial, settings.source, topics)

@@ -20,7 +20,9 @@ from projections.store.database import Database
 from projections.store.generation import begin_first_generation
 from projections.store.schema import SchemaState, migrate, require_current, schema_state
 from services.clock.deadlines import DeadlineClock
+from services.clock.doubt_alert import DoubtAlert
 from services.clock.time_source import Clock
+from services.clock.watch import ClockWatch
 from services.data_lock import alone_on
 from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients, load_recipients
@@ -71,6 +73,7 @@ class Parts:
     alerts: EventLog
     metrics: Metrics
     passing: Callable[[str], None]
+    watch: ClockWatch
 
 
 class System:
@@ -86,7 +89,9 @@ class System:
     ) -> None:
         protocol, metrics = find_protocol(settings.protocol), Metrics(CollectorRegistry())
         clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
-        parts = Parts(settings, database, protocol, clock, clinical, alerts, metrics, passing)
+        parts = Parts(
+            settings, database, protocol, clock, clinical, alerts, metrics, passing, ClockWatch(database, clock)
+        )
         recipients = load_recipients(settings.recipients)
         prepare(parts)
         metrics.registry.register(StoreCollector(database, clock, clinical, alerts))
@@ -95,7 +100,7 @@ class System:
         self._dispatcher = dispatcher_of(parts, recipients, console, is_alone=True)
         self._relay = relay_loop(parts, self._dispatcher.wake)
         self._monitor = _monitor_loop(parts, self._relay.wake)
-        self._clock = clock_loop(parts, self._monitor.wake)
+        self._clock = clock_loop(parts, self._monitor.wake, self._relay.wake)
         self._loops = (self._monitor, self._relay, self._clock, store_loop(parts))
         feed = AlertFeed(database, self.stopping)
         self._gateway = gateway_of(parts, feed, self._monitor.wake, self._relay.wake)
@@ -151,13 +156,18 @@ def relay_loop(parts: Parts, on_relayed: Callable[[], None] = nobody) -> Loop:
     return Loop("relay", work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
 
-def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody) -> Loop:
-    """Fires what comes due."""
+def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_told: Callable[[], None] = nobody) -> Loop:
+    """Fires what comes due, and tells that nothing does while the clock is doubted."""
     deadlines = DeadlineClock(
         parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing
     )
 
+    doubt = DoubtAlert(parts.database, parts.protocol, parts.clock, parts.settings.source)
+
     def work() -> bool:
+        parts.watch.look()
+        if doubt.look():
+            on_told()
         if not deadlines.fire():
             return False
         on_fired()
@@ -177,6 +187,7 @@ def store_loop(parts: Parts) -> Loop:
     """Writes now and then, so that a store that takes no writes is noticed before anybody sends."""
 
     def work() -> bool:
+        parts.watch.look()
         write_the_time(parts.database, parts.clinical, parts.clock)
         return False
 
@@ -240,6 +251,7 @@ def gateway_of(
         on_appended=on_appended,
         on_told=on_told,
         passing=parts.passing,
+        heard=parts.watch.heard,
     )
 
 
@@ -248,6 +260,7 @@ def prepare(parts: Parts) -> None:
     if schema_state(parts.database) is SchemaState.EMPTY:
         migrate(parts.database)
     require_current(parts.database)
+    parts.watch.look()
     now = parts.clock.now()
     with parts.database.writing() as connection:
         require_not_moved(connection)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from services.clock.time_source import SystemClock
+from services.clock_command import confirm
 from services.live_options import Config, settings_of
 from services.logs import configure_logs
 from services.runtime import Parts
@@ -29,8 +30,15 @@ def gateway(config: Config = None, listen: Listen = None, metrics: Metrics = Non
     _run(settings_of(None, config, listen=listen, metrics=metrics), run_gateway)
 
 
-def clock(config: Config = None, metrics: Metrics = None) -> None:
+clock_app = typer.Typer(invoke_without_command=True)
+clock_app.command()(confirm)
+
+
+@clock_app.callback()
+def clock(context: typer.Context, config: Config = None, metrics: Metrics = None) -> None:
     """Fire what comes due: until it is stopped (SIGTERM, Ctrl-C)."""
+    if context.invoked_subcommand is not None:
+        return
     from services.distributed import run_clock
 
     _run(settings_of(None, config, metrics=metrics), run_clock)

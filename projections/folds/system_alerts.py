@@ -22,6 +22,7 @@ COHORT: Final = "cohort:"
 INTAKE: Final = "intake:"
 UNWATCHED: Final = "unwatched:"
 UNDELIVERED: Final = "undelivered:"
+DRIFT: Final = "drift:"
 
 COHORT_HOLD: Final = "COHORT-HOLD"
 

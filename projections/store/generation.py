@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select, update
 from events.dates import Instant
 from events.errors import ToxwatchError
 from projections.store.database import insert_new
+from projections.store.life import begin_life
 from projections.store.tables import generations, positions
 
 
@@ -23,7 +24,8 @@ def current_generation(connection: Connection) -> int:
 
 
 def begin_first_generation(connection: Connection, now: Instant) -> None:
-    """Make the first generation in a new database; leaves any other as it is."""
+    """Make the first generation in a new database, and let its life begin; leaves any other as it is."""
+    begin_life(connection, now)
     if connection.scalar(select(generations.c.generation).limit(1)) is None:
         insert_new(connection, generations, [{"generation": 1, "is_current": True, "started_at": now}])
 

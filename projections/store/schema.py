@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from events.errors import ToxwatchError
+from projections.store import tables_upkeep as _tables_upkeep  # noqa: F401 - declares its tables
 from projections.store.database import Database
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"

@@ -55,7 +55,12 @@ class DeadlineClock:
         self._passing = passing
 
     def fire(self) -> int:
-        """Write an event for every deadline that has come, at most so many at once, and say for how many."""
+        """Write an event for every deadline that has come, at most so many at once, and say for how many.
+
+        None while the clock is doubted: a countdown that has ended too early cannot be begun again.
+        """
+        if self._clock.doubt() is not None:
+            return 0
         now = self._clock.now()
         with self._database.reading() as connection:
             # Nearly always nothing is due, and nobody should wait for us to find that out.

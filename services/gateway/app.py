@@ -17,7 +17,7 @@ from projections.rules.protocol import Protocol
 from projections.store.database import Database
 from services.clock.time_source import Clock
 from services.gateway.documents import SECURITY_SCHEME, component_schemas
-from services.gateway.intake import Intake
+from services.gateway.intake import Heard, Intake, nobody_listens
 from services.gateway.keys import KeyRing
 from services.gateway.observing import GatewayObserver
 from services.gateway.problems import answer_with_problems
@@ -70,12 +70,14 @@ def create_app(
     on_appended: Callable[[], None] = nobody,
     on_told: Callable[[], None] = nobody,
     passing: Callable[[str], None] = nothing,
+    heard: Heard = nobody_listens,
 ) -> FastAPI:
     """The application. ``reading`` are the routes that read; they check their callers by themselves.
 
+    ``heard`` is told the times that events from outside bear, before they are stamped.
     ``on_appended`` is called when something new is in the log, ``on_told`` when something new is in the outbox.
     """
-    intake = Intake(database, log, protocol, clock, settings.source, metrics, passing)
+    intake = Intake(database, log, protocol, clock, settings.source, metrics, passing, heard)
     writer = EventWriter(intake, on_appended, on_told)
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from events.catalog import subject_of
 from events.codec import Codec, Logged, readable_id
-from events.dates import Instant
+from events.dates import FAR_FUTURE, Instant
 from events.envelope import SubjectEvent
 from events.errors import EventRefused
 from events.stamp import stamped
@@ -37,6 +37,13 @@ ACCEPTED: Final[Outcome] = "accepted"
 DUPLICATE: Final[Outcome] = "duplicate"
 REFUSED: Final[Outcome] = "refused"
 UNKNOWN: Final = "unknown"
+
+#: Is told the times that events from outside bear, in the transaction that takes them.
+Heard = Callable[[Connection, Sequence[Instant]], None]
+
+
+def nobody_listens(_connection: Connection, _times: Sequence[Instant]) -> None:
+    """Where the clock needs no confirmation."""
 
 
 class Submission(NamedTuple):
@@ -98,6 +105,7 @@ class Intake:
         source: str,
         observer: GatewayObserver | None = None,
         passing: Callable[[str], None] = nothing,
+        heard: Heard = nobody_listens,
     ) -> None:
         self._database = database
         self._log = log
@@ -106,13 +114,15 @@ class Intake:
         self._source = source
         self._observer = observer or NobodyWatches()
         self._passing = passing
+        self._heard = heard
         self._codec = Codec(protocol.contract)
         self._authority = Authority(protocol)
         self._letters = LetterWriter(protocol)
 
     def take(self, batch: Sequence[Submission]) -> Taking:
         """Take the events of several requests, in order. Raises ``StoreUnavailable`` where none of it could be done."""
-        now = self._clock.now()
+        # A doubted clock refuses nobody: what is ahead of it may be right.
+        now = self._clock.now() if self._clock.doubt() is None else FAR_FUTURE
         candidates = [
             _Candidate(submission.caller, message, self._read(submission.caller, message, now))
             for submission in batch
@@ -126,6 +136,7 @@ class Intake:
         }
         with self._database.writing() as connection:
             self._passing("intake.begun")
+            self._heard(connection, [one.read.time for one in candidates if isinstance(one.read, Logged)])
             received = self._log.stamp(self._clock.now(), connection)
             ledger = IntakeLedger(connection, self._log, self._protocol, self._authority.subject_names_site)
             verdicts = self._decide(ledger, candidates)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, Table, select, true
 
 from events.errors import ToxwatchError
-from projections.store import tables
+from projections.store import tables, tables_upkeep
 from projections.store.parking import NewLetter
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.migration import mark
@@ -121,4 +121,8 @@ CARRIED: Final[tuple[Carried, ...]] = (
     Carried(tables.deliveries, _as_it_is, "who was told what; what waits is sent from there, once"),
     Carried(tables.delivery_attempts, _as_it_is, "and how often it was tried"),
     Carried(tables.disabled_channels, _as_it_is, "what its receiver has switched off stays off"),
+    Carried(tables_upkeep.clock_confirmations, _as_it_is, "who said that a doubted clock was right"),
+    Carried(
+        tables_upkeep.database_life, _as_it_is, "as it was; readers begin anew there, since the database is another"
+    ),
 )

@@ -98,3 +98,57 @@ def test_a_scaled_clock_runs_faster_and_says_so() -> None:
     assert START <= first < START + 10 * DAY
     assert clock.seconds_until(first + 1000 * DAY) == pytest.approx(1000, abs=10)
     assert clock.now() >= first
+
+
+def test_leaps_are_limited_in_sum() -> None:
+    """48 jumps of 59 minutes are two days: the first is a correction, and what is beyond the limit is not followed."""
+    machine = Machine()
+    for _ in range(48):
+        machine.wall += 59 * MINUTE
+        machine.passes(MINUTE)
+        machine.clock.now()
+    assert machine.clock.now() <= START + 48 * MINUTE + LEAP_BELIEVED_MAX
+    assert machine.clock.doubt() is not None
+    assert machine.clock.leap() == pytest.approx(48 * 59 * 60, abs=60)
+
+
+def test_there_and_back_is_no_leap() -> None:
+    """The sum is what counts: corrections that cancel out leave the clock where it was."""
+    machine = Machine()
+    for _ in range(48):
+        machine.wall += 59 * MINUTE
+        machine.passes(MINUTE)
+        machine.clock.now()
+        machine.wall -= 59 * MINUTE
+        machine.passes(MINUTE)
+        machine.clock.now()
+    assert machine.clock.doubt() is None
+    assert machine.clock.leap() == 0
+
+
+def test_a_clock_that_is_only_slewed_is_never_doubted() -> None:
+    """NTP slews by at most 43 s a day, for years."""
+    machine = Machine()
+    for _ in range(3 * 365):
+        machine.passes(DAY)
+        machine.wall += 43 * SECOND
+        assert machine.clock.doubt() is None
+        assert machine.clock.now() == machine.wall
+
+
+def test_a_leap_that_is_confirmed_is_the_time() -> None:
+    machine = Machine()
+    machine.wall += 5 * HOUR
+    assert "18000 s" in (machine.clock.doubt() or "")
+    machine.clock.confirm()
+    assert machine.clock.doubt() is None
+    assert machine.clock.now() == START + 5 * HOUR
+
+
+def test_a_distrusted_clock_goes_on_by_what_has_elapsed() -> None:
+    machine = Machine()
+    machine.wall += 14 * 365 * DAY
+    machine.clock.distrust("nobody knows", START - HOUR)
+    machine.passes(MINUTE)
+    assert machine.clock.now() == START - HOUR + MINUTE
+    assert machine.clock.doubt() == "nobody knows"

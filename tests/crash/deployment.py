@@ -69,6 +69,7 @@ class Deployment:
         self.endings: list[Ending] = []
         self.options: list[str] = []
         self.environment: dict[str, str] = {}
+        self.program: list[str] = ["services.cli"]
         self.url: str | None = None
         self._metrics: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,7 +105,7 @@ class Deployment:
         assert self._process is None, "one at a time"
         recipients = self.receivers.write_file(self.home, self.epoch)
         self._log = self.log_file(self.epoch).open("wb")
-        program = ["services.cli"] if kill_at is None else ["tests.crash.killed_run", kill_at]
+        program = self.program if kill_at is None else ["tests.crash.killed_run", kill_at]
         options = ["--data", str(self.data), "--recipients", str(recipients), *self.options]
         addresses = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
         self._process = subprocess.Popen(

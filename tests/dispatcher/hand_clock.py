@@ -24,3 +24,6 @@ class HandClock:
 
     def leap(self) -> float:
         return 0.0
+
+    def doubt(self) -> str | None:
+        return None

@@ -52,6 +52,9 @@ class SetClock:
     def leap(self) -> float:
         return 0.0
 
+    def doubt(self) -> str | None:
+        return None
+
 
 class Counts:
     """What was counted."""

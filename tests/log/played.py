@@ -19,6 +19,7 @@ from projections.store import parking
 from projections.store.database import Database
 from projections.store.tables import alert_events, alerts, dead_letters, deliveries, metadata, subject_sites
 from services.clock.deadlines import DeadlineClock
+from services.clock.watch import confirm_as_operator
 from services.demo.player import arrivals
 from services.dispatcher import attempts, ledger
 from services.dispatcher.alert_entries import position_of
@@ -225,6 +226,8 @@ def _leave_things_under_way(going: Continued) -> None:
     going.clock.instant += DAY
     assert going.deadlines.fire() > 0
     going.send(SITES[0], lines_of([*treated(WAITING), sepsis(WAITING, on(6))]))
+    with going.database.writing() as connection:
+        confirm_as_operator(connection, going.clock.instant, "night shift")
 
 
 def rows_of(database: Database, table: Any) -> list[Json]:

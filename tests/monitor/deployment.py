@@ -53,6 +53,9 @@ class SetClock:
     def leap(self) -> float:
         return 0.0
 
+    def doubt(self) -> str | None:
+        return None
+
 
 class Deployment:
     """Everything between the gateway and the dispatcher."""

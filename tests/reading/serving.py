@@ -42,6 +42,9 @@ class FixedClock:
     def leap(self) -> float:
         return 0.0
 
+    def doubt(self) -> str | None:
+        return None
+
 
 class Keys:
     """Real keys, made when one is first asked for: named after their role, those of sites `site-<site>`."""

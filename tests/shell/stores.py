@@ -39,6 +39,9 @@ class SetClock:
     def leap(self) -> float:
         return self.leapt
 
+    def doubt(self) -> str | None:
+        return f"the machine's clock has leapt by {self.leapt:.0f} s" if self.leapt else None
+
 
 @contextmanager
 def store_at(url: str) -> Iterator[Database]:

@@ -1,0 +1,50 @@
+"""Which life of the database this is. A restored database goes on in a new one.
+
+After a restore the outbox counts on from where the backup ended: the same number means another alert than before. So every place
+that is given out carries the life that it was given out in, and one from another life is known for what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from sqlalchemy import Connection, func, select, text
+
+from events.dates import Instant
+from events.identity import derived_id
+from projections.store.database import insert_new
+from projections.store.tables import alert_events, log_ends
+from projections.store.tables_upkeep import database_life
+
+#: How much of the hash is shown: enough to tell the lives of one deployment apart.
+LIFE_CHARS: Final = 12
+#: PostgreSQL is restored by its own tools, which know nothing of our row. Afterwards the cluster, its timeline (a recovery to a
+#: point in time begins another), the database or the table is another.
+_POSTGRESQL_MARKS: Final = text(
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' ||"
+    " CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END || '/' ||"
+    " (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || CAST('alert_events' AS regclass)::oid"
+)
+
+
+def begin_life(connection: Connection, now: Instant) -> None:
+    """The first life of a database; one that lives already goes on."""
+    insert_new(connection, database_life, [{"id": 1, "life": derived_id("life", str(now)), "began_at": now}])
+
+
+def begin_next_life(connection: Connection, now: Instant) -> None:
+    """From now on it is another: what is in the database was restored."""
+    before = connection.scalar(select(database_life.c.life)) or ""
+    ends = connection.scalar(select(func.sum(log_ends.c.next_offset))) or 0
+    newest = connection.scalar(select(func.max(alert_events.c.seq))) or 0
+    life = derived_id("life", before, str(now), str(ends), str(newest))
+    connection.execute(database_life.delete())
+    connection.execute(database_life.insert(), [{"id": 1, "life": life, "began_at": now}])
+
+
+def life_of(connection: Connection) -> str:
+    """The life that places are given out in now."""
+    life = connection.scalar(select(database_life.c.life)) or ""
+    marks = connection.scalar(_POSTGRESQL_MARKS) if connection.dialect.name == "postgresql" else ""
+    return hashlib.sha256(f"{life} {marks}".encode()).hexdigest()[:LIFE_CHARS]
