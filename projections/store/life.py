@@ -29,8 +29,12 @@ _POSTGRESQL_MARKS: Final = text(
 
 
 def begin_life(connection: Connection, now: Instant) -> None:
-    """The first life of a database; one that lives already goes on."""
-    insert_new(connection, database_life, [{"id": 1, "life": derived_id("life", str(now)), "began_at": now}])
+    """The first life of a database; one that lives already goes on, also where it was carried over to another database."""
+    row = {"id": 1, "life": derived_id("life", str(now)), "marks": "", "began_at": now}
+    insert_new(connection, database_life, [row])
+    marks = _marks(connection)
+    if marks:
+        connection.execute(database_life.update().where(database_life.c.marks == "").values(marks=marks))
 
 
 def begin_next_life(connection: Connection, now: Instant) -> None:
@@ -40,11 +44,17 @@ def begin_next_life(connection: Connection, now: Instant) -> None:
     newest = connection.scalar(select(func.max(alert_events.c.seq))) or 0
     life = derived_id("life", before, str(now), str(ends), str(newest))
     connection.execute(database_life.delete())
-    connection.execute(database_life.insert(), [{"id": 1, "life": life, "began_at": now}])
+    connection.execute(database_life.insert(), [{"id": 1, "life": life, "marks": "", "began_at": now}])
 
 
 def life_of(connection: Connection) -> str:
     """The life that places are given out in now."""
-    life = connection.scalar(select(database_life.c.life)) or ""
-    marks = connection.scalar(_POSTGRESQL_MARKS) if connection.dialect.name == "postgresql" else ""
-    return hashlib.sha256(f"{life} {marks}".encode()).hexdigest()[:LIFE_CHARS]
+    row = connection.execute(select(database_life.c.life, database_life.c.marks)).one_or_none()
+    life, marks = ("", "") if row is None else row
+    there = _marks(connection) if marks else ""
+    told = life if there == marks else f"{life} {there}"
+    return hashlib.sha256(told.encode()).hexdigest()[:LIFE_CHARS]
+
+
+def _marks(connection: Connection) -> str:
+    return str(connection.scalar(_POSTGRESQL_MARKS)) if connection.dialect.name == "postgresql" else ""

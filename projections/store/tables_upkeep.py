@@ -20,10 +20,12 @@ clock_confirmations: Final = Table(
 )
 
 #: One row (``id`` 1). A restored database goes on in a new life: places that were given out in another mean nothing in this one.
+#: ``marks``: how the database was told from others; empty until it is first used, and on SQLite.
 database_life: Final = Table(
     "database_life",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("life", Text, nullable=False),
+    Column("marks", Text, nullable=False),
     Column("began_at", Micros, nullable=False),
 )

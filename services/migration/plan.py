@@ -122,7 +122,5 @@ CARRIED: Final[tuple[Carried, ...]] = (
     Carried(tables.delivery_attempts, _as_it_is, "and how often it was tried"),
     Carried(tables.disabled_channels, _as_it_is, "what its receiver has switched off stays off"),
     Carried(tables_upkeep.clock_confirmations, _as_it_is, "who said that a doubted clock was right"),
-    Carried(
-        tables_upkeep.database_life, _as_it_is, "as it was; readers begin anew there, since the database is another"
-    ),
+    Carried(tables_upkeep.database_life, _as_it_is, "the same alerts at the same places: readers go on"),
 )

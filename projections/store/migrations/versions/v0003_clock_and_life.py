@@ -26,6 +26,7 @@ def upgrade() -> None:
         "database_life",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("life", sa.Text(), nullable=False),
+        sa.Column("marks", sa.Text(), nullable=False),
         sa.Column("began_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_database_life")),
     )
