@@ -79,8 +79,8 @@ class SystemClock:
                 return self._distrust
             if not self._leap and believed - wall > LEAP_BELIEVED_MAX:
                 return (
-                    f"the last time on record, {format_instant(believed)}, is ahead of the machine's clock,"
-                    f" which is confirmed and says {format_instant(wall)}. Nothing becomes due, and what is received bears the last time on record,"
+                    f"the last time on record, {format_instant(believed)}, is ahead of the machine's clock, which is confirmed"
+                    f" and says {format_instant(wall)}. Nothing becomes due, and what is received bears the last time on record,"
                     " until the clock has caught up, or until `toxwatch clock confirm` lets the record follow it"
                 )
             if not self._leap:
