@@ -17,8 +17,8 @@ from projections.store.database import insert_new
 from projections.store.tables import alert_events, log_ends
 from projections.store.tables_upkeep import database_life
 
-#: How much of the hash is shown: enough to tell the lives of one deployment apart.
-LIFE_CHARS: Final = 12
+#: Lives are numbered from 1 to this: enough to tell those of one deployment apart, and small enough to be part of a place.
+LIFE_MAX: Final = (1 << 20) - 1
 #: PostgreSQL is restored by its own tools, which know nothing of our row. Afterwards the cluster, its timeline (a recovery to a
 #: point in time begins another), the database or the table is another.
 _POSTGRESQL_MARKS: Final = text(
@@ -43,17 +43,22 @@ def begin_next_life(connection: Connection, now: Instant) -> None:
     ends = connection.scalar(select(func.sum(log_ends.c.next_offset))) or 0
     newest = connection.scalar(select(func.max(alert_events.c.seq))) or 0
     life = derived_id("life", before, str(now), str(ends), str(newest))
+    if _number(life) == _number(before):
+        life = derived_id("life", life)
     connection.execute(database_life.delete())
     connection.execute(database_life.insert(), [{"id": 1, "life": life, "marks": "", "began_at": now}])
 
 
-def life_of(connection: Connection) -> str:
+def life_of(connection: Connection) -> int:
     """The life that places are given out in now."""
     row = connection.execute(select(database_life.c.life, database_life.c.marks)).one_or_none()
     life, marks = ("", "") if row is None else row
     there = _marks(connection) if marks else ""
-    told = life if there == marks else f"{life} {there}"
-    return hashlib.sha256(told.encode()).hexdigest()[:LIFE_CHARS]
+    return _number(life if there == marks else f"{life} {there}")
+
+
+def _number(life: str) -> int:
+    return 1 + int.from_bytes(hashlib.sha256(life.encode()).digest()[:8]) % LIFE_MAX
 
 
 def _marks(connection: Connection) -> str:

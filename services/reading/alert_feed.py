@@ -5,18 +5,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection
 
 from projections.store.database import Database
+from projections.store.life import life_of
 from projections.store.reading import ToldEvent, events_after, newest_seq
 from services.clock.time_source import elapsed_seconds
 from services.gateway.problems import Problem
+from services.reading.places import START, Place, is_of_another_life, sentence
 from services.reading.reader import Reader
 
 LOOK_SECONDS: Final = 0.25
 #: A reader who is slow keeps so many events waiting here, and no more.
 PAGE: Final = 100
 FOLLOWERS_MAX: Final = 200
+
+
+class Following(NamedTuple):
+    """From where a reader follows; ``reset``: why that is not where it asked for."""
+
+    place: Place
+    reset: str | None = None
+
+
+class Page(NamedTuple):
+    """Some events, and the life in which their places count; ``reset``: why it begins anew behind this."""
+
+    life: int
+    events: list[ToldEvent]
+    reset: str | None = None
 
 
 class AlertFeed:
@@ -33,7 +52,7 @@ class AlertFeed:
         self._asking = asyncio.Lock()
         self._woken = asyncio.Event()
         self._asked_at = float("-inf")
-        self._newest = 0
+        self._newest = START
         self.followers = 0
 
     def wake(self) -> None:
@@ -42,46 +61,54 @@ class AlertFeed:
         self._asked_at = float("-inf")
         woken.set()
 
-    async def start(self, after: int | None) -> int:
-        """The place to follow from. One beyond the newest is of another database, before it was restored: not waited for.
+    async def start(self, after: Place | None) -> Following:
+        """From where to follow: from the beginning, with why, where the place is of another life of the database.
 
         Raises :class:`Problem` where the database cannot be read, and where too many follow already.
         """
         if self.followers >= FOLLOWERS_MAX:
             raise Problem(503, "Too many streams", f"{FOLLOWERS_MAX} streams are open already", {"Retry-After": "30"})
-        newest = await self._reader.ask(newest_seq)
-        return newest if after is None else min(after, newest)
+        newest = await self._reader.ask(_newest)
+        if after is None:
+            return Following(newest)
+        if is_of_another_life(after, newest.life, newest.number):
+            return Following(Place(newest.life, 0), sentence(after))
+        return Following(Place(newest.life, after.number))
 
-    async def pages(self, after: int) -> AsyncIterator[list[ToldEvent]]:
-        """The events behind ``after``, in order, some at a time; waits for what is to come."""
+    async def pages(self, place: Place) -> AsyncIterator[Page]:
+        """The events behind a place, in order, some at a time; waits for what is to come."""
         self.followers += 1
         try:
             while not self._stopping.is_set():
                 # Taken before the look: who wakes us meanwhile may know of more than it sees.
                 woken = self._woken
-                page = await self._next(after)
-                if page:
-                    after = page[-1].seq
-                    yield page
-                else:
+                page = await self._next(place)
+                if page is None:
                     await self._rest(woken)
+                else:
+                    place = Place(page.life, page.events[-1].seq if page.events else 0)
+                    yield page
         finally:
             self.followers -= 1
 
-    async def _next(self, after: int) -> list[ToldEvent]:
+    async def _next(self, place: Place) -> Page | None:
         try:
-            if after >= await self._newest_seq():
-                return []
-            return await self._reader.ask(partial(events_after, after=after, limit=PAGE))
+            newest = await self._newest_place()
+            if is_of_another_life(place, newest.life, newest.number):
+                return Page(newest.life, [], sentence(place))
+            if place.number >= newest.number:
+                return None
+            found = await self._reader.ask(partial(events_after, after=place.number, limit=PAGE))
         except Problem:
             # The database cannot be read now. What it holds is not lost, and comes when it can.
-            return []
+            return None
+        return Page(newest.life, found) if found else None
 
-    async def _newest_seq(self) -> int:
+    async def _newest_place(self) -> Place:
         async with self._asking:
             if elapsed_seconds() - self._asked_at >= self._look_seconds:
                 woken = self._woken
-                self._newest = await self._reader.ask(newest_seq)
+                self._newest = await self._reader.ask(_newest)
                 if woken is self._woken:
                     self._asked_at = elapsed_seconds()
             return self._newest
@@ -93,3 +120,7 @@ class AlertFeed:
         finally:
             for task in waiting:
                 task.cancel()
+
+
+def _newest(connection: Connection) -> Place:
+    return Place(life_of(connection), newest_seq(connection))

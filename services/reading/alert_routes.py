@@ -11,12 +11,14 @@ from fastapi.sse import ServerSentEvent
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from projections.store.reading import alert_of, alerts_after, deliveries_of, evidence_of, history_of
+from projections.store.reading import alert_of, alerts_after, deliveries_of, evidence_of, history_of, newest_seq
 from services.gateway.problems import Problem
 from services.reading.access import Access
-from services.reading.alert_feed import AlertFeed
+from services.reading.alert_feed import AlertFeed, Following
 from services.reading.alert_shapes import AlertPage, WholeAlert, alert_shape, whole_alert
-from services.reading.parameters import AlertParameters, NoParameters, Place, StreamParameters
+from services.reading.parameters import AlertParameters, NoParameters, StreamParameters
+from services.reading.parameters import Place as PlaceParameter
+from services.reading.places import Place, number_of, place_of
 from services.reading.reader import Reader
 
 #: After how long a browser that lost the stream comes back.
@@ -54,30 +56,42 @@ class AlertRoutes:
         self,
         request: Request,
         parameters: Annotated[StreamParameters, Query()],
-        last_event_id: Annotated[Place | None, Header(description="The id seen last; goes before `after`.")] = None,
+        last_event_id: Annotated[
+            PlaceParameter | None, Header(description="The id seen last; goes before `after`.")
+        ] = None,
     ) -> None:
         """Find the place to follow from, while the answer can still be a problem."""
         after = parameters.after if last_event_id is None else last_event_id
-        request.state.start = await self._feed.start(after)
+        request.state.start = await self._feed.start(None if after is None else place_of(after))
 
     async def stream(self, request: Request) -> AsyncIterator[ServerSentEvent]:
         """Each alert event as it is told, as server-sent events: the data is the event, the id its place.
 
-        Comments come while there is nothing to tell, so that a lost connection is seen.
+        Comments come while there is nothing to tell, so that a lost connection is seen. Where the place to follow from was given
+        out before the database was restored, an event `reset` comes first, and then everything from the beginning.
         """
-        after: int = request.state.start
+        following: Following = request.state.start
         # With the id, one who is cut off before the first event comes back to this place, and not to a later one.
-        yield ServerSentEvent(id=str(after), retry=RETRY_MS, comment="following")
-        async for page in self._feed.pages(after):
+        yield ServerSentEvent(id=str(following.place.told), retry=RETRY_MS, comment="following")
+        if following.reset is not None:
+            yield _reset(following.place, following.reset)
+        async for page in self._feed.pages(following.place):
             if not await run_in_threadpool(self._access.still, request):
                 return
-            for told in page:
-                yield ServerSentEvent(id=str(told.seq), raw_data=told.body.decode())
+            if page.reset is not None:
+                yield _reset(Place(page.life, 0), page.reset)
+            for told in page.events:
+                yield ServerSentEvent(id=str(Place(page.life, told.seq).told), raw_data=told.body.decode())
+
+
+def _reset(place: Place, why: str) -> ServerSentEvent:
+    return ServerSentEvent(event="reset", id=str(place.told), data={"detail": why, "after": place.told})
 
 
 def _page(connection: Connection, parameters: AlertParameters) -> AlertPage:
-    found = alerts_after(connection, **dict(parameters))
-    following = found[-1].seq if len(found) == parameters.limit else None
+    life, after = number_of(connection, parameters.after, newest_seq(connection))
+    found = alerts_after(connection, **{**dict(parameters), "after": after})
+    following = Place(life, found[-1].seq).told if len(found) == parameters.limit else None
     return AlertPage(alerts=[alert_shape(alert) for alert in found], next=following)
 
 

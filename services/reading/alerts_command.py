@@ -19,6 +19,7 @@ from events.catalog import EVENT_ADAPTER
 from events.dates import format_instant, parse_instant
 from events.envelope import SUBJECT_PATTERN
 from projections.store.database import Database, StoreUnavailable
+from projections.store.life import life_of
 from projections.store.reading import PAGE_MAX, ToldAlert, ToldEvent, alert_of, alerts_after, events_after, newest_seq
 from projections.store.told import OPEN, WITHDRAWN, State
 from services.assessment.tables import STYLES, console_for_output
@@ -26,6 +27,7 @@ from services.assessment.writing import printable, write_json
 from services.live_options import Config, Data, ListFormat, OutputFormat
 from services.reading.alert_shapes import alert_shape
 from services.reading.opening import store_of
+from services.reading.places import Place, is_of_another_life
 
 POLL_SECONDS: Final = 0.5
 
@@ -78,7 +80,7 @@ def alerts(
     wanted = Wanted(subject, verdict, state)
     with store_of(data, config) as (_, database):
         with database.reading() as connection:
-            seen = newest_seq(connection)
+            seen = Place(life_of(connection), newest_seq(connection))
             _show(_all(connection, wanted), format)
         if follow:
             with suppress(KeyboardInterrupt):
@@ -108,14 +110,18 @@ def _show(found: Iterator[ToldAlert], format: ListFormat) -> None:  # noqa: A002
         console_for_output().print(_table(found))
 
 
-def _follow(database: Database, seen: int, wanted: Wanted, format: ListFormat) -> None:  # noqa: A002
-    """Every alert event behind ``seen`` as it comes, until somebody interrupts."""
+def _follow(database: Database, seen: Place, wanted: Wanted, format: ListFormat) -> None:  # noqa: A002
+    """Every alert event behind ``seen`` as it comes, until somebody interrupts; from the beginning after a restore."""
     pause = threading.Event()
     was_down = False
     while True:
         try:
             with database.reading() as connection:
-                page = [(told.kind, _at(connection, told)) for told in events_after(connection, seen, PAGE_MAX)]
+                here = Place(life_of(connection), newest_seq(connection))
+                if is_of_another_life(seen, here.life, here.number):
+                    typer.echo("toxwatch: the database was restored; following from its beginning", err=True)
+                    seen = Place(here.life, 0)
+                page = [(told.kind, _at(connection, told)) for told in events_after(connection, seen.number, PAGE_MAX)]
             was_down = False
         except StoreUnavailable as error:
             page = []
@@ -123,7 +129,7 @@ def _follow(database: Database, seen: int, wanted: Wanted, format: ListFormat) -
                 typer.echo(f"toxwatch: {error}; trying again", err=True)
             was_down = True
         for kind, alert in page:
-            seen = alert.seq
+            seen = Place(here.life, alert.seq)
             if wanted.matches(alert):
                 _write_line(alert) if format is ListFormat.NDJSON else typer.echo(_line(kind, alert))
         if len(page) < PAGE_MAX:

@@ -6,8 +6,9 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Query, Request
+from sqlalchemy import Connection
 
-from projections.store.reading_letters import letter_of, letters_after
+from projections.store.reading_letters import Letter, letter_of, letters_after
 from services.gateway.problems import Problem
 from services.reading.access import OPERATOR, caller_of, own_site
 from services.reading.letter_shapes import (
@@ -19,6 +20,7 @@ from services.reading.letter_shapes import (
     whole_dead_letter,
 )
 from services.reading.parameters import PLACE_MAX, LetterParameters, NoParameters
+from services.reading.places import Place, number_of
 from services.reading.reader import Reader
 
 
@@ -30,9 +32,7 @@ class LetterRoutes:
 
     async def page(self, request: Request, parameters: Annotated[LetterParameters, Query()]) -> LetterPage:
         """Parked input in the order in which it came. Go on with `after` = `next`."""
-        wanted = partial(letters_after, site=own_site(request), **dict(parameters))
-        found = await self._reader.ask(wanted)
-        following = found[-1].id if len(found) == parameters.limit else None
+        found, following = await self._reader.ask(partial(_page, parameters=parameters, site=own_site(request)))
         if caller_of(request).role == OPERATOR:
             return LetterPage(dead_letters=[letter_summary(letter) for letter in found], next=following)
         return LetterPage(dead_letters=[dead_letter(letter) for letter in found], next=following)
@@ -49,3 +49,9 @@ class LetterRoutes:
         if letter is None:
             raise Problem(404, "There is no such dead letter", "nothing of yours is parked under this id")
         return letter_summary(letter) if caller_of(request).role == OPERATOR else whole_dead_letter(letter)
+
+
+def _page(connection: Connection, parameters: LetterParameters, site: str | None) -> tuple[list[Letter], int | None]:
+    life, after = number_of(connection, parameters.after)
+    found = letters_after(connection, site=site, **{**dict(parameters), "after": after})
+    return found, Place(life, found[-1].id).told if len(found) == parameters.limit else None

@@ -60,7 +60,9 @@ class AlertParameters(Parameters):
 class StreamParameters(Parameters):
     """From where on."""
 
-    after: Place | None = Field(None, description="The `seq` seen last. Without it: only what is new.")
+    after: Place | None = Field(
+        None, description="The id of the event seen last, or a `next`; 0: everything. Without it: only what is new."
+    )
 
 
 class AssessmentParameters(Parameters):

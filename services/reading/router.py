@@ -35,6 +35,7 @@ MEANINGS: Final = {
     401: "No key, or none that is valid.",
     403: "The key may not read this.",
     404: "There is no such thing, or none that the key may read.",
+    409: "A place that was given out in another life of the database, before it was restored.",
     422: "A parameter that cannot be taken.",
     503: "The store cannot be read now; `Retry-After` says when to ask again.",
 }
@@ -79,12 +80,12 @@ def reading_router(
         responses = {**answer, **_problems(*problems)}
         router.add_api_route(path, endpoint, dependencies=list(may), responses=responses, **more)
 
-    get("/v1/alerts", told.page, readers)
+    get("/v1/alerts", told.page, readers, problems=(409,))
     # Before the route of one alert, which would take its name for an id.
     get("/v1/alerts/stream", told.stream, readers, Depends(told.start), response_class=EventSourceResponse)
     get("/v1/alerts/{alert_id}", told.whole, readers, problems=(404,))
     get("/v1/assessment", standing.assessment, readers, answer=ASSESSMENT)
-    get("/v1/dead-letters", letters.page, Depends(access.of(*READERS, OPERATOR, SITE)))
+    get("/v1/dead-letters", letters.page, Depends(access.of(*READERS, OPERATOR, SITE)), problems=(409,))
     get("/v1/dead-letters/{letter_id}", letters.whole, Depends(access.of(*READERS, OPERATOR, SITE)), problems=(404,))
     get("/v1/queries", QueryRoutes(database, protocol, clock).queries, Depends(access.of(*READERS, SITE)))
     get("/v1/status", standing.status, Depends(access.of(*READERS, OPERATOR)))

@@ -30,6 +30,7 @@ from services.metrics import LIVE_ALERTS, Metrics
 from services.monitor.relay import Relay
 from services.reading.alert_feed import AlertFeed
 from services.reading.live_alerts import LiveAlerts, credentials_of
+from services.reading.places import START
 from tests.brokers import Broker, free_port, kafka_broker
 from tests.crash.deployment import eventually
 from tests.crash.load import SPONSOR, Load
@@ -96,8 +97,8 @@ async def _following(live: Live) -> AsyncIterator[asyncio.Queue[int]]:
     heard: asyncio.Queue[int] = asyncio.Queue()
 
     async def follow() -> None:
-        async for page in live.feed.pages(0):
-            for one in page:
+        async for page in live.feed.pages((await live.feed.start(START)).place):
+            for one in page.events:
                 heard.put_nowait(json.loads(one.body)["data"]["revision"])
 
     following = asyncio.create_task(follow())

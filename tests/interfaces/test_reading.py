@@ -138,7 +138,7 @@ def test_a_place_that_is_none(live: Live, place: str) -> None:
 
 
 def test_a_place_that_is_still_to_come(live: Live) -> None:
-    """After a restore the client may be ahead: it is not told the old ones again, and the connection stays open."""
+    """After a restore the client may be ahead: it is told so, and begins anew; the connection stays open."""
     headers = {**live.as_("inspector"), "last-event-id": "900000000"}
     with live.client.stream("GET", f"{live.url}/v1/alerts/stream", headers=headers) as answer:
         assert answer.status_code == 200

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from events.envelope import EventRef
 from projections.store.database import Database
+from projections.store.life import begin_next_life
 from projections.store.reading import alerts_after
 from projections.store.schema import migrate
 from projections.store.tables import alert_events
@@ -169,3 +170,25 @@ def test_paging_while_alerts_change_misses_nothing_and_repeats_no_revision(empti
         pass
     assert len(seen) == len(set(seen))
     assert {alert_id: max(r for a, r in seen if a == alert_id) for alert_id in newest} == newest
+
+
+def test_a_place_of_another_life_is_answered_with_a_sentence(database: Database) -> None:
+    """After a restore the same number means another alert: 409, what to do, and nothing skipped."""
+    with database.writing() as connection:
+        for number in range(4):
+            told(connection, "FR01-001", f"ae:AE-{number}")
+    with reading(database) as ask:
+        _is_told_of_another_life(ask, database)
+
+
+def _is_told_of_another_life(ask: Reading, database: Database) -> None:
+    place = ask.read("/v1/alerts", limit=2)["next"]
+    assert len(ask.read("/v1/alerts", after=place)["alerts"]) == 2
+    with database.writing() as connection:
+        begin_next_life(connection, 1)
+    for after, status in ((place, 409), (2, 422)):
+        for path in ("/v1/alerts", "/v1/dead-letters"):
+            answer = ask.get(path, after=after)
+            assert answer.status_code == status
+            assert "`after=0` begins anew" in answer.json()["detail"]
+    assert len(ask.read("/v1/alerts", after=0)["alerts"]) == 4

@@ -12,8 +12,11 @@ import httpx2
 import pytest
 
 from projections.store.database import Database
+from projections.store.life import begin_next_life, life_of
 from projections.store.reading import newest_seq
+from projections.store.tables import alert_events
 from services.reading.alert_feed import FOLLOWERS_MAX
+from services.reading.places import Place
 from tests.reading.serving import Server, served, until
 from tests.reading.telling import told
 
@@ -63,10 +66,10 @@ def test_each_event_comes_as_it_is_told(server: Server, database: Database) -> N
     _tell(database, 2)
     with following(server) as events:
         opening = next(events)
-        assert (opening.id, opening.data) == ("2", "")
+        assert (int(opening.id) & 0xFF, opening.data) == (2, "")
         _tell(database)
         (event,) = _next(events, 1)
-    assert (event.id, event.event) == ("3", "message")
+    assert (int(event.id), event.event) == (int(opening.id) + 1, "message")
     assert json.loads(event.data)["type"] == "toxwatch.alert.revised.v1"
     assert _revisions([event]) == [3]
 
@@ -89,9 +92,11 @@ def test_who_was_cut_off_goes_on_where_it_was(server: Server, database: Database
 def test_a_browser_that_comes_back_means_its_last_event(server: Server, database: Database) -> None:
     """It repeats the address it was opened with, and adds the header: that goes first."""
     _tell(database, 4)
-    with following(server, after="1") as events:
+    with following(server, after="0") as events:
+        first, _, third, _ = [event.id for event in _next(events, 4)]
+    with following(server, after=first) as events:
         assert _revisions(_next(events, 3)) == [2, 3, 4]
-    with following(server, after="1", last="3") as events:
+    with following(server, after=first, last=third) as events:
         assert _revisions(_next(events, 1)) == [4]
 
 
@@ -105,13 +110,34 @@ def test_one_who_was_cut_off_before_the_first_event_misses_none(server: Server, 
         assert _revisions(_next(events, 1)) == [2]
 
 
-def test_a_place_from_before_a_restored_backup_is_not_waited_for(server: Server, database: Database) -> None:
-    """The counter stands lower than it did: what comes now is new, and comes."""
+@pytest.mark.parametrize("last", ["9000", "1", str((1 << 20) - 1 << 33 | 1)])
+def test_a_place_from_another_life_is_reset(server: Server, database: Database, last: str) -> None:
+    """Its number means nothing here, however low: everything comes, behind a word that says why, and what is new."""
     _tell(database, 2)
-    with following(server, last="9000") as events:
-        assert next(events).id == "2"
+    with following(server, last=last) as events:
+        begins = next(events).id
+        reset, *told_before = _next(events, 3)
+        assert (reset.event, reset.id) == ("reset", begins)
+        assert f"the place {last}" in json.loads(reset.data)["detail"]
+        assert _revisions(told_before) == [1, 2]
         _tell(database)
         assert _revisions(_next(events, 1)) == [3]
+    with following(server, last=told_before[-1].id) as events:
+        assert _revisions(_next(events, 1)) == [3], "the places of this life hold"
+
+
+def test_who_follows_while_the_database_is_restored_is_reset(server: Server, database: Database) -> None:
+    """PostgreSQL is restored under a gateway that runs: what has the same number now is another alert, and nobody skips it."""
+    _tell(database, 3)
+    with following(server) as events:
+        next(events)
+        with database.writing() as connection:
+            connection.execute(alert_events.delete().where(alert_events.c.revision == 3))
+            begin_next_life(connection, 1)
+            told(connection, "FR01-009")
+        reset, *rest = _next(events, 4)
+        assert reset.event == "reset"
+        assert [json.loads(event.data)["subject"] for event in rest] == ["FR01-001", "FR01-001", "FR01-009"]
 
 
 def test_the_server_stops_while_somebody_follows(server: Server) -> None:
@@ -136,14 +162,14 @@ def test_a_follower_who_does_not_read_keeps_nobody_waiting(server: Server, datab
     with database.writing() as connection:
         for number in range(400):
             told(connection, "FR01-002", f"ae:AE-{number}", reasons=["x" * 1900] * 20)
-        newest = newest_seq(connection)
+        newest, life = newest_seq(connection), life_of(connection)
     with socket.create_connection(("127.0.0.1", server.port)) as stuck:
         key = server.keys.headers("inspector")["Authorization"]
         request = f"GET /v1/alerts/stream?after=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key}\r\n\r\n"
         stuck.sendall(request.encode())
         until(lambda: server.feed.followers == 1)
         with following(server, after="0") as events:
-            assert _next(events, newest)[-1].id == str(newest)
+            assert _next(events, newest)[-1].id == str(Place(life, newest).told)
         until(lambda: database.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
         assert server.stop() < 5
 
