@@ -11,6 +11,7 @@ BENCH_ARGS  ?=
 DISTRIBUTED_ARGS ?=
 SOAK_ARGS   ?=
 KAFKA_ARGS  ?=
+FUZZ_EVENTS ?= 100000
 
 BIN      := $(VENV)/bin
 PY       := $(BIN)/python
@@ -105,6 +106,9 @@ soak-distributed: $(STAMP) $(BROKER)  ## the same on Kafka and PostgreSQL: kills
 
 doubled-keys: $(STAMP)  ## hold the quick proof that no key is written twice against the exact parser, over 100,000 texts
 	@DOUBLED_KEYS_TEXTS=100000 $(PY) -m pytest -q -n0 tests/events/test_doubled_keys.py
+
+fuzz: $(STAMP)  ## send 100,000 outlandish but valid events through either database to the alert (FUZZ_EVENTS=…, an hour)
+	@TOXWATCH_FUZZ_EVENTS=$(FUZZ_EVENTS) $(PY) -m pytest -q -s -n0 tests/neighbours/test_outlandish.py
 
 schema: $(STAMP)  ## write events/schema again from the models
 	@$(PY) -m events.schema_files

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from events.adjudication import DltAdjudicated
 from events.adverse_event import AdverseEventReported, AdverseEventReportedData
 from events.alert import AlertRaised, AlertRevised, AlertWithdrawn
+from events.bounds import beyond_bounds
 from events.catalog import AnyEvent
 from events.clock import ClockReached, ProtocolActivated
 from events.dates import (
@@ -205,6 +206,7 @@ class Acceptance:
             site = event.site  # type: ignore[union-attr]
             if subject is not None and self._sites.get(subject) != site:
                 self._check_subject(subject, site, review)
+        review.faults.extend(beyond_bounds(event))
         check = CHECKS.get(kind)
         if check is not None and time_known:  # without it every date in the event would look late
             check(event, review)

@@ -69,6 +69,10 @@ class Codec:
                 raise self._refused(faults, raw, getattr(event, "subject", None))
         return Logged(event, time, received)
 
+    def is_ours(self, subject: object) -> bool:
+        """Whether a value is a subject id of the trial's pattern."""
+        return self._acceptance.is_ours(subject)
+
     def read(self, raw: bytes) -> Logged | EventRefused:
         """The event, or why it is refused: for those who put aside what they cannot take, and go on."""
         try:

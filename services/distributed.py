@@ -43,10 +43,19 @@ from services.monitor.monitor import CONSUMER
 from services.protocols import find_protocol
 from services.reading.alert_feed import AlertFeed
 from services.resting import rest
-from services.runtime import Parts, clock_loop, connection_limits, dispatcher_of, gateway_of, store_loop
+from services.runtime import (
+    Parts,
+    clock_loop,
+    connection_limits,
+    dispatcher_of,
+    gateway_of,
+    stall_watch,
+    store_loop,
+)
 from services.servers import address_of, listening, server_of
 from services.serving.apart import serve_health
 from services.settings import Settings, SettingsError
+from services.stalls import Direct, Lasting
 from services.steps import nothing
 
 if TYPE_CHECKING:
@@ -155,7 +164,7 @@ async def run_gateway(parts: Parts) -> None:
                 reader.close()
 
         troubles = [*(loop.trouble for loop in loops), *(reader.trouble for reader in readers)]
-        await _run(parts, stopping, serve, [lambda: preparation.problem, *troubles])
+        await _run(parts, stopping, serve, [lambda: preparation.problem, *troubles], "gateway")
 
 
 async def run_clock(parts: Parts) -> None:
@@ -163,7 +172,8 @@ async def run_clock(parts: Parts) -> None:
     stopping = _stopped_by_signals()
     preparation = Preparation(parts)
     loop = clock_loop(parts)
-    await _run(parts, stopping, _loop_after(preparation, loop, stopping), [lambda: preparation.problem, loop.trouble])
+    checks = [lambda: preparation.problem, loop.trouble]
+    await _run(parts, stopping, _loop_after(preparation, loop, stopping), checks, "clock")
 
 
 async def run_dispatcher(parts: Parts) -> None:
@@ -176,7 +186,8 @@ async def run_dispatcher(parts: Parts) -> None:
         if await preparation.done(stopping):
             await dispatcher.run(stopping)
 
-    await _run(parts, stopping, serve, [lambda: preparation.problem, lambda: dispatcher.problem])
+    checks = [lambda: preparation.problem, lambda: dispatcher.problem]
+    await _run(parts, stopping, serve, checks, "dispatcher", dispatcher.tell_directly)
 
 
 def _topic_readers(parts: Parts) -> list[TopicReader]:
@@ -231,20 +242,30 @@ def checks_of(parts: Parts, more: Sequence[Check]) -> list[Check]:
     return [*shared, log_answers(parts.clinical), *more]
 
 
-async def serve_metrics(parts: Parts, stopping: asyncio.Event, more: Sequence[Check]) -> None:
-    """Metrics and health, until ``stopping``."""
+async def serve_metrics(
+    parts: Parts, stopping: asyncio.Event, more: Sequence[Check], service: str, direct: Direct | None = None
+) -> None:
+    """Metrics and health, until ``stopping``; and that the service stands still, where it does, is told."""
+    watched = {service: Lasting(lambda: next(filter(None, (check() for check in more)), None))}
     with listening(parts.settings.metrics) as listener:
         log.info("listening", address=address_of(listener), role="metrics")
+        watching = asyncio.create_task(stall_watch(parts, watched, direct).run(stopping))
         await serve_health(parts.metrics, checks_of(parts, more), listener, stopping)
+        await watching
 
 
 async def _run(
-    parts: Parts, stopping: asyncio.Event, serve: Callable[[], Awaitable[None]], more: Sequence[Check]
+    parts: Parts,
+    stopping: asyncio.Event,
+    serve: Callable[[], Awaitable[None]],
+    more: Sequence[Check],
+    service: str,
+    direct: Direct | None = None,
 ) -> None:
     """The service with its metrics, until it is to stop, or one of the two fails: then the process ends, to be started again."""
     tasks = [
         asyncio.create_task(_ending(stopping, serve())),
-        asyncio.create_task(_ending(stopping, serve_metrics(parts, stopping, more))),
+        asyncio.create_task(_ending(stopping, serve_metrics(parts, stopping, more, service, direct))),
     ]
     for end in await asyncio.gather(*tasks, return_exceptions=True):
         if end is not None:

@@ -48,6 +48,8 @@ class Loop:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._beat = elapsed_seconds()
+        self._good_at = self._beat
+        self._has_ended = False
         self._trouble: str | None = None
 
     def start(self) -> None:
@@ -72,6 +74,11 @@ class Loop:
         silent = elapsed_seconds() - self._beat
         return f"{self.name}: has not come round for {silent:.0f} s" if silent > STUCK_SECONDS else None
 
+    def stalled(self) -> str | None:
+        """The same, once it has ended, or has done nothing for a minute."""
+        is_lasting = elapsed_seconds() - self._good_at > STUCK_SECONDS
+        return self.trouble() if self._has_ended or is_lasting else None
+
     def _run(self) -> None:
         pause = PAUSE_SECONDS_MIN
         while not self._stopping:
@@ -82,6 +89,7 @@ class Loop:
                 idle = 0.0 if busy else self._idle_seconds()
             except LoopEnded as end:
                 self._trouble = f"halted: {end}"
+                self._has_ended = True
                 log.critical("loop_halted", loop=self.name, trouble=str(end))
                 return
             except StoreUnavailable as error:
@@ -94,6 +102,7 @@ class Loop:
                 if self._trouble is not None:
                     log.info("loop_recovered", loop=self.name)
                 self._trouble, pause = None, PAUSE_SECONDS_MIN
+                self._good_at = elapsed_seconds()
                 if idle > 0:
                     self._wake.wait(idle)
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, TextIO
@@ -50,6 +50,7 @@ from services.serving.apart import serve_health
 from services.serving.descriptors import connections_within
 from services.serving.door import ConnectionLimits
 from services.settings import Settings
+from services.stalls import Check, Direct, Lasting, StallWatch
 from services.steps import nothing
 
 IDLE_SECONDS: Final = 1.0
@@ -104,6 +105,12 @@ class System:
         self._loops = (self._monitor, self._relay, self._clock, store_loop(parts))
         feed = AlertFeed(database, self.stopping)
         self._gateway = gateway_of(parts, feed, self._monitor.wake, self._relay.wake)
+        parts_watched: dict[str, Check] = {
+            **{loop.name: loop.stalled for loop in self._loops},
+            "dispatcher": Lasting(lambda: self._dispatcher.problem),
+            "gateway": Lasting(self._gateway.state.writer.trouble),
+        }
+        self._stalls = stall_watch(parts, parts_watched, self._dispatcher.tell_directly, self._relay.wake)
         self._metrics = metrics
         self._checks = [
             database_answers(database),
@@ -124,6 +131,7 @@ class System:
             asyncio.create_task(serve_health(self._metrics, self._checks, metrics, self.stopping)),
         ]
         dispatching = asyncio.create_task(self._dispatcher.run(self.stopping))
+        watching = asyncio.create_task(self._stalls.run(self.stopping))
         try:
             await self._stopped_or_failed([*serving, dispatching])
         finally:
@@ -132,7 +140,7 @@ class System:
             ends = await asyncio.gather(*serving, return_exceptions=True)
             for loop in self._loops:
                 await asyncio.to_thread(loop.stop)
-            await dispatching
+            await asyncio.gather(dispatching, watching)
         for end in ends:
             if end is not None:
                 raise end
@@ -141,6 +149,16 @@ class System:
         stopped = asyncio.create_task(self.stopping.wait())
         await asyncio.wait([stopped, *serving], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+
+
+def stall_watch(
+    parts: Parts,
+    watched: Mapping[str, Check],
+    direct: Direct | None = None,
+    on_told: Callable[[], None] = nobody,
+) -> StallWatch:
+    """Tells of parts that stand still."""
+    return StallWatch(parts.database, parts.protocol, parts.clock, parts.settings.source, watched, direct, on_told)
 
 
 def relay_loop(parts: Parts, on_relayed: Callable[[], None] = nobody) -> Loop:

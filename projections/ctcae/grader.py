@@ -28,6 +28,9 @@ from projections.ctcae.units import EQUIVALENTS, SUBSTANCE, Unit, unit_named
 BLOOD: Final = frozenset({None, "blood", "serum", "plasma"})
 NOT_GRADED_STATUS: Final = frozenset({"not-done", "unreliable"})
 GRADE_MAX: Final = 4
+#: What a reference limit can be, in whatever unit: a number beyond is a mistake, and multiples of it say nothing.
+LIMIT_MIN: Final = 1e-18
+LIMIT_MAX: Final = 1e18
 
 
 class Assay(NamedTuple):
@@ -136,6 +139,9 @@ def _not_gradable(version: str, assay: Assay) -> Grader | None:
         )
     if assay.uln is not None and assay.uln <= 0:
         return _asked(f"the upper limit is {assay.uln:g}", "What are the reference limits?")
+    for limit, name in ((assay.lln, "lower"), (assay.uln, "upper")):
+        if limit and not LIMIT_MIN <= abs(limit) <= LIMIT_MAX:
+            return _asked(f"the {name} limit {limit:g} is none that a laboratory has", "What are the reference limits?")
     if assay.lln is not None and assay.uln is not None and assay.lln > assay.uln:
         return _asked(
             f"the lower limit {assay.lln:g} is above the upper limit {assay.uln:g}", "What are the reference limits?"

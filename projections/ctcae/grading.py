@@ -6,7 +6,9 @@ state, or a comparator, widens the bounds by the grades whose text needs it, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 from projections.ctcae.analytes import analyte
@@ -74,13 +76,19 @@ def _reasons(scale: Scale, assay: Assay, value: float, context: Context, low: in
         yield f"{result} is {term} grade {low} to {high}"
         yield "not known: " + (", ".join(_missing(scale, assay, context, low, high)) or "the exact value")
     if context.correction is not None:
-        corrected = float(context.correction) + value
-        yield f"corrected for albumin it is {corrected:.6g}"
+        yield f"corrected for albumin it is {_as_float(context.correction) + value:.6g}"
     elif scale.criterion.tests[0] == "CA" and assay.test == "CA":
         yield "not corrected: no albumin of the same sample"
     clinical = [row for row in scale.criterion.grades if row.grade > high and not row.cut_offs]
     if high and clinical:
         yield f"grade {clinical[0].grade} is clinical and may apply: {clinical[0].wording}"
+
+
+def _as_float(number: Fraction) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _missing(scale: Scale, assay: Assay, context: Context, low: int, high: int) -> list[str]:

@@ -23,6 +23,7 @@ INTAKE: Final = "intake:"
 UNWATCHED: Final = "unwatched:"
 UNDELIVERED: Final = "undelivered:"
 DRIFT: Final = "drift:"
+STALLED: Final = "stalled:"
 
 COHORT_HOLD: Final = "COHORT-HOLD"
 

@@ -5,6 +5,7 @@ The strongest pair of an aminotransferase and a bilirubin stands for the case, t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -155,7 +156,7 @@ def _no_cholestasis(facts: SubjectFacts, liver: Draw, bilirubin: Draw) -> Answer
         return unknown("no ALP within 14 days", "What was ALP within 14 days?")
     closest = min(known, key=lambda draw: (abs(draw.span.lo - liver.span.lo), draw.span.lo, draw.lab_id))
     ratio = _ratio(liver) / _ratio(closest) if _ratio(closest) else None
-    shown = f", R = {ratio:.1f}" if ratio is not None else ""
+    shown = f", R = {ratio:.1f}" if ratio is not None and math.isfinite(ratio) else ""
     return yes(f"{_times_uln(closest)} on {written(closest.span)}{shown}", closest.reference)
 
 

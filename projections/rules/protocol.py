@@ -151,6 +151,11 @@ class Protocol:
         """The time zone of a site that has not said otherwise."""
         return zone_named(self.time_zone)
 
+    def site_of(self, subject: str) -> str | None:
+        """The site that a subject's id names; None where the trial's ids name none."""
+        match = re.fullmatch(self.subject_pattern, subject)
+        return match["site"] if match is not None and "site" in match.re.groupindex else None
+
     @property
     def contract(self) -> TrialContract:
         """What an event must agree with to be one of this trial's."""

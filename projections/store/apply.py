@@ -48,13 +48,19 @@ class LogEntry(NamedTuple):
 
 
 class EventFailed(ToxwatchError):  # noqa: N818 - reads better where it is caught
-    """A bug: judging a subject raised, at an event or (``offset`` None) under new rules. ``__cause__`` is what was raised."""
+    """A bug: taking an event raised, or (``offset`` None) judging under new rules. ``__cause__`` is what was raised.
 
-    def __init__(self, subject: str, offset: int | None, caused_by: EventRef, error: Exception) -> None:
-        super().__init__(f"judging raised {type(error).__name__}")
+    ``site`` is the one that the event names.
+    """
+
+    def __init__(
+        self, subject: str, offset: int | None, caused_by: EventRef, error: Exception, site: str | None = None
+    ) -> None:
+        super().__init__(f"taking it raised {type(error).__name__}")
         self.subject = subject
         self.offset = offset
         self.caused_by = caused_by
+        self.site = site
 
 
 NOTHING_FAILS: Final[Mapping[int, EventFailed]] = MappingProxyType({})
@@ -76,6 +82,17 @@ class Outcome:
     behind: list[tuple[LogEntry, str]] = field(default_factory=list)
     superseded: dict[tuple[int, int], tuple[LogEntry, Superseded]] = field(default_factory=dict)
     settled: int = 0
+
+    def add(self, later: Outcome) -> None:
+        """What was committed after it belongs to the same batch."""
+        self.transitions += later.transitions
+        self.taken += later.taken
+        self.duplicates += later.duplicates
+        self.places += later.places
+        self.refused += later.refused
+        self.behind += later.behind
+        self.superseded |= later.superseded
+        self.settled += later.settled
 
     @property
     def may_have_told(self) -> bool:
@@ -137,7 +154,8 @@ class Step:
         for entry in entries:
             if entry.offset in failing:
                 self.park(failing[entry.offset])
-            if isinstance(entry.decoded, EventRefused):
+                self.outcome.behind.append((entry, failing[entry.offset].subject))
+            elif isinstance(entry.decoded, EventRefused):
                 self.outcome.refused.append((entry, entry.decoded))
             else:
                 self._take(entry, entry.decoded)
@@ -204,11 +222,13 @@ class Step:
             if kept is None or kept.version != (rows[subject].version if subject in rows else 0):
                 stale.append(subject)
         stored = [subject for subject in stale if subject in rows]
-        known = charts.known_events(self._connection, self._generation, stored)
+        known = charts.known_events(self._connection, self._generation, stored, self._broken)
         due = charts.stored_deadlines(self._connection, self._generation, stored)
         told = told_of_subjects(self._connection, stale) if self._tells and stale else {}
         for subject in stale:
             self._watches.pop(subject, None)
+            if subject in self._broken:
+                continue
             at = (rows.get(subject), known.get(subject, ()), told.get(subject), due.get(subject))
             try:
                 self._watches[subject] = SubjectWatch(self._protocol, subject, *at)
@@ -293,7 +313,8 @@ class Step:
         try:
             transitions = watch.take(logged, self._now)
         except Exception as error:
-            raise EventFailed(subject, entry.offset, caused_by, error) from error
+            site = getattr(logged.event, "site", None)
+            raise EventFailed(subject, entry.offset, caused_by, error, site) from error
         superseded = superseded_by_known(watch.findings.chart, logged.event)
         if superseded is not None:
             self.outcome.superseded[(entry.partition, entry.offset)] = (entry, superseded)

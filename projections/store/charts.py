@@ -59,8 +59,13 @@ def _subject_row(row: Any) -> SubjectRow:
     )
 
 
-def known_events(connection: Connection, generation: int, wanted: Iterable[str]) -> dict[str, list[Logged]]:
-    """Every event of these subjects' charts, clock events included, in the order of the log."""
+def known_events(
+    connection: Connection, generation: int, wanted: Iterable[str], broken: dict[str, Exception] | None = None
+) -> dict[str, list[Logged]]:
+    """Every event of these subjects' charts, clock events included, in the order of the log.
+
+    A subject whose chart cannot be read raises, or is noted in ``broken`` with what was raised.
+    """
     found: dict[str, list[Logged]] = {subject: [] for subject in wanted}
     validate = EVENT_ADAPTER.validator.validate_json
     columns = (chart_events.c.subject, chart_events.c.time, chart_events.c.received, chart_events.c.body)
@@ -68,7 +73,12 @@ def known_events(connection: Connection, generation: int, wanted: Iterable[str])
     for part in pieces(found):
         of_these = and_(chart_events.c.generation == generation, chart_events.c.subject.in_(part))
         for subject, time, received, body in connection.execute(select(*columns).where(of_these).order_by(*order)):
-            found[subject].append(Logged(validate(body), time, received))
+            try:
+                found[subject].append(Logged(validate(body), time, received))
+            except Exception as error:
+                if broken is None:
+                    raise
+                broken[subject] = error
     return found
 
 

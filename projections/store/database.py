@@ -51,15 +51,18 @@ PRAGMAS: Final = (
     "secure_delete=ON",
 )
 
-#: Primary result codes: busy, locked, read-only, I/O error, full, cannot open, locking protocol.
-_SQLITE_UNAVAILABLE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
+#: Primary result codes: permission, busy, locked, no memory, read-only, interrupted, I/O error, full, cannot open, locking
+#: protocol, authorisation.
+_SQLITE_UNAVAILABLE: Final = frozenset({3, 5, 6, 7, 8, 9, 10, 13, 14, 15, 23})
 _SQLITE_READ_ONLY: Final = 8
 #: Damaged; not a database.
 _SQLITE_NO_DATABASE: Final = frozenset({11, 26})
-#: Classes: connection, rollback (serialisation, deadlock), resources, object state (lock), operator intervention.
-_SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "40", "53", "55", "57"})
-#: A transaction that only reads; one that was given up because nothing happened in it.
-_STATE_UNAVAILABLE: Final = frozenset({"25006", "25P03"})
+#: Classes: connection, authorisation, rollback (serialisation, deadlock), resources, object state (lock), operator intervention,
+#: system error.
+_SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "28", "40", "53", "55", "57", "58"})
+#: A transaction that only reads; one that was given up because nothing happened in it; damaged data, damaged index; no right to
+#: a table. Never what the parameters of a statement can cause: those are an event's.
+_STATE_UNAVAILABLE: Final = frozenset({"25006", "25P03", "XX001", "XX002", "42501"})
 #: Whoever is stopped in a transaction, and may never go on, must not keep what it holds from everybody else (PostgreSQL).
 IDLE_MS_MAX: Final = 15_000
 

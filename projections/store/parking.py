@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from events.acceptance import OWN_SOURCES
+from events.bounds import IDENTIFIER_BYTES_MAX
 from events.dates import Instant
 from events.errors import ToxwatchError
 from events.identity import derived_id
@@ -38,6 +39,9 @@ NOT_WATCHED: Final = "not-watched"
 
 GATEWAY: Final = "gateway"
 MONITOR: Final = "monitor"
+
+#: What an index is made of.
+_IN_A_KEY: Final = ("subject", "source", "event_id", "record_kind", "record_id")
 
 #: Longer ids are cut: they are shown, and the bytes have the whole.
 TEXT_CHARS_MAX: Final = 2000
@@ -286,6 +290,8 @@ def _told_of_severe(
 def _row(fingerprint: str, letter: NewLetter, times: int, now: Instant) -> dict[str, object]:
     values = {name: _storable(value) if isinstance(value, str) else value for name, value in letter._asdict().items()}
     values["headers"] = letter.headers
+    for name in _IN_A_KEY:
+        values[name] = _cut(values[name])
     seen = {"received_at": now, "last_seen_at": now, "times": times, "state": PARKED}
     return {"fingerprint": fingerprint, **values, **seen}
 
@@ -294,6 +300,11 @@ def _storable(text: str) -> str:
     """Half characters and U+0000, which no database takes, as escapes."""
     cut = text[:TEXT_CHARS_MAX].replace("\0", "\\x00")
     return cut.encode("utf-8", "backslashreplace").decode()
+
+
+def _cut(text: object) -> object:
+    """An identifier as long as an index takes; a valid one is no longer, so that it still settles its letter."""
+    return text.encode()[:IDENTIFIER_BYTES_MAX].decode(errors="ignore") if isinstance(text, str) else text
 
 
 def _urgent_letters(

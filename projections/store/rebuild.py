@@ -23,6 +23,7 @@ from projections.store.database import Database
 from projections.store.generation import current_generation, hold_positions, move_position, next_offset
 from projections.store.rules_in_force import require_rules
 from projections.store.tables import (
+    NOBODY,
     chart_events,
     cohorts,
     dead_letters,
@@ -32,6 +33,7 @@ from projections.store.tables import (
     positions,
     subjects,
 )
+from projections.store.taking import Failing, taken_in_pieces
 from projections.store.told import tell
 from projections.store.watch_cache import WatchCache
 
@@ -188,28 +190,37 @@ class Rebuild:
         return Progress(done, total)
 
     def _apply(self, entries: Sequence[LogEntry], now: Instant) -> None:
-        failing: dict[int, EventFailed] = {}
-        kept = [entry for entry in entries if (entry.partition, entry.offset) not in self._erased]
-        while True:
-            try:
-                with self._database.writing() as connection:
-                    step = self._step(connection, now, set(self.parked))
-                    first, last = entries[0], entries[-1]
-                    if not move_position(connection, self._name, first.partition, first.offset, last.offset + 1):
-                        raise RebuildInterrupted("another rebuild has worked on what this was making: start again")
-                    step.apply(kept, failing)
-                    step.write()
-                break
-            except EventFailed as failed:
-                self._watches.clear()
-                if failed.offset is None or failed.offset in failing:
-                    raise
-                failing[failed.offset] = failed
+        def attempt(piece: Sequence[LogEntry], failing: Failing) -> Outcome:
+            return self._attempt(piece, failing, now)
+
+        def met(_failed: EventFailed) -> None:
+            """What is parked in the end is told of when this changes over."""
+
+        for outcome in taken_in_pieces(entries, attempt, met, self._subject_at):
+            self.outcome.refused += outcome.refused
+            self.outcome.behind += outcome.behind
+            keep_unsettled(self.outcome, outcome)
+
+    def _attempt(self, piece: Sequence[LogEntry], failing: Failing, now: Instant) -> Outcome:
+        first, last = piece[0], piece[-1]
+        kept = [entry for entry in piece if (entry.partition, entry.offset) not in self._erased]
+        try:
+            with self._database.writing() as connection:
+                step = self._step(connection, now, set(self.parked))
+                if not move_position(connection, self._name, first.partition, first.offset, last.offset + 1):
+                    raise RebuildInterrupted("another rebuild has worked on what this was making: start again")
+                step.apply(kept, failing)
+                step.write()
+        except BaseException:
+            self._watches.clear()
+            raise
         self.parked = step.parked
-        self.outcome.refused += step.outcome.refused
-        self.outcome.behind += step.outcome.behind
-        keep_unsettled(self.outcome, step.outcome)
         self._watches.trim(step.worked_on)
+        return step.outcome
+
+    def _subject_at(self, key: str) -> str:
+        trial, _, subject = key.partition("/")
+        return subject if trial == self._protocol.trial and not subject.startswith("@") else NOBODY
 
     def _step(self, connection: Connection, now: Instant, parked: set[str]) -> Step:
         return Step(connection, self._protocol, self._rules, self.generation, self._watches, now, parked, tells=False)

@@ -56,14 +56,15 @@ class AlertEntries:
             try:
                 event = self._codec.decode(entry.body).event
             except EventRefused as refused:
-                self._tell_of(entry, refused.reason, connection, now)
+                self.tell_of(entry, refused.reason, connection, now)
                 continue
             if isinstance(event, AlertEvent):
                 yield News(event.id, notice_of(event))
             else:
-                self._tell_of(entry, "not-an-alert", connection, now)
+                self.tell_of(entry, "not-an-alert", connection, now)
 
-    def _tell_of(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:
+    def tell_of(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:
+        """Have an alert tell that an entry reaches nobody."""
         position = str(entry.position)
         log.error("alert_event_unreadable", position=position, reason=why)
         case = f"{UNDELIVERED}{position}"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+import structlog
+
+from events.errors import ToxwatchError
 from projections.store.database import Database
 from services.clock.time_source import Clock
 from services.dispatcher.alert_entries import FencedDispatcher, position_of
 from services.dispatcher.planner import Planner
-from services.log.port import EventLog
+from services.log.port import Entry, EventLog
 
 READ_AT_ONCE_MAX: Final = 500
+
+log = structlog.get_logger()
 
 
 class AlertReader:
@@ -43,12 +48,31 @@ class AlertReader:
             return False
         self._passing("plan.read")
         try:
-            with self._database.writing() as connection:
-                self._planner.plan(entries, connection, self._clock.now())
-                self._passing("plan.written")
+            self._plan(entries)
         except FencedDispatcher:
             del self._next[partition]
             return True
+        except ToxwatchError:
+            raise
+        except Exception:  # noqa: BLE001 - one entry is to blame, and nobody behind it is to wait
+            for entry in entries:
+                self._plan_one(entry)
         self._next[partition] = entries[-1].position.offset + 1
         self._passing("plan.committed")
         return len(entries) == READ_AT_ONCE_MAX
+
+    def _plan(self, entries: Sequence[Entry]) -> None:
+        with self._database.writing() as connection:
+            self._planner.plan(entries, connection, self._clock.now())
+            self._passing("plan.written")
+
+    def _plan_one(self, entry: Entry) -> None:
+        """Plan an entry, or, where that raises, have somebody told that it reaches nobody. Raises ``StoreUnavailable``."""
+        try:
+            self._plan([entry])
+        except ToxwatchError:
+            raise
+        except Exception as error:
+            log.critical("alert_event_not_planned", position=str(entry.position), exc_info=error)
+            with self._database.writing() as connection:
+                self._planner.pass_over(entry, type(error).__name__, connection, self._clock.now())

@@ -10,6 +10,7 @@ from typing import Final, TextIO
 
 import structlog
 
+from events.identity import derived_id
 from projections.rules.protocol import Protocol
 from projections.store.database import Database, StoreUnavailable
 from services.clock import time_source
@@ -17,11 +18,14 @@ from services.clock.time_source import Clock
 from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.channels.opening import open_channels
+from services.dispatcher.channels.port import Message
 from services.dispatcher.delivery import Delivery
+from services.dispatcher.notice import Notice
 from services.dispatcher.observer import Observer, Unobserved
 from services.dispatcher.planner import Planner
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.reconciling import reconcile
+from services.dispatcher.routing import Directory, Route
 from services.dispatcher.sending import Sender
 from services.dispatcher.undelivered import UndeliveredWatch
 from services.log.port import EventLog
@@ -92,6 +96,22 @@ class Dispatcher:
         if loop is not None:
             with suppress(RuntimeError):  # it has ended this moment
                 loop.call_soon_threadsafe(self._woken.set)
+
+    async def tell_directly(self, notice: Notice) -> int:
+        """Send past the ledger, over every channel of those concerned, and say how many took it.
+
+        For what the ledger cannot carry, since it cannot be written: nothing is noted, so it may come again after a restart.
+        """
+        directory = Directory(self._recipients)
+
+        async def send(route: Route) -> bool:
+            parts = ("direct", notice.alert_id, notice.kind, notice.detected_at, route.recipient, route.channel)
+            link = self._link + notice.alert_id
+            message = Message(derived_id(*parts), notice, directory.person(route.recipient), link, None)
+            return (await self._channels[route.channel].send(message)).kind == "delivered"
+
+        taken = await asyncio.gather(*map(send, directory.takers(notice)), return_exceptions=True)
+        return sum(one is True for one in taken)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop``, and then let what is under way come to its end."""

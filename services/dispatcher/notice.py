@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict
 
 from events.alert import AlertEvent, AlertRaised, AlertRevised, Verdict
 from projections.folds.alert_transition import AlertKind
-from projections.folds.system_alerts import COHORT, INTAKE, UNDELIVERED, UNWATCHED
+from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED
 
 #: What an alert that is no subject's says, by the beginning of its case. Its reasons may quote a sender, so none is repeated.
 SENTENCES: Final = {
     COHORT: "The dose level is on hold: no further subject is to be treated there until the sponsor decides.",
     INTAKE: "An event that looks severe was refused at intake; see that it is corrected and sent again.",
+    f"{UNWATCHED}@": "No subject of this part of the log is being watched; judge every subject by hand until it goes on.",
+    STALLED: "A part of Toxwatch has stopped for a minute or for good; look at /readyz, and judge by hand what cannot wait.",
     UNWATCHED: "The subject is not being watched, because one of its events could not be processed.",
     UNDELIVERED: "An alert has not reached everybody who is to be told of it.",
 }

@@ -57,6 +57,11 @@ class Planner:
             ] + rows
         return _write(connection, before, after)
 
+    def pass_over(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:
+        """Move past an entry that cannot be planned, and have an alert tell of it."""
+        move(connection, [entry])
+        self._entries.tell_of(entry, why, connection, now)
+
     def _draft(
         self, news: News, known: Sequence[Delivery], steps: Sequence[Step], failing: frozenset[Route], now: Instant
     ) -> Draft:

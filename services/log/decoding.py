@@ -13,6 +13,8 @@ from events.errors import BadField, EventRefused
 from events.triage import readable_id
 from projections.rules.protocol import Protocol
 from projections.store.apply import LogEntry
+from projections.store.failures import DecodingFailed
+from projections.store.tables import NOBODY
 from services.log.port import Entry
 
 #: About no subject: stands in every partition.
@@ -28,7 +30,19 @@ class Decoder:
 
     def decode(self, entries: Iterable[Entry]) -> list[LogEntry]:
         """Each entry with its event, or why it is refused."""
-        return [LogEntry(*entry.position, entry.key, entry.body, self._read(entry)) for entry in entries]
+        return [LogEntry(*entry.position, entry.key, entry.body, self._decoded(entry)) for entry in entries]
+
+    def subject_at(self, key: str) -> str:
+        """The subject that the key of an entry names; empty where it names none of this trial."""
+        trial, _, subject = key.partition("/")
+        is_ours = trial == self._codec.contract.trial and self._codec.is_ours(subject)
+        return subject if is_ours else NOBODY
+
+    def _decoded(self, entry: Entry) -> Logged | EventRefused:
+        try:
+            return self._read(entry)
+        except Exception as error:  # noqa: BLE001 - a fault of ours, which costs one subject, and not the log behind it
+            return DecodingFailed(error)
 
     def _read(self, entry: Entry) -> Logged | EventRefused:
         if self._partitions > 1 and _EVERYWHERE not in entry.key:

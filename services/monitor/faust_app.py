@@ -93,7 +93,7 @@ class MonitorService(Service):
         """Begin. The channel is open from now on: Faust opens it when its own consumer is ready, and it has none."""
         self.channel.app.flow_control.resume()
         self._running = [
-            asyncio.create_task(serve_metrics(self._parts, self._stopping, [self.problem])),
+            asyncio.create_task(serve_metrics(self._parts, self._stopping, [self.problem], "monitor")),
             asyncio.create_task(self._work()),
         ]
         for task in self._running:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from sqlalchemy import Connection, Select, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError
 from projections.rules.protocol import Protocol
+from projections.rules.truth import EventRef
 from projections.store.apply import EventFailed, LogEntry, Outcome, Step, parked_now
 from projections.store.aside import put_aside
 from projections.store.database import Database
 from projections.store.generation import current_generation, hold_positions, move_position, next_offset
 from projections.store.rules_in_force import Rules, rules_in_force
 from projections.store.tables import parked_subjects, subjects
+from projections.store.taking import CannotPark, Failing, taken_in_pieces
 from projections.store.told import tell
 from projections.store.watch_cache import WatchCache
 from services.log.decoding import Decoder
@@ -36,7 +38,7 @@ class FencedMonitor(ToxwatchError):  # noqa: N818 - reads better where it is cau
 
 
 class Halted(ToxwatchError):  # noqa: N818 - reads better where it is caught
-    """So many subjects met a bug that this partition is not read on: the fault is not theirs."""
+    """Subjects of several sites met a bug, or an entry cannot be put aside: this partition is not read on."""
 
 
 class Monitor:
@@ -71,51 +73,89 @@ class Monitor:
     def process(self, entries: Sequence[Entry], now: Instant) -> Outcome:
         """Take a batch of one partition, in order and without a gap, from its position on.
 
-        Raises :class:`FencedMonitor`, :class:`Halted`, ``OtherRules`` or ``StoreUnavailable``; then nothing of it was taken.
+        Whatever else it meets, it parks the subject of the event that it met it at, and goes on. Raises :class:`FencedMonitor`,
+        :class:`Halted`, ``OtherRules`` or ``StoreUnavailable``; then the position says how much of it was taken.
         """
+        whole = Outcome()
         decoded = self._decoder.decode(entries)
-        failing: dict[int, EventFailed] = {}
         good_from = entries[0].position.offset
-        while True:
-            try:
-                outcome = self._attempt(decoded, failing, now)
-            except EventFailed as failed:
-                # What the subject's chart has half taken in is forgotten, and the batch taken again without the event.
-                if failed.offset is None or failed.offset in failing:
-                    raise
-                failing[failed.offset] = failed
+
+        def attempt(piece: Sequence[LogEntry], failing: Failing) -> Outcome:
+            return self._attempt(piece, failing, now)
+
+        def met(failed: EventFailed) -> None:
+            # What the subject's chart has half taken in is forgotten, and the piece taken again without the event.
+            nonlocal good_from
+            if failed.offset is not None and failed.offset >= good_from:
                 self._limit.judged(failed.offset - good_from)
                 good_from = failed.offset + 1
-                self._limit.met_a_bug()
-                self._observer.met_a_bug(failed)
-                if self._limit.is_reached:
-                    self._halt(entries[0].position.partition, failed, now)
-            else:
+            self._limit.met_a_bug(self._site_of(failed))
+            self._observer.met_a_bug(failed)
+            if self._limit.is_reached:
+                self._halt(entries[0].position.partition, failed, now)
+
+        try:
+            for outcome in taken_in_pieces(decoded, attempt, met, self._decoder.subject_at):
                 self._limit.judged(sum(offset >= good_from for _, offset in outcome.places))
                 self._observer.processed(outcome, now)
-                return outcome
+                whole.add(outcome)
+        except CannotPark as failure:
+            self._halt(entries[0].position.partition, failure, now)
+        return whole
 
     def judge_again(self, now: Instant) -> int:
         """Judge some of the subjects that were judged under other rules; say how many. 0: all are under those in force."""
         if not self._is_judged_otherwise():
             return 0
-        with self._forgetting_on_failure(), self._database.writing() as connection:
-            # Another monitor may have an event of one of these subjects in its hands.
-            hold_positions(connection, CONSUMER)
-            rules = rules_in_force(connection)
-            if rules is None:
-                return 0
-            step = self._step(connection, now)
-            found: list[str] = list(connection.scalars(_judged_otherwise(connection, rules).limit(JUDGED_AGAIN_MAX)))
-            if found:
-                step.judge_again(found)
-                self._passing("rules.judged")
-                self._write(connection, step, now)
+        try:
+            return self._judged_again(now, JUDGED_AGAIN_MAX)
+        except ToxwatchError:
+            raise
+        except Exception:  # noqa: BLE001 - one subject at a time, it is known whose fault it is
+            return self._judged_again(now, 1)
+
+    def _judged_again(self, now: Instant, count: int) -> int:
+        """Judge so many subjects in one transaction. One alone that cannot be written is parked."""
+        found: list[str] = []
+        try:
+            with self._forgetting_on_failure(), self._database.writing() as connection:
+                # Another monitor may have an event of one of these subjects in its hands.
+                hold_positions(connection, CONSUMER)
+                rules = rules_in_force(connection)
+                if rules is None:
+                    return 0
+                step = self._step(connection, now)
+                found += connection.scalars(_judged_otherwise(connection, rules).limit(count))
+                if found:
+                    step.judge_again(found)
+                    self._passing("rules.judged")
+                    self._write(connection, step, now)
+        except ToxwatchError:
+            raise
+        except Exception as error:
+            if count > 1 or not found:
+                raise
+            self._park(found[0], error, now)
+            return 1
         if found:
             self._passing("rules.committed")
             self._observer.processed(step.outcome, now)
         self._watches.trim(step.worked_on)
         return len(found)
+
+    def _park(self, subject: str, error: Exception, now: Instant) -> None:
+        """Watch a subject no longer: under the rules in force, what is found of it cannot be written."""
+        with self._forgetting_on_failure(), self._database.writing() as connection:
+            hold_positions(connection, CONSUMER)
+            rules = rules_in_force(connection)
+            cause = rules.activated_by if rules is not None else EventRef(self._source, f"subject:{subject}")
+            failed = EventFailed(subject, None, cause, error)
+            failed.__cause__ = error
+            step = self._step(connection, now)
+            step.park(failed)
+            self._write(connection, step, now)
+        self._observer.met_a_bug(failed)
+        self._observer.processed(step.outcome, now)
 
     def _is_judged_otherwise(self) -> bool:
         """Whether there is such a subject; nearly always there is none, and nobody should wait for us to find that out."""
@@ -123,7 +163,7 @@ class Monitor:
             rules = rules_in_force(connection)
             return rules is not None and connection.scalar(_judged_otherwise(connection, rules).limit(1)) is not None
 
-    def _attempt(self, entries: Sequence[LogEntry], failing: dict[int, EventFailed], now: Instant) -> Outcome:
+    def _attempt(self, entries: Sequence[LogEntry], failing: Failing, now: Instant) -> Outcome:
         first, last = entries[0], entries[-1]
         with self._forgetting_on_failure(), self._database.writing() as connection:
             # Before anything is looked at: until now a rebuild may have changed over, or a subject be watched again.
@@ -155,12 +195,16 @@ class Monitor:
         tell(connection, self._protocol, self._source, step.outcome.transitions)
         put_aside(connection, self._protocol, self._source, step.outcome, now)
 
-    def _halt(self, partition: int, failed: EventFailed, now: Instant) -> None:
+    def _site_of(self, failed: EventFailed) -> str:
+        """The site whose subject met a bug: as its id names it, else as the event does."""
+        return self._protocol.site_of(failed.subject) or failed.site or ""
+
+    def _halt(self, partition: int, failure: EventFailed | CannotPark, now: Instant) -> NoReturn:
         """Stop reading, and tell somebody: nobody of this partition is being watched."""
         self._goes_on.discard(partition)
         with self._database.writing() as connection:
-            tell_of_halt(connection, self._protocol, self._source, partition, failed, now)
-        raise Halted(f"judging fails for one subject after the other; the latest: {failed}") from failed
+            tell_of_halt(connection, self._protocol, self._source, partition, failure, now)
+        raise Halted(f"events of several sites, or of no subject, cannot be taken; the latest: {failure}") from failure
 
     @contextmanager
     def _forgetting_on_failure(self) -> Iterator[None]:

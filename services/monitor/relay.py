@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final
 
-from sqlalchemy import bindparam, select, update
+import structlog
+from sqlalchemy import Select, bindparam, select, update
 
+from events.errors import ToxwatchError
 from projections.store.database import Database, Turn, turn_is_free
 from projections.store.tables import NOBODY, alert_events
 from services.log.port import EventLog, NewEntry
 from services.steps import nothing
 
 RELAYED_AT_ONCE_MAX: Final = 500
+
+log = structlog.get_logger()
 
 
 class Relay:
@@ -27,23 +31,59 @@ class Relay:
         """Append what waits, at most so many at once, then mark it as sent; say how many.
 
         Stopped between the two, it appends again: the log, or its reader, knows the ids. 0 too where another relay is at it.
+        One alert event that cannot be appended holds back its alert, and no other: raises then, once the others are carried.
         """
         c = alert_events.c
         with self._database.reading() as connection:
             # Nearly always nothing waits, and nobody should wait for us to find that out.
             if connection.scalar(select(c.seq).where(c.sent_offset.is_(None)).limit(1)) is None:
                 return 0
+        try:
+            return self._carry(RELAYED_AT_ONCE_MAX, frozenset())
+        except ToxwatchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised below, once it is known which of them it was
+            return self._one_by_one(error)
+
+    def _one_by_one(self, error: Exception) -> int:
+        """Carry each by itself; those of an alert that fails wait. Raises where none could be carried."""
+        stuck: set[str] = set()
+        carried = 0
+        for _ in range(RELAYED_AT_ONCE_MAX):
+            alert_id = self._next_alert(stuck)
+            if alert_id is None:
+                break
+            try:
+                carried += self._carry(1, frozenset(stuck))
+            except ToxwatchError:
+                raise
+            except Exception as failure:  # noqa: BLE001 - the others are not to wait for it
+                stuck.add(alert_id)
+                error = failure
+        if stuck:
+            log.critical("alert_events_not_relayed", alerts=sorted(stuck), exc_info=error)
+        if not carried:
+            raise error
+        return carried
+
+    def _next_alert(self, stuck: Collection[str]) -> str | None:
+        with self._database.reading() as connection:
+            found: str | None = connection.scalar(
+                self._waiting(stuck).with_only_columns(alert_events.c.alert_id).limit(1)
+            )
+            return found
+
+    def _waiting(self, stuck: Collection[str]) -> Select[Any]:
+        c = alert_events.c
+        columns = (c.seq, c.key, c.subject, c.source, c.event_id, c.body)
+        return select(*columns).where(c.sent_offset.is_(None), c.alert_id.not_in(sorted(stuck))).order_by(c.seq)
+
+    def _carry(self, count: int, stuck: Collection[str]) -> int:
         with self._database.writing() as connection:
             # Two would carry the revisions of one alert past each other.
             if not turn_is_free(connection, Turn.RELAY):
                 return 0
-            wanted = (
-                select(c.seq, c.key, c.subject, c.source, c.event_id, c.body)
-                .where(alert_events.c.sent_offset.is_(None))
-                .order_by(alert_events.c.seq)
-                .limit(RELAYED_AT_ONCE_MAX)
-            )
-            waiting = connection.execute(wanted).all()
+            waiting = connection.execute(self._waiting(stuck).limit(count)).all()
             if not waiting:
                 return 0
             entries = [NewEntry(row.key, row.subject or NOBODY, row.source, row.event_id, row.body) for row in waiting]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy.exc import DBAPIError
 
 from events.codec import Codec
 from events.dates import Instant
@@ -17,7 +18,7 @@ from projections.rules.truth import EventRef
 from projections.store import parking
 from projections.store.apply import EventFailed, LogEntry, Outcome, Step, expected_key, parked_now
 from projections.store.aside import put_aside
-from projections.store.database import Database
+from projections.store.database import Database, is_transient
 from projections.store.generation import current_generation, hold_positions
 from projections.store.tables import dead_letters, parked_subjects
 from projections.store.told import tell, told_of
@@ -101,12 +102,25 @@ class Replay:
             step.apply([self._entry(letter) for letter in letters])
         except EventFailed as failed:
             raise ReplayFailed(f"{failed.subject}: {failed} again ({failed.__cause__!r})") from failed
-        step.write()
-        tell(connection, self._protocol, self._source, step.outcome.transitions)
-        put_aside(connection, self._protocol, self._source, step.outcome, now)
+        try:
+            step.write()
+            tell(connection, self._protocol, self._source, step.outcome.transitions)
+            put_aside(connection, self._protocol, self._source, step.outcome, now)
+        except DBAPIError as error:
+            if is_transient(error):
+                raise
+            raise ReplayFailed(_cannot_be_stored(letters, error.orig)) from error
+        except (OverflowError, ValueError, TypeError) as error:
+            raise ReplayFailed(_cannot_be_stored(letters, error)) from error
         return step.outcome
 
     def _entry(self, letter: Row[Any]) -> LogEntry:
         decoded = self._codec.read(letter.raw)
         key = "" if isinstance(decoded, EventRefused) else expected_key(self._protocol, decoded.event)
         return LogEntry(letter.partition, letter.offset, key, letter.raw, decoded)
+
+
+def _cannot_be_stored(letters: Sequence[Row[Any]], error: BaseException | None) -> str:
+    """By the kind of what was raised: its words may quote what a site wrote."""
+    about = letters[0].subject if letters else "it"
+    return f"{about}: what was found cannot be stored ({type(error).__name__}); nothing was changed"

@@ -113,9 +113,9 @@ def test_after_the_fix_a_rebuild_watches_the_subject_again(database: Database, b
 
 
 def test_bugs_in_one_subject_after_the_other_halt_the_partition(database: Database, bug: pytest.MonkeyPatch) -> None:
-    """It is not the subjects: nothing of the batch is taken, and the position stays."""
+    """Of several sites: it is not the subjects. Nothing of the batch is taken, and the position stays."""
     deployment = Deployment(database)
-    subjects = [f"FR01-{number:03d}" for number in range(1, 10)]
+    subjects = [f"FR0{1 + number % 2}-{number:03d}" for number in range(1, 10)]
     deployment.receive([logged for subject in subjects for logged in treated(subject)])
     deployment.run()
     position = deployment.monitor.position(0)
@@ -130,6 +130,22 @@ def test_bugs_in_one_subject_after_the_other_halt_the_partition(database: Databa
     deployment.run()
     assert told_of(deployment.told(), "unwatched:@partition-0") == ["raised 1 None", "withdrawn 2 None"]
     assert sum(event.data.case == "ae:AE-1" for event in deployment.told()) == len(subjects)
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_bugs_of_one_site_halt_nobody(database: Database, bug: pytest.MonkeyPatch, batch: int) -> None:
+    """However many they are: each subject is parked with its alert, and the other site's are judged, wherever batches are cut."""
+    deployment = Deployment(database)
+    broken = [f"FR01-{number:03d}" for number in range(1, 31)]
+    deployment.receive([logged for subject in [*broken, "FR02-001"] for logged in treated(subject)])
+    deployment.receive([sepsis(subject, on(6), term=BAD) for subject in broken])
+    deployment.receive([sepsis("FR02-001", on(6))])
+    deployment.run(batch)
+    assert [(subject, reason) for subject, reason, _ in _parked(database)] == [(one, NOT_WATCHED) for one in broken]
+    for subject in broken:
+        assert told_of(deployment.told(), f"unwatched:{subject}") == ["raised 1 None"]
+    assert told_of(deployment.told(), "unwatched:@partition-0") == []
+    assert [event.data.verdict for event in deployment.told() if event.subject == "FR02-001"] == ["met"]
 
 
 @pytest.mark.parametrize("batch", [1, 500])

@@ -126,6 +126,15 @@ class Neighbour:
             self.delays.append(took)
         return took
 
+    def awaits(self, *subjects: str) -> None:
+        """Wait until the grade 4 of these subjects, who are somebody else's, has arrived too."""
+        for subject in subjects:
+            eventually(
+                lambda subject=subject: self._system.arrived(subject=subject, verdict="met"),
+                DELAY_SECONDS_MAX,
+                lambda subject=subject: f"no alert of {subject}",
+            )
+
     @property
     def worst(self) -> float:
         """The longest delay."""

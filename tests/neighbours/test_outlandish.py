@@ -1,0 +1,59 @@
+"""Outlandish but valid events of site A, all the way to the alert, on either database; site B is served meanwhile.
+
+``TOXWATCH_FUZZ_EVENTS`` sets how many (``make fuzz``: 100,000 on each database), ``TOXWATCH_FUZZ_SEED`` which.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import pytest
+
+from tests.crash.deployment import Deployment
+from tests.crash.settling import await_settled
+from tests.neighbours.neighbour import System, embedded, neighbour
+from tests.neighbours.outlandish import SITE, Outlandish
+
+pytestmark = pytest.mark.slow
+
+EVENTS: Final = int(os.environ.get("TOXWATCH_FUZZ_EVENTS", "1000"))
+SEED: Final = int(os.environ.get("TOXWATCH_FUZZ_SEED", "11"))
+AT_ONCE: Final = 100
+EVENTS_PER_SUBJECT: Final = 20
+SETTLE_SECONDS_MAX: Final = 600.0
+
+
+def _post(system: System, key: str, lines: list[bytes]) -> list[str]:
+    """Send events as one request; each is answered for itself."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
+    answer = httpx2.post(f"{system.url}/v1/events", content=b"\n".join(lines), headers=headers, timeout=120)
+    assert answer.status_code in (202, 207, 422), f"{answer.status_code} {answer.text[:500]}"
+    results = answer.json()["results"]
+    assert len(results) == len(lines)
+    assert all(result.get("error") for result in results if result["status"] == "refused")
+    return [result["status"] for result in results]
+
+
+def test_outlandish_events_reach_the_alert_and_hurt_nobody(tmp_path: Path, database_url: str) -> None:
+    """None is answered 5xx, none meets a bug, no subject is parked, nothing is left to do, and site B's alerts are in time."""
+    drawn = Outlandish(SEED, max(10, EVENTS // EVENTS_PER_SUBJECT)).events(EVENTS)
+    answers: list[str] = []
+    with embedded(tmp_path, database_url) as system:
+        assert isinstance(system.running, Deployment)
+        key = system.make_keys([SITE])[SITE]
+        with neighbour(system) as site_b:
+            while lines := list(islice(drawn, AT_ONCE)):
+                answers += _post(system, key, lines)
+        await_settled(system.running, SETTLE_SECONDS_MAX)
+        assert system.unready() == []
+        assert system.running.unforeseen() == []
+        assert [line for line in system.running.logged() if line.get("event") == "subject_parked"] == []
+    taken = answers.count("accepted")
+    print(
+        f"\n{len(answers)} events, {taken} accepted; {len(site_b.delays)} alerts of the neighbour's, worst {site_b.worst:.2f} s"
+    )
+    assert taken > len(answers) / 2
