@@ -131,7 +131,8 @@ class GradeCourse:
             return Interval(None, answer, stretch.start, index)
         start = stretch.start
         before = index
-        while before > 0 and self.stretches[before - 1].grade is None:
+        # Death is a rise of its own: it has its date, whatever the grade was before.
+        while before > 0 and stretch.grade != DEATH and self.stretches[before - 1].grade is None:
             before -= 1
         if before < index:
             # The grade may have been reached anywhere in the stretches before it whose grade nobody wrote down.

@@ -11,7 +11,7 @@ from events.subject import SubjectDiscontinued
 from projections.rules.duration import between
 from projections.rules.ending import death_of
 from projections.rules.evaluation import ClauseProof, IntervalProof, Step
-from projections.rules.grade_course import grade_course, is_fatal, worst_grade
+from projections.rules.grade_course import GradeCourse, grade_course, is_fatal, worst_grade
 from projections.rules.subject_facts import Known, SubjectFacts, reference
 from projections.rules.truth import Truth, no, unknown, yes
 from projections.rules.window import window_of_start
@@ -64,17 +64,22 @@ def _judged(facts: SubjectFacts, stop: Known[SubjectDiscontinued], reason: str) 
 
 
 def _explained(facts: SubjectFacts, stop: Known[SubjectDiscontinued], reason: str) -> bool:
-    if reason == "death":
-        return any(is_fatal(known.event) for known in _rows(facts, facts.deadly))
     date = facts.span(stop.event.data.date)
+    if reason == "death":
+        fatal = (known for known in _rows(facts, facts.deadly) if is_fatal(known.event))
+        return any(not _began_after(grade_course([known], facts.zone), date) for known in fatal)
     death = death_of(facts)
     for known in _rows(facts, facts.weighty):
-        end = grade_course([known], facts.zone).end
-        if end is None and death is not None:
-            end = death
-        if end is None or not _long_over(facts, end, date):
+        course = grade_course([known], facts.zone)
+        end = death if course.end is None else course.end
+        if not _began_after(course, date) and (end is None or not _long_over(facts, end, date)):
             return True
     return False
+
+
+def _began_after(course: GradeCourse, date: Span) -> bool:
+    """Whether an adverse event certainly began after the stop: then it cannot explain it."""
+    return course.onset.lo > date.hi
 
 
 def _rows(facts: SubjectFacts, ids: Set[str]) -> Iterator[Known[AdverseEventReported]]:

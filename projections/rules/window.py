@@ -110,7 +110,10 @@ def _certainly_before_dose(facts: SubjectFacts, treatment: TreatmentStart, momen
 
 def _may_be_before_dose(facts: SubjectFacts, treatment: TreatmentStart, moment: Span) -> bool:
     dose = _dose_instant(treatment, moment)
-    if dose is not None:
+    # A time that reaches back to the bare date of day 1 itself lies after the dose by the same convention as that date.
+    reaches_day_1 = moment.lo < moment.hi and moment.wall_lo == treatment.day1_lo
+    by_convention = reaches_day_1 and facts.protocol.assumptions.untimed_on_day_1_is_after_dose
+    if dose is not None and not by_convention:
         return moment.lo < dose
     if facts.protocol.assumptions.untimed_on_day_1_is_after_dose:
         return False
