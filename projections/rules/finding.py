@@ -58,6 +58,7 @@ class Finding:
             "due": None if self.due is None else format_instant(self.due),
             "basis": self.basis,
             "last_confirmed": None if self.last_confirmed is None else format_instant(self.last_confirmed),
+            "urgency": self.urgency,
             "adjudications": [
                 {
                     "adjudication_id": ruling.adjudication_id,

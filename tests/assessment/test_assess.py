@@ -25,6 +25,7 @@ CASE_KEYS = {
     "due": (str, type(None)),
     "basis": (str, type(None)),
     "last_confirmed": (str, type(None)),
+    "urgency": str,
     "adjudications": list,
     "reasons": list,
     "questions": list,

@@ -20,6 +20,16 @@ def test_what_happened_leads_to_what_must_be_concluded(scenario: dict[str, Any])
     assert mismatches(scenario, assess(decoded(scenario["events"]), scenario["as_of"])) == []
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["id"] for scenario in SCENARIOS])
+def test_a_scenario_says_all_that_a_reader_of_the_verdict_acts_on(scenario: dict[str, Any]) -> None:
+    """How urgent it is, on which events it rests, what is presumed, and, where it is possible, what would settle it."""
+    for case in scenario.get("expect", []):
+        assert {"urgency", "questions", "evidence", "basis"} <= case.keys()
+        assert case["evidence"]
+        if case["verdict"] == "possible":
+            assert case["questions"]
+
+
 def test_every_scenario_has_its_own_id_and_a_sentence() -> None:
     assert len({scenario["id"] for scenario in SCENARIOS}) == len(SCENARIOS)
     assert all(len(scenario["title"]) > 15 for scenario in SCENARIOS)
