@@ -10,6 +10,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS  ?=
 DISTRIBUTED_ARGS ?=
 SOAK_ARGS   ?=
+MUTANTS_ARGS ?=
 KAFKA_ARGS  ?=
 FUZZ_EVENTS ?= 100000
 
@@ -109,6 +110,9 @@ doubled-keys: $(STAMP)  ## hold the quick proof that no key is written twice aga
 
 fuzz: $(STAMP)  ## send 100,000 outlandish but valid events through either database to the alert (FUZZ_EVENTS=…, an hour)
 	@TOXWATCH_FUZZ_EVENTS=$(FUZZ_EVENTS) $(PY) -m pytest -q -s -n0 tests/neighbours/test_outlandish.py
+
+mutants: $(STAMP)  ## change the code in small ways, one at a time, and see whether a test notices (MUTANTS_ARGS="--sample 50 projections/rules")
+	@$(PY) -m tests.mutants $(MUTANTS_ARGS)
 
 schema: $(STAMP)  ## write events/schema again from the models
 	@$(PY) -m events.schema_files
