@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from events.envelope import (
     LIST_ITEMS_MAX,
@@ -19,11 +19,29 @@ from events.envelope import (
 )
 
 Verdict = Literal["met", "possible", "watch"]
+COUNT_MAX: Final = 2**53 - 1
 Sentences = Annotated[list[Text], Field(max_length=LIST_ITEMS_MAX)]
+#: ``news`` is sent at once or grouped, by its urgency. ``quiet`` is sent once, grouped, to those who were told before. ``silent``
+#: is sent to nobody, and shown.
+Telling = Literal["news", "quiet", "silent"]
+
+
+class Change(BaseModel):
+    """What is different from the revision before, in words for people, and the event that made it so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    what: Text
+    before: Text | None = None
+    after: Text | None = None
+    by: EventRef | None = None
 
 
 class AlertData(Data):
-    """One revision of one alert. ``verdict`` is null once nothing stands, and for alerts that are no subject's."""
+    """One revision of one alert. ``verdict`` is null once nothing stands, and for alerts that are no subject's.
+
+    ``count`` is how many things an alert is about that is about several. What older software told has no ``telling``.
+    """
 
     alert_id: Identifier
     revision: Revision
@@ -43,6 +61,11 @@ class AlertData(Data):
     detected_at: InstantText
     caused_by: EventRef
     protocol_version: Text
+    worst_grade: Annotated[int, Field(ge=1, le=5)] | None = None
+    news: bool = True
+    telling: Telling | None = None
+    changes: Annotated[list[Change], Field(max_length=LIST_ITEMS_MAX)] = Field(default_factory=list)
+    count: Annotated[int, Field(ge=0, le=COUNT_MAX)] | None = None
 
 
 class AlertEvent(Envelope):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from events.alert import AlertData
+from events.alert import AlertData, Change, Telling
 from events.dates import Instant, format_instant
 from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX
 from events.envelope import EventRef as EventRefData
@@ -26,6 +26,25 @@ DRIFT: Final = "drift:"
 STALLED: Final = "stalled:"
 
 COHORT_HOLD: Final = "COHORT-HOLD"
+#: Whose refused input it is where it came with a key of no single site.
+NO_SITE: Final = "@other"
+
+
+def intake_case(site: str | None, reason: str) -> str:
+    """The case of the alert that refused severe events of a site are counted in, by the reason they were refused for."""
+    return f"{INTAKE}{site or NO_SITE}/{reason}"
+
+
+def intake_reasons(case: str, count: int, examples: Sequence[str]) -> list[str]:
+    """What the alert says of refused severe events."""
+    site, _, reason = case.removeprefix(INTAKE).partition("/")
+    events, say = ("event", "says") if count == 1 else ("events", "say")
+    sender = "a sender of no single site" if site == NO_SITE else f"site {site}"
+    return [
+        f"{count} refused {events} from {sender} {say} grade 3 or more, serious or fatal",
+        f"refused as {reason}",
+        f"among them: {'; '.join(examples)}",
+    ]
 
 
 def system_transition(
@@ -39,14 +58,19 @@ def system_transition(
     questions: Sequence[str] = (),
     dose_level: int | None = None,
     clauses: Sequence[str] = (),
+    count: int | None = None,
+    telling: Telling = "news",
+    withdrawn_because: str = "the cause is gone",
 ) -> AlertTransition | None:
-    """What to tell of a case that stands for ``reasons``, or, where they are None, no longer does; None: nothing new.
+    """What to tell of a case that is open for ``reasons``, or, where they are None, no longer is; None: nothing new.
 
-    ``told`` is what was told of it last, None if it never was.
+    ``told`` is what was told of it last. ``telling`` is how a revision is told; what is raised is news, a withdrawal quiet.
     """
     kind = _kind(told, reasons)
     if kind is None:
         return None
+    how: Telling = telling if kind == "revised" else "news" if kind == "raised" else "quiet"
+    by = EventRefData(source=caused_by.source, id=caused_by.id)
     alert_id = derived_id(protocol.trial, case)
     revision = told.data.revision + 1 if told is not None else 1
     data = AlertData(
@@ -59,12 +83,16 @@ def system_transition(
         population=None,
         dose_level=dose_level,
         counts_as_dlt=False,
-        reasons=[text[:TEXT_CHARS_MAX] for text in reasons or ("it no longer stands",)][:LIST_ITEMS_MAX],
+        reasons=[text[:TEXT_CHARS_MAX] for text in reasons or (withdrawn_because,)][:LIST_ITEMS_MAX],
         questions=list(questions)[:LIST_ITEMS_MAX] if reasons is not None else [],
         evidence=[],
         detected_at=format_instant(detected_at),
-        caused_by=EventRefData(source=caused_by.source, id=caused_by.id),
+        caused_by=by,
         protocol_version=protocol.version,
+        news=how == "news",
+        telling=how,
+        changes=_changes(told, reasons, withdrawn_because, count, by),
+        count=count,
     )
     return AlertTransition(kind, derived_id(alert_id, str(revision), kind), None, data)
 
@@ -107,6 +135,23 @@ def hold_transition(
         dose_level=row.key.dose_level,
         clauses=[COHORT_HOLD],
     )
+
+
+def _changes(
+    told: Standing | None, reasons: Sequence[str] | None, withdrawn_because: str, count: int | None, by: EventRefData
+) -> list[Change]:
+    before = told.open if told is not None else None
+    if before is None:
+        return []
+    if reasons is None:
+        return [Change(what=withdrawn_because, before=_short(before.reasons[:1]), by=by)]
+    if count is not None and before.count is not None:
+        return [Change(what="number", before=str(before.count), after=str(count), by=by)]
+    return [Change(what="reason", before=_short(before.reasons), after=_short(reasons), by=by)]
+
+
+def _short(reasons: Sequence[str]) -> str:
+    return "; ".join(reasons)[:TEXT_CHARS_MAX]
 
 
 def _kind(told: Standing | None, reasons: Sequence[str] | None) -> AlertKind | None:

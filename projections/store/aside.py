@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from sqlalchemy import Connection
@@ -28,7 +29,7 @@ def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: 
 
     ``outcome`` learns how many that were.
     """
-    parking.park(connection, protocol, source, letters_of(outcome), now)
+    parking.park(connection, protocol, source, letters_of(outcome, protocol), now)
     outcome.settled = parking.settle(connection, protocol, source, arrivals_of(outcome), now)
 
 
@@ -50,9 +51,10 @@ def arrivals_of(outcome: Outcome) -> list[Arrival]:
     ]
 
 
-def letters_of(outcome: Outcome) -> list[NewLetter]:
+def letters_of(outcome: Outcome, protocol: Protocol) -> list[NewLetter]:
     """A letter for each entry that was not folded."""
-    refused = [_refused(entry, refusal) for entry, refusal in outcome.refused]
+    pattern = re.compile(protocol.subject_pattern)
+    refused = [_refused(entry, refusal, pattern) for entry, refusal in outcome.refused]
     behind = [_behind(entry, subject) for entry, subject in outcome.behind]
     unused = [_unused(entry, superseded) for entry, superseded in outcome.superseded.values() if superseded.says_more]
     return refused + behind + unused
@@ -72,7 +74,8 @@ def keep_unsettled(found: Outcome, batch: Outcome) -> None:
             del found.superseded[place]
 
 
-def _refused(entry: LogEntry, refusal: EventRefused) -> NewLetter:
+def _refused(entry: LogEntry, refusal: EventRefused, pattern: re.Pattern[str]) -> NewLetter:
+    named = pattern.fullmatch(refusal.subject or "")
     record = readable_record(entry.body)
     return NewLetter(
         parking.MONITOR,
@@ -81,6 +84,7 @@ def _refused(entry: LogEntry, refusal: EventRefused) -> NewLetter:
         refusal.field,
         entry.body,
         looks_severe(entry.body),
+        site=named.groupdict().get("site") if named is not None else None,
         subject=refusal.subject,
         source=readable_source(entry.body),
         event_id=refusal.event_id,

@@ -87,7 +87,7 @@ def settle_parked(
     waits = (c.origin == parking.MONITOR, c.state == parking.PARKED, c.reason != parking.LOWER_REVISION)
     taken = select(c.id).where(*waits, judged)
     parking.close_replayed(connection, protocol, source, connection.scalars(taken).all(), "rebuild", now)
-    parking.park(connection, protocol, source, parking.unknown(connection, letters_of(outcome)), now)
+    parking.park(connection, protocol, source, parking.unknown(connection, letters_of(outcome, protocol)), now)
 
 
 def told_otherwise(connection: Connection, generation: int) -> set[str]:

@@ -1,7 +1,8 @@
 """Parked input: what was refused, kept with its bytes until somebody has dealt with it (RULES 6).
 
-A letter that says grade 3 or more, serious or fatal is an alert until a valid event for its record arrives. The same bytes from
-the same sender again are the same letter: it is counted, and nobody is told twice.
+Letters that say grade 3 or more, serious or fatal are counted in one alert for each site and reason, until a valid event for
+every such record has arrived. The same bytes from the same sender again are the same letter: it is counted, and nobody is told
+twice.
 """
 
 from __future__ import annotations
@@ -17,15 +18,13 @@ from events.acceptance import OWN_SOURCES
 from events.bounds import IDENTIFIER_BYTES_MAX
 from events.dates import Instant
 from events.errors import ToxwatchError
-from events.identity import derived_id
 from events.triage import readable_revision
-from projections.folds.alert_transition import AlertTransition, Standing
-from projections.folds.system_alerts import INTAKE, system_transition
+from projections.folds.system_alerts import intake_case
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 from projections.store.database import Turn, insert_new, pieces, rows_of, take_turn
+from projections.store.intake_alerts import tell_of_severe
 from projections.store.tables import IS_URGENT, dead_letters
-from projections.store.told import tell, told_of
 
 PARKED: Final = "parked"
 SETTLED: Final = "settled"
@@ -69,6 +68,11 @@ class NewLetter(NamedTuple):
     partition: int | None = None
     offset: int | None = None
     headers: str | None = None
+
+    @property
+    def alert_case(self) -> str | None:
+        """The case of the alert in which it is counted; None where it is not severe."""
+        return intake_case(self.site, self.reason) if self.is_severe else None
 
     @property
     def fingerprint(self) -> str:
@@ -140,10 +144,9 @@ def park(connection: Connection, protocol: Protocol, source: str, letters: Seque
     opened = {key: by_fingerprint[key] for key, row in known.items() if row.state != PARKED}
     _open_again(connection, {known[key].id: letter for key, letter in opened.items()}, now)
     severe = {key: letter for key, letter in {**new, **opened}.items() if letter.is_severe}
-    ids = {key: row.id for key, row in _known(connection, severe).items()}
-    steps = _told_of_severe(connection, protocol, source, {ids[key]: letter for key, letter in severe.items()}, now)
-    tell(connection, protocol, source, steps)
-    return len(steps)
+    numbers = sorted((row.id, key) for key, row in _known(connection, severe).items())
+    causes = {severe[key].alert_case or "": _reference(source, number) for number, key in numbers}
+    return tell_of_severe(connection, protocol, source, causes, now)
 
 
 def unknown(connection: Connection, letters: Sequence[NewLetter]) -> list[NewLetter]:
@@ -153,7 +156,7 @@ def unknown(connection: Connection, letters: Sequence[NewLetter]) -> list[NewLet
 
 
 def settle(connection: Connection, protocol: Protocol, source: str, arrived: Sequence[Arrival], now: Instant) -> int:
-    """Close the severe letters whose record, or whose event itself, has arrived since, and withdraw their alerts.
+    """Close the severe letters whose record, or whose event itself, has arrived since, and tell of it.
 
     Only what came before an arrival is closed by it, and nothing of a higher revision: an older one says nothing of a later one.
     Where nothing severe is parked, that is found in one look at an index.
@@ -168,19 +171,20 @@ def settle(connection: Connection, protocol: Protocol, source: str, arrived: Seq
         by_record.setdefault((arrival.subject, arrival.kind, arrival.record_id), []).append(arrival)
         by_event.setdefault((arrival.source, arrival.event_id), []).append(arrival)
     settled: dict[int, Arrival] = {}
+    causes: dict[str, EventRef] = {}
     for letter in _urgent_letters(connection, by_record, by_event):
         record = (letter.subject or "", letter.record_kind or "", letter.record_id or "")
         event = (letter.source or "", letter.event_id or "")
         for found in (*by_record.get(record, ()), *by_event.get(event, ())):
             if found.settles(letter):
                 settled[letter.id] = found
+                causes[letter.alert_case] = EventRef(found.source, found.event_id)
     why = "a valid event for the record has arrived"
     closed: list[dict[str, object]] = [
         {"letter_id": number, "state": SETTLED, "at": now, "by": None, "why": why} for number in settled
     ]
     _close(connection, closed)
-    causes = {number: EventRef(arrival.source, arrival.event_id) for number, arrival in settled.items()}
-    _withdraw(connection, protocol, source, causes, now)
+    tell_of_severe(connection, protocol, source, causes, now)
     return len(settled)
 
 
@@ -193,7 +197,7 @@ def delete(
     """
     take_turn(connection, Turn.OUTBOX)
     letter = connection.execute(
-        select(dead_letters.c.state, dead_letters.c.is_severe, dead_letters.c.source).where(
+        select(dead_letters.c.state, dead_letters.c.alert_case, dead_letters.c.source).where(
             dead_letters.c.id == letter_id
         )
     ).one_or_none()
@@ -208,39 +212,27 @@ def delete(
     )
     erased = {"raw": None, "headers": None, "error": "(deleted)", "event_id": None, "record_id": None}
     connection.execute(update(dead_letters).where(dead_letters.c.id == letter_id).values(**erased))
-    if letter.is_severe:
-        _withdraw(connection, protocol, source, {letter_id: _reference(source, letter_id)}, now)
+    if letter.alert_case is not None:
+        tell_of_severe(connection, protocol, source, {letter.alert_case: _reference(source, letter_id)}, now)
 
 
 def close_replayed(
     connection: Connection, protocol: Protocol, source: str, letter_ids: Sequence[int], by: str, now: Instant
 ) -> None:
-    """Close letters that were taken after all, and withdraw their alerts."""
+    """Close letters that were taken after all, and tell of it."""
     take_turn(connection, Turn.OUTBOX)
     why = "replayed, and taken"
     rows = [
         {"letter_id": number, "state": REPLAYED, "at": now, "by": _storable(by), "why": why} for number in letter_ids
     ]
     _close(connection, rows)
-    _withdraw(connection, protocol, source, {number: _reference(source, number) for number in letter_ids}, now)
-
-
-_QUESTIONS: Final = ("Have the dead letter read, and its sender mend and send it again.",)
-
-
-def _reasons(letter: NewLetter) -> list[str]:
-    """Sentences without anything that the sender wrote, save the ids of its subject and record."""
-    about = letter.subject or "an unreadable subject"
-    if letter.record_kind is not None and letter.record_id is not None:
-        about += f", {letter.record_kind} {_storable(letter.record_id)}"
-    return [
-        f"a refused event about {about} says grade 3 or more, serious or fatal",
-        f"it was refused as {letter.reason}" + (f" from site {letter.site}" if letter.site is not None else ""),
-    ]
-
-
-def _case(letter_id: int) -> str:
-    return f"{INTAKE}{letter_id}"
+    causes: dict[str, EventRef] = {}
+    for asked in pieces(letter_ids):
+        counted = select(dead_letters.c.id, dead_letters.c.alert_case).where(
+            dead_letters.c.id.in_(asked), dead_letters.c.alert_case.is_not(None)
+        )
+        causes |= {row.alert_case: _reference(source, row.id) for row in connection.execute(counted)}
+    tell_of_severe(connection, protocol, source, causes, now)
 
 
 def _reference(source: str, letter_id: int) -> EventRef:
@@ -267,29 +259,9 @@ def _open_again(connection: Connection, letters: dict[int, NewLetter], now: Inst
         connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(**values, **closed))
 
 
-def _told_of_severe(
-    connection: Connection, protocol: Protocol, source: str, letters: dict[int, NewLetter], now: Instant
-) -> list[AlertTransition]:
-    alert_ids = {number: derived_id(protocol.trial, _case(number)) for number in letters}
-    told = told_of(connection, alert_ids.values()) if letters else {}
-    steps = [
-        system_transition(
-            protocol,
-            _case(number),
-            told.get(alert_ids[number]),
-            _reasons(letter),
-            _reference(source, number),
-            now,
-            questions=_QUESTIONS,
-        )
-        for number, letter in letters.items()
-    ]
-    return [step for step in steps if step is not None]
-
-
 def _row(fingerprint: str, letter: NewLetter, times: int, now: Instant) -> dict[str, object]:
     values = {name: _storable(value) if isinstance(value, str) else value for name, value in letter._asdict().items()}
-    values["headers"] = letter.headers
+    values["headers"], values["alert_case"] = letter.headers, letter.alert_case
     for name in _IN_A_KEY:
         values[name] = _cut(values[name])
     seen = {"received_at": now, "last_seen_at": now, "times": times, "state": PARKED}
@@ -313,9 +285,8 @@ def _urgent_letters(
     columns = dead_letters.c
     record = (columns.subject, columns.record_kind, columns.record_id)
     event = (columns.source, columns.event_id)
-    wanted = select(
-        columns.id, columns.received_at, columns.partition, columns.offset, columns.raw, *record, *event
-    ).where(IS_URGENT)
+    about = (columns.id, columns.alert_case, columns.received_at, columns.partition, columns.offset, columns.raw)
+    wanted = select(*about, *record, *event).where(IS_URGENT)
     return rows_of(connection, wanted, record, records) + rows_of(connection, wanted, event, events)
 
 
@@ -330,18 +301,3 @@ def _close(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
         )
     )
     connection.execute(closing, list(rows))
-
-
-def _withdraw(
-    connection: Connection, protocol: Protocol, source: str, causes: dict[int, EventRef], now: Instant
-) -> None:
-    """Withdraw the alerts of letters, each for its cause."""
-    alert_ids = {number: derived_id(protocol.trial, _case(number)) for number in causes}
-    told: dict[str, Standing] = {}
-    for asked in pieces(alert_ids.values()):
-        told.update(told_of(connection, asked))
-    steps = [
-        system_transition(protocol, _case(number), told.get(alert_ids[number]), None, cause, now)
-        for number, cause in causes.items()
-    ]
-    tell(connection, protocol, source, [step for step in steps if step is not None])

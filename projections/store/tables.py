@@ -16,7 +16,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -24,22 +23,14 @@ from sqlalchemy import (
     text,
 )
 
-#: SQLite numbers rows by itself only where the column is an INTEGER.
-Serial: Final = BigInteger().with_variant(Integer(), "sqlite")
-Micros: Final = BigInteger
-
-#: What stands for "about no subject" where a key needs a value.
-NOBODY: Final = ""
-#: What stands for "no dose level on record" where a key needs a value.
-UNASSIGNED: Final = 0
-
-metadata: Final = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from projections.store.columns import NOBODY as NOBODY
+from projections.store.columns import UNASSIGNED as UNASSIGNED
+from projections.store.columns import Micros as Micros
+from projections.store.columns import Serial as Serial
+from projections.store.columns import metadata as metadata
+from projections.store.delivery_tables import deliveries as deliveries
+from projections.store.delivery_tables import delivery_attempts as delivery_attempts
+from projections.store.delivery_tables import disabled_channels as disabled_channels
 
 # --- The embedded logs: append-only. Offsets are continuous from 0; `log_ends` hands them out. ---------------------------------
 
@@ -290,7 +281,7 @@ alerts: Final = Table(
 IS_URGENT: Final = text("is_severe AND state = 'parked'")
 
 #: Refused or parked input with its bytes. The same bytes from the same sender again only count up ``times``.
-#: ``sent_offset`` is its place in the topic of dead letters (Kafka).
+#: ``sent_offset`` is its place in the topic of dead letters (Kafka). ``alert_case``: the alert in which a severe one is counted.
 dead_letters: Final = Table(
     "dead_letters",
     metadata,
@@ -320,9 +311,11 @@ dead_letters: Final = Table(
     Column("closed_by", Text, nullable=True),
     Column("closed_why", Text, nullable=True),
     Column("sent_offset", BigInteger, nullable=True),
+    Column("alert_case", Text, nullable=True),
     Index("ix_dead_letters_subject", "subject", "state"),
     Index("ix_dead_letters_record", "subject", "record_kind", "record_id"),
     Index("ix_dead_letters_urgent", "source", "event_id", sqlite_where=IS_URGENT, postgresql_where=IS_URGENT),
+    Index("ix_dead_letters_alert", "alert_case", "id", sqlite_where=IS_URGENT, postgresql_where=IS_URGENT),
     Index("ix_dead_letters_unsent", "id", sqlite_where=IS_UNSENT, postgresql_where=IS_UNSENT),
     sqlite_autoincrement=True,
 )
@@ -347,53 +340,4 @@ api_keys: Final = Table(
     Column("created_at", Micros, nullable=False),
     Column("expires_at", Micros, nullable=True),
     Column("revoked_at", Micros, nullable=True),
-)
-
-#: Who was told what: one row for each revision of an alert, recipient and channel.
-deliveries: Final = Table(
-    "deliveries",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("event_id", Text, nullable=False),
-    Column("alert_id", Text, nullable=False),
-    Column("revision", BigInteger, nullable=False),
-    Column("recipient", Text, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("urgency", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("created_at", Micros, nullable=False),
-    Column("not_before", Micros, nullable=False),
-    Column("next_attempt_at", Micros, nullable=False),
-    Column("delivered_at", Micros, nullable=True),
-    Column("error", Text, nullable=True),
-    Column("notice", Text, nullable=False),
-    UniqueConstraint("alert_id", "revision", "recipient", "channel"),
-    Index(
-        "ix_deliveries_due",
-        "next_attempt_at",
-        sqlite_where=text("state = 'waiting'"),
-        postgresql_where=text("state = 'waiting'"),
-    ),
-)
-
-delivery_attempts: Final = Table(
-    "delivery_attempts",
-    metadata,
-    Column("delivery_id", Text, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("at", Micros, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("error", Text, nullable=True),
-    PrimaryKeyConstraint("delivery_id", "attempt"),
-)
-
-#: A channel that its receiver has switched off (HTTP 410). ``fingerprint``: of the configuration that it was switched off under.
-disabled_channels: Final = Table(
-    "disabled_channels",
-    metadata,
-    Column("channel", Text, primary_key=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("disabled_at", Micros, nullable=False),
-    Column("reason", Text, nullable=False),
 )

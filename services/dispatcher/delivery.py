@@ -45,6 +45,8 @@ class Delivery(NamedTuple):
     not_before: Instant
     next_attempt_at: Instant
     notice: Notice
+    rank: int = 0
+    delivered_at: Instant | None = None
 
     @property
     def route(self) -> Route:
@@ -85,6 +87,7 @@ def new_delivery(
         not_before=not_before,
         next_attempt_at=max(now, not_before),
         notice=notice,
+        rank=notice.rank,
     )
 
 

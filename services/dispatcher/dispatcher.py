@@ -20,6 +20,7 @@ from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.channels.opening import open_channels
 from services.dispatcher.channels.port import Message
 from services.dispatcher.delivery import Delivery
+from services.dispatcher.intake_watch import IntakeWatch
 from services.dispatcher.notice import Notice
 from services.dispatcher.observer import Observer, Unobserved
 from services.dispatcher.planner import Planner
@@ -72,6 +73,7 @@ class Dispatcher:
         planner = Planner(protocol, source, recipients)
         self._reader = AlertReader(database, alert_log, planner, clock, passing)
         self._watch = UndeliveredWatch(database, protocol, clock, source, passing)
+        self._intake = IntakeWatch(database, protocol, clock, source)
         self._channels = open_channels(recipients, console or sys.stderr, time_source.now)
         self._sender = Sender(
             database,
@@ -146,6 +148,7 @@ class Dispatcher:
         try:
             more = await asyncio.to_thread(self._reader.catch_up)
             await asyncio.to_thread(self._watch.look)
+            await asyncio.to_thread(self._intake.look)
         except Exception:
             # Whatever keeps us from planning, what is planned already is sent.
             await self._start_what_is_due()

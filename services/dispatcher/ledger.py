@@ -11,7 +11,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    case,
     exists,
     func,
     literal_column,
@@ -30,7 +29,6 @@ from services.dispatcher.notice import Notice
 
 # As a literal: an index over the waiting rows serves only a statement that says "waiting" itself.
 _IS_WAITING: Final = deliveries.c.state == literal_column("'waiting'")
-_RANK: Final = case({"urgent": 0, "prompt": 1}, value=deliveries.c.urgency, else_=2)
 
 
 class Step(NamedTuple):
@@ -74,9 +72,7 @@ def on_line(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
 
 def add(connection: Connection, rows: Iterable[Delivery]) -> None:
     """Write new rows; those that are there stay."""
-    written = [
-        {**row._asdict(), "delivered_at": None, "error": None, "notice": row.notice.model_dump_json()} for row in rows
-    ]
+    written = [{**row._asdict(), "error": None, "notice": row.notice.model_dump_json()} for row in rows]
     insert_new(connection, deliveries, written)
 
 
@@ -96,7 +92,7 @@ def unfinished(connection: Connection) -> list[Delivery]:
 def due(
     connection: Connection, channel: str, now: Instant, limit: int, busy: Sequence[str], under_way_since: Instant
 ) -> list[Delivery]:
-    """What is to be sent over a channel now, the urgent first, save the rows that are ``busy`` already.
+    """What is to be sent over a channel now, by rank, save the rows that are ``busy`` already.
 
     An attempt of another dispatcher that began after ``under_way_since`` may not have ended: nothing else goes on its line.
     """
@@ -104,7 +100,7 @@ def due(
         select(deliveries)
         .where(_IS_WAITING, deliveries.c.next_attempt_at <= now, deliveries.c.channel == channel)
         .where(~may_be_under_way(under_way_since))
-        .order_by(_RANK, deliveries.c.next_attempt_at, deliveries.c.id)
+        .order_by(deliveries.c.rank, deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(limit)
     )
     if busy:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from events.alert import AlertEvent, AlertRaised, AlertRevised, Verdict
+from events.alert import AlertEvent, AlertRaised, AlertRevised, AlertWithdrawn, Telling, Verdict
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED
 
@@ -24,6 +24,7 @@ SENTENCES: Final = {
     UNWATCHED: "The subject is not being watched, because one of its events could not be processed.",
     UNDELIVERED: "An alert has not reached everybody who is to be told of it.",
 }
+QUIET_RANK: Final = 4
 WITHDRAWN_SENTENCE: Final = "It no longer stands."
 OTHER_SENTENCE: Final = "Toxwatch itself needs attention."
 
@@ -45,6 +46,21 @@ class Notice(BaseModel):
     population: str | None
     dose_level: int | None
     detected_at: str
+    telling: Telling = "news"
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it is about Toxwatch itself, and not about a subject or a dose level."""
+        return self.subject is None and not self.case.startswith(COHORT)
+
+    @property
+    def rank(self) -> int:
+        """Its place in a channel's queue: what is about subjects before what is about Toxwatch, what is no news last."""
+        if self.telling != "news":
+            return QUIET_RANK
+        if self.urgency == "urgent":
+            return 1 if self.is_system else 0
+        return 2 if self.urgency == "prompt" else 3
 
     @property
     def is_withdrawn(self) -> bool:
@@ -106,7 +122,15 @@ def notice_of(event: AlertEvent) -> Notice:
         population=data.population,
         dose_level=data.dose_level,
         detected_at=data.detected_at,
+        telling=_telling(event),
     )
+
+
+def _telling(event: AlertEvent) -> Telling:
+    """As the event says; what older software told was sent whatever it was."""
+    if event.data.telling is not None:
+        return event.data.telling
+    return "quiet" if isinstance(event, AlertWithdrawn) else "news"
 
 
 def plain(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from events.dates import Instant
+from events.dates import FAR_FUTURE, MINUTE, Instant
 from services.dispatcher.delivery import (
     CHANNEL_DISABLED,
     SETTLED,
@@ -45,12 +45,33 @@ class Draft:
         """The rows of earlier revisions that are still to be sent."""
         return [delivery for delivery in self.known if delivery.is_unfinished]
 
+    def again_at(self, route: Route, delay: int) -> Instant:
+        """From when on somebody is told: at once, but of Toxwatch itself not sooner than so long after the last time."""
+        if not self.notice.is_system:
+            return self.now
+        last = max(
+            (d.delivered_at for d in self.known if d.route == route and d.delivered_at is not None), default=None
+        )
+        return self.now if last is None else max(self.now, last + delay)
+
+    def notice_for(self, route: Route) -> Notice:
+        """The notice as this recipient is told it: what somebody hears first of an alert is "raised", and is news."""
+        rows = [delivery for delivery in self.known if delivery.route == route]
+        if self.notice.is_withdrawn or self.notice.telling == "news":
+            telling = self.notice.telling
+        else:
+            owed = any(delivery.is_unfinished and delivery.notice.telling == "news" for delivery in rows)
+            telling = "news" if owed or not rows else self.notice.telling
+        has_heard = route in believing(rows)
+        kind = "raised" if self.notice.kind == "revised" and not has_heard else self.notice.kind
+        return self.notice.model_copy(update={"telling": telling, "kind": kind})
+
     def rows(self, disabled: Collection[str]) -> list[Delivery]:
         """The new rows."""
         return [
             new_delivery(
                 self.event_id,
-                self.notice,
+                self.notice_for(route),
                 route,
                 CHANNEL_DISABLED if route.channel in disabled else WAITING,
                 self.now,
@@ -63,23 +84,39 @@ class Draft:
 Stage = Callable[[Draft], Draft]
 
 
-def planning_line(directory: Directory, routine_delay: int) -> tuple[Stage, ...]:
-    """The stages, in order. ``routine_delay`` is how long a routine alert waits, in microseconds."""
-    return audience(directory), timing(routine_delay), closing
+def planning_line(directory: Directory, routine_delay: int, again_delay: int = MINUTE) -> tuple[Stage, ...]:
+    """The stages, in order.
+
+    ``routine_delay`` is how long a routine alert waits, ``again_delay`` how long after the message before it people are told
+    again of an alert about Toxwatch itself; both in microseconds.
+    """
+    return audience(directory), timing(routine_delay, again_delay), closing
 
 
 def audience(directory: Directory) -> Stage:
-    """Whoever the filters choose, and whoever believes that the alert stands; of a withdrawal only these."""
+    """Whom the filters choose, and who believes that the alert stands; of what is no news, nobody who need not be told.
+
+    A withdrawal goes to those who believe that it stands. What is told quietly goes to these, too, and to those who wait for an
+    earlier revision; what is silent only to the latter. Somebody to whom nothing of the alert was ever sent is told in any case.
+    """
 
     def stage(draft: Draft) -> Draft:
-        chosen = [] if draft.notice.is_withdrawn else directory.takers(draft.notice, draft.failing)
         told = [route for before in believing(draft.known) for route in directory.current(before)]
+        if draft.notice.is_withdrawn:
+            return replace(draft, routes=dict.fromkeys(told, draft.now))
+        chosen = directory.takers(draft.notice, draft.failing)
+        if draft.notice.telling != "news":
+            waiting = {delivery.route for delivery in draft.unfinished}
+            known = {delivery.route for delivery in draft.known}
+            chosen = [route for route in chosen if route in waiting or route not in known]
+        if draft.notice.telling == "silent":
+            told = [route for route in told if route in {delivery.route for delivery in draft.unfinished}]
         return replace(draft, routes=dict.fromkeys([*chosen, *told], draft.now))
 
     return stage
 
 
-def timing(routine_delay: int) -> Stage:
+def timing(routine_delay: int, again_delay: int) -> Stage:
     """At once; only what is routine waits, and not for somebody who was told more than that before.
 
     Who still waits for an earlier revision has waited since then: by news, no undelivered alert becomes young again.
@@ -93,7 +130,7 @@ def timing(routine_delay: int) -> Stage:
         def not_before(route: Route) -> Instant:
             if draft.notice.waits and route not in told:
                 return since.get(route, wait_until)
-            return min(draft.now, since.get(route, draft.now))
+            return min(draft.again_at(route, again_delay), since.get(route, FAR_FUTURE))
 
         return replace(draft, routes={route: not_before(route) for route in draft.routes})
 

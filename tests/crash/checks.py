@@ -142,12 +142,10 @@ def what_is_refused_is_parked(evidence: Evidence) -> Iterator[str]:
     letters = {bytes(letter.raw): letter for letter in evidence.letters if letter.raw is not None}
     if len(letters) != len(evidence.letters):
         yield "the same message is parked twice"
-    alerts = {row.case_name: row.state for row in evidence.alerts if row.case_name.startswith(INTAKE)}
     mended: dict[tuple[str, str | None], int] = {}
     for number, answer in enumerate(evidence.book.answers):
         if answer.line.becomes == "new" and answer.status in TAKEN:
             mended[(answer.line.subject, answer.line.record)] = number
-    severe = 0
     for number, answer in enumerate(evidence.book.answers):
         if answer.line.becomes != "refused":
             continue
@@ -155,14 +153,26 @@ def what_is_refused_is_parked(evidence: Evidence) -> Iterator[str]:
         if letter is None:
             yield f"{_named(answer)} was refused and is not parked"
         elif answer.line.is_severe:
-            severe += 1
             is_mended = mended.get((answer.line.subject, answer.line.record), -1) > number
-            expected = ("settled", "withdrawn") if is_mended else ("parked", "open")
-            found = (letter.state, alerts.get(f"{INTAKE}{letter.id}"))
-            if found != expected:
-                yield f"{_named(answer)}: letter and alert are {found}, not {expected}"
-    if severe != len(alerts):
-        yield f"{severe} severe messages were refused, and there are {len(alerts)} alerts of refused messages"
+            expected = "settled" if is_mended else "parked"
+            if letter.state != expected:
+                yield f"{_named(answer)}: the letter is {letter.state}, not {expected}"
+    yield from _severe_letters_are_counted(evidence)
+
+
+def _severe_letters_are_counted(evidence: Evidence) -> Iterator[str]:
+    """Each in the alert of its site and reason, which is open while one of them is parked."""
+    counts: Counter[str] = Counter()
+    for letter in evidence.letters:
+        if letter.is_severe:
+            counts[letter.alert_case] += letter.state == "parked"
+    rows = {row.case_name: row for row in evidence.alerts if row.case_name.startswith(INTAKE)}
+    if rows.keys() != counts.keys():
+        yield f"severe messages were refused for {sorted(counts)}, and the alerts are {sorted(rows)}"
+    for case in rows.keys() & counts.keys():
+        row, count = rows[case], counts[case]
+        if (row.state == "open") != (count > 0):
+            yield f"{case} is {row.state}, and {count} severe messages are parked"
 
 
 def nothing_waits(evidence: Evidence) -> Iterator[str]:

@@ -52,7 +52,7 @@ class Trial:
         alert_id = derived_id(PROTOCOL.trial, case)
         with self.database.writing() as connection:
             told = told_of(connection, [alert_id]).get(alert_id)
-            reasons = [CLINICAL] if stands else None
+            reasons = changes.pop("reasons", [CLINICAL]) if stands else None
             step = system_transition(PROTOCOL, case, told, reasons, CAUSE, self.clock.now(), **changes)
             assert step is not None
             tell(connection, PROTOCOL, SOURCE, [step])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from events.dates import DAY, HOUR, MINUTE, SECOND
+from events.dates import DAY, HOUR, MINUTE, SECOND, parse_instant
 from projections.store.database import Database
 from services.clock.time_source import ScaledClock
 from services.dispatcher.recipients import TERMINAL
@@ -226,7 +227,8 @@ def test_a_clock_at_speed_delivers_and_is_patient_in_real_time(trial: Trial, tmp
                     lambda: len(receiver.posts) == 3 and {r[3] for r in trial.states()} == {"delivered"}
                 )
                 row = trial.rows(waiting)[0]
-                assert row.delivered_at >= row.not_before >= row.created_at + 23 * HOUR
+                detected = parse_instant(json.loads(row.notice)["detected_at"])
+                assert row.delivered_at >= row.not_before >= detected + 24 * HOUR
                 assert {case for case, _ in trial.told()} == {"ae:AE-1", "ae:AE-2"}
 
     asyncio.run(story())

@@ -156,4 +156,34 @@ def test_what_is_asked_twice_a_second_is_found_by_an_index(tmp_path: Path) -> No
             for sql in asked
         ]
     assert len(steps) == 3
-    assert [step for step in steps if "ix_deliveries_due" not in step] == []
+    assert [step for step in steps if "ix_deliveries_due" not in step and "ix_deliveries_queue" not in step] == []
+
+
+def test_what_is_about_subjects_goes_before_what_is_about_toxwatch(trial: Trial, planner: Planner) -> None:
+    """At equal urgency, on every channel; a dose level on hold is the subjects' affair."""
+    trial.system("intake:FR01/bad-field")
+    trial.system("unwatched:FR01-001")
+    hold = trial.system("cohort:A/2", dose_level=2, clauses=["COHORT-HOLD"])
+    met = trial.raises()
+    plan(trial, planner)
+    with trial.database.reading() as connection:
+        first = [row.alert_id for row in ledger.due(connection, "hook", trial.clock.now(), 2, [], 0)]
+    assert set(first) == {hold, met}
+
+
+def test_a_silent_revision_is_sent_to_nobody_who_was_told(trial: Trial, planner: Planner) -> None:
+    """Who still waits for the revision before is sent the newest instead, as news."""
+    alert_id = trial.system("intake:FR01/bad-field", count=1)
+    plan(trial, planner)
+    told = next(row for row in trial.rows(alert_id) if row.channel == "hook")
+    with trial.database.writing() as connection:
+        ledger.close(connection, {told.id: "delivered"})
+    trial.system("intake:FR01/bad-field", reasons=["two"], count=2, telling="silent")
+    plan(trial, planner)
+    assert trial.states(alert_id) == [
+        (1, "ann", "hook", "delivered"),
+        (1, "ann", "other", "superseded"),
+        (2, "ann", "other", "waiting"),
+    ]
+    waiting = trial.rows(alert_id)[-1]
+    assert ('"kind":"raised"' in waiting.notice, '"telling":"news"' in waiting.notice) == (True, True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from events.alert import AlertWithdrawn
+from events.alert import AlertRevised
 from events.catalog import EVENT_ADAPTER
 from projections.store import parking
 from projections.store.parking import Arrival, LetterError, NewLetter, delete, park, settle
@@ -43,7 +43,7 @@ def test_the_same_message_again_is_counted_and_told_of_once(any_gateway: Gateway
     first, second = any_gateway.letters()
     assert (first.times, second.times) == (4, 2)
     assert first.last_seen_at > first.received_at
-    assert any_gateway.intake_alerts() == {f"intake:{first.id}": "open", f"intake:{second.id}": "open"}
+    assert any_gateway.intake_alerts() == {"intake:FR01/bad-field": "open", f"intake:FR02/{second.reason}": "open"}
     with any_gateway.database.reading() as connection:
         assert len(connection.execute(select(alert_events.c.event_id)).all()) == 2
 
@@ -61,13 +61,13 @@ def test_severe_bytes_that_cannot_be_read_are_an_alert(gateway: Gateway) -> None
     for body in (raw[:-2], raw.decode().encode("utf-16"), b"\xef\xbb\xbf" + raw):
         assert gateway.post(body).status_code == 422
     assert gateway.post(raw, STRUCTURED, "inspector").status_code == 403
-    assert len(gateway.intake_alerts()) == 4
+    assert gateway.intake_alerts() == {"intake:FR01/not-json": "open", "intake:@other/outside-authority": "open"}
     assert gateway.woken == ["outbox"] * 4
 
 
 @pytest.mark.parametrize("mending", ["record", "id"])
 def test_a_valid_event_settles_what_was_refused_before_it(any_gateway: Gateway, mending: str) -> None:
-    """For the same record, or of the same id. Its alert is withdrawn, and says by which event."""
+    """For the same record, or of the same id. The alert counts one less, and says by which event."""
     any_gateway.post(severe(1))
     any_gateway.post(severe(2))
     later(any_gateway.clock)
@@ -75,12 +75,15 @@ def test_a_valid_event_settles_what_was_refused_before_it(any_gateway: Gateway, 
     assert any_gateway.post(mended).status_code == 202
     first, second = any_gateway.letters(None)
     assert (first.state, first.closed_at, second.state) == ("settled", any_gateway.clock.now(), "parked")
-    assert any_gateway.intake_alerts() == {f"intake:{first.id}": "withdrawn", f"intake:{second.id}": "open"}
+    assert any_gateway.intake_alerts() == {"intake:FR01/bad-field": "open"}
     with any_gateway.database.reading() as connection:
         bodies = connection.scalars(select(alert_events.c.body).order_by(alert_events.c.seq)).all()
-    withdrawn = EVENT_ADAPTER.validate_json(bodies[-1])
-    assert isinstance(withdrawn, AlertWithdrawn)
-    assert withdrawn.data.caused_by.id == mended["id"]
+    revised = EVENT_ADAPTER.validate_json(bodies[-1])
+    assert isinstance(revised, AlertRevised)
+    assert (revised.data.caused_by.id, revised.data.count, revised.data.telling) == (mended["id"], 1, "silent")
+    assert [(change.before, change.after) for change in revised.data.changes] == [("2", "1")]
+    assert any_gateway.post(ae(2, id="e-10")).status_code == 202
+    assert any_gateway.intake_alerts() == {"intake:FR01/bad-field": "withdrawn"}
 
 
 def test_the_order_within_one_request_counts(gateway: Gateway) -> None:
@@ -88,7 +91,7 @@ def test_the_order_within_one_request_counts(gateway: Gateway) -> None:
     assert gateway.post([ae(1), severe(1, id="e-1b"), severe(2), ae(2, id="e-2b")], LINES).status_code == 207
     by_id = {letter.event_id: letter.state for letter in gateway.letters(None)}
     assert by_id == {"e-1b": "parked", "e-2": "settled"}
-    assert sorted(gateway.intake_alerts().values()) == ["open", "withdrawn"]
+    assert gateway.intake_alerts() == {"intake:FR01/bad-field": "open"}
 
 
 def test_a_settled_message_that_comes_again_is_told_of_again(gateway: Gateway) -> None:

@@ -235,10 +235,11 @@ def test_what_is_refused_again_after_its_letter_was_closed_is_told_again(databas
         parking.park(connection, *at, [letter], 1)
         parking.park(connection, *at, [letter], 2)
         parking.delete(connection, *at, 1, "operator", "why", 3)
-    assert told_of(deployment.told(), "intake:1") == ["raised 1 None", "withdrawn 2 None"]
+    case = "intake:@other/bad-field"
+    assert told_of(deployment.told(), case) == ["raised 1 None", "withdrawn 2 None"]
     with database.writing() as connection:
         parking.park(connection, *at, [letter], 4)
-    assert told_of(deployment.told(), "intake:1")[-1] == "raised 3 None"
+    assert told_of(deployment.told(), case)[-1] == "raised 3 None"
     with database.reading() as connection:
         row = connection.execute(select(dead_letters)).one()
     assert (row.state, row.raw, row.times, row.closed_why) == ("parked", b"raw", 3, None)
@@ -279,12 +280,14 @@ def test_what_is_refused_in_the_log_is_parked_with_its_bytes_and_nothing_behind_
         raws = connection.scalars(select(dead_letters.c.raw).order_by(dead_letters.c.id)).all()
     assert raws[-1] == codec_bytes(foreign.event)
     assert told_of(deployment.told(), "ae:AE-1") == ["raised 1 met"]
-    told = {case: told_of(deployment.told(), case) for case in ("intake:1", "intake:2", "intake:3")}
+    cases = ("intake:@other/not-json", "intake:FR01/bad-field", "intake:FR01/record-owner-conflict")
+    told = {case: told_of(deployment.told(), case) for case in cases}
     # The identity of the garbage cannot be read, the second is settled, and the third contradicts what stands.
     assert told == {
-        "intake:1": ["raised 1 None"],
-        "intake:2": ["raised 1 None", "withdrawn 2 None"],
-        "intake:3": ["raised 1 None"],
+        cases[0]: ["raised 1 None"],
+        # In one batch it is settled before anybody was told.
+        cases[1]: ["raised 1 None", "withdrawn 2 None"],
+        cases[2]: ["raised 1 None"],
     }
 
 
@@ -298,10 +301,10 @@ def test_a_valid_event_for_the_record_settles_what_was_refused(database: Databas
         deployment.log.append([NewEntry("wrong", "FR01-001", "somebody", "1", body)], connection)
     deployment.clock.instant = bad.time
     deployment.run()
-    assert told_of(deployment.told(), "intake:1") == ["raised 1 None"]
+    assert told_of(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None"]
     deployment.receive([sepsis("FR01-001", on(7), revision=2)])
     deployment.run()
-    assert told_of(deployment.told(), "intake:1") == ["raised 1 None", "withdrawn 2 None"]
+    assert told_of(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None", "withdrawn 2 None"]
     assert _parked(database) == []
 
 
@@ -319,4 +322,4 @@ def test_what_settles_a_letter_and_tells_nothing_else_wakes_whoever_carries_the_
     deployment.receive([sepsis("FR01-001", on(7), revision=2, grade=1)])
     (outcome,) = deployment.run()
     assert (outcome.transitions, outcome.settled, outcome.may_have_told) == ([], 1, True)
-    assert told_of(deployment.told(), "intake:1") == ["raised 1 None", "withdrawn 2 None"]
+    assert told_of(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None", "withdrawn 2 None"]
