@@ -91,7 +91,7 @@ def test_a_refused_mild_event_is_none(live: Live, site: str, broken: dict[str, A
     """Parked, listed, answered; nobody is woken."""
     letter = refused(live, ae(new_subject(site), broken), site)
     live.settle()
-    assert f"intake:{letter['id']}" not in {alert["case"] for alert in live.alerts()}
+    assert f"intake:{site}/{letter['reason']}" not in {alert["case"] for alert in live.alerts()}
 
 
 @pytest.mark.parametrize("size", [300_000, 3_000_000])
