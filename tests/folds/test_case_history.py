@@ -60,6 +60,17 @@ def test_an_event_at_the_very_instant_comes_before_what_time_would_have_done() -
     ]
 
 
+def test_what_time_alone_did_is_told_once_whatever_comes_after() -> None:
+    """The countdown ended; a report that says the same follows, and then one that corrects the grade."""
+    same = FR01.ae(data={**OPEN_3, "revision": 2}, time="2017-03-01T00:00:00Z")
+    corrected = FR01.ae(data={**OPEN_3, "revision": 3, "grade": 2}, time="2017-03-02T00:00:00Z")
+    assert told(turns([FR01.ae(data=OPEN_3, time=WATCHED), same, corrected])) == [
+        (WATCHED, "watch", "FR01-001.ae.reported.AE-1.r1"),
+        (DUE, "met", None),
+        ("2017-03-02T00:00:00Z", None, "FR01-001.ae.reported.AE-1.r3"),
+    ]
+
+
 def test_a_bare_onset_turns_twice_by_time_alone() -> None:
     """Seven days may be over from the seventh midnight on, and certainly are from the eighth."""
     found = told(turns([FR01.ae(data={**OPEN_3, "onset": "2017-02-20"}, time=WATCHED)]))

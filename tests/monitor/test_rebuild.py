@@ -267,6 +267,24 @@ def test_a_hold_ends_with_its_level(database: Database) -> None:
     assert [(step.kind, step.data.case) for step in told] == [("withdrawn", "cohort:A/1")]
 
 
+def test_a_hold_begins_with_a_rebuild(database: Database) -> None:
+    """Under a wider window a second subject of the level counts: whoever rebuilds under it is told of the hold."""
+    deployment = Deployment(database, replace(PROTOCOL, window_days=10))
+    for subject, day in (("FR01-001", 6), ("FR01-002", 20)):
+        deployment.receive([*treated(subject), sepsis(subject, on(day), onset=on(day - 1), end=on(day))])
+    deployment.run()
+    assert [event.data.case for event in deployment.told()] == ["ae:AE-1"]
+    later = Deployment(database, replace(PROTOCOL, version="2", window_days=35))
+    later.clock.instant = deployment.clock.now()
+    activate(database, later.log, later.protocol, later.clock, SOURCE)
+    with _rebuild(later).begun(0) as rebuild:
+        for _ in rebuild.catch_up(later.clock.now):
+            pass
+        told = rebuild.change_over(later.clock.now)
+    assert ("raised", "cohort:A/1") in [(step.kind, step.data.case) for step in told]
+    assert verified(later) == []
+
+
 def test_the_clock_does_not_run_ahead_with_a_log_that_does(database: Database) -> None:
     """The log was stamped by a clock that was wrong by a day: a countdown of tomorrow does not end today."""
     deployment = Deployment(database)

@@ -1,0 +1,32 @@
+"""What an alert gives as its reasons when it is withdrawn."""
+
+from __future__ import annotations
+
+from events.alert import AlertData
+from projections.folds.findings import SubjectFindings
+from projections.rules.isi_jx import PROTOCOL
+from tests.assessment.writing import FR01, Json
+from tests.folds.charts import decoded
+
+ONGOING = {"grade": 3, "onset": "2017-02-20T10:00:00Z", "end": ..., "ongoing": True}
+
+
+def told(events: list[Json]) -> list[tuple[str, AlertData]]:
+    subject = SubjectFindings(PROTOCOL, "FR01-001")
+    found: list[tuple[str, AlertData]] = []
+    for logged in map(decoded, [*FR01.treated(), *events]):
+        found += [(kind, data) for kind, _, _, data in subject.take(logged.event, logged.time, logged.time)]
+    return found
+
+
+def test_what_went_back_to_the_watch_list_was_not_overruled() -> None:
+    """Life-threatening was entered in error: what is left is a countdown, which nobody has ruled on."""
+    events = [
+        FR01.ae(data={**ONGOING, "seriousness": ["life-threatening"]}, time="2017-02-21T00:00:00Z"),
+        FR01.ae(data={**ONGOING, "revision": 2}, time="2017-02-22T00:00:00Z"),
+    ]
+    (raised, _), (withdrawn, data) = told(events)
+    assert (raised, withdrawn) == ("raised", "withdrawn")
+    assert data.verdict == "watch"
+    assert data.reasons
+    assert not [reason for reason in data.reasons if "overruled" in reason.lower()]
