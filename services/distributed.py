@@ -147,6 +147,7 @@ async def run_gateway(parts: Parts) -> None:
         log.info("listening", address=address_of(listener), role="gateway")
         feed = AlertFeed(parts.database, stopping, LIVE_LOOK_SECONDS)
         live = _live_alerts(parts, feed, listener)
+        app = gateway_of(parts, feed)
 
         async def serve() -> None:
             if not await preparation.done(stopping):
@@ -154,7 +155,7 @@ async def run_gateway(parts: Parts) -> None:
             for loop in loops:
                 loop.start()
             live.start()
-            server = server_of(gateway_of(parts, feed), limits)
+            server = server_of(app, limits)
             serving = asyncio.create_task(server.serve([listener]))
             await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
@@ -163,7 +164,11 @@ async def run_gateway(parts: Parts) -> None:
             for reader in readers:
                 reader.close()
 
-        troubles = [*(loop.trouble for loop in loops), *(reader.trouble for reader in readers)]
+        troubles = [
+            app.state.writer.trouble,
+            *(loop.trouble for loop in loops),
+            *(reader.trouble for reader in readers),
+        ]
         await _run(parts, stopping, serve, [lambda: preparation.problem, *troubles], "gateway")
 
 

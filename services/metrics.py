@@ -26,6 +26,7 @@ from events.catalog import CLASS_BY_TYPE
 
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Outcome = Literal["accepted", "duplicate", "refused"]
+TurnedAway = Literal["unavailable", "limited", "abandoned"]
 
 #: The verdict of an alert under which nothing stands, or that is no subject's finding.
 NO_VERDICT: Final = "none"
@@ -90,6 +91,13 @@ STORE_UNAVAILABLE: Final = Declared(
     "refusals",
     "How often the database could not be used (locked, full, read-only, down), by the part of Toxwatch that met it.",
     ("component",),
+)
+TURNED_AWAY: Final = Declared(
+    "counter",
+    "toxwatch_requests_turned_away_total",
+    "requests",
+    "Requests with events that were not taken: unavailable (503), limited (too much of a key, 429), or abandoned by the sender.",
+    ("reason",),
 )
 LIVE_ALERTS: Final = Declared(
     "counter",
@@ -203,6 +211,7 @@ IN_PROCESS: Final = (
     DELIVERIES,
     MONITOR_BATCH,
     STORE_UNAVAILABLE,
+    TURNED_AWAY,
     LIVE_ALERTS,
     INTAKE_LAG,
     BUILD,
@@ -241,6 +250,7 @@ class Metrics:
         self._monitor_batch = _histogram(MONITOR_BATCH, registry)
         self._store_unavailable = _counter(STORE_UNAVAILABLE, registry)
         self._live_alerts = _counter(LIVE_ALERTS, registry)
+        self._turned_away = _counter(TURNED_AWAY, registry)
         self._intake_lag = Gauge(INTAKE_LAG.name, INTAKE_LAG.meaning, INTAKE_LAG.labels, registry=registry)
         self._shown_of: dict[str, Iterable[int]] = {}
         build = Info(BUILD.name.removesuffix("_info"), BUILD.meaning, registry=registry)
@@ -251,6 +261,8 @@ class Metrics:
             for outcome in get_args(Outcome):
                 # A rate can be told of the very first one only where there was a 0 before it.
                 self._events.labels(event_type, outcome)
+        for reason in get_args(TurnedAway):
+            self._turned_away.labels(reason)
 
     def ready(self, is_ready: bool) -> None:
         """The process was asked whether it is ready."""
@@ -259,6 +271,10 @@ class Metrics:
     def events_total(self, type: str, outcome: Outcome, count: int = 1) -> None:  # noqa: A002 - the label's own name
         """The gateway has answered events."""
         self._events.labels(type if type in CLASS_BY_TYPE else UNKNOWN_TYPE, outcome).inc(count)
+
+    def requests_turned_away_total(self, reason: TurnedAway) -> None:
+        """The gateway has not taken a request with events."""
+        self._turned_away.labels(reason).inc()
 
     def event_to_alert_seconds(self, seconds: float) -> None:
         """An event that was received so long ago has caused an alert."""

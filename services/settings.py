@@ -67,7 +67,12 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "http://127.0.0.1:8080", description="Where people reach this deployment: links in messages."
     )
-    events_per_minute: int = Field(600_000, ge=1, description="How many events one key may send in a minute.")
+    events_per_minute: int = Field(
+        600_000,
+        ge=1,
+        description="How many events one key may send in a minute; large ones count for more, refused ones for ten.",
+    )
+    requests_per_key: int = Field(64, ge=1, description="How many requests of one key are answered at a time.")
     connections: int = Field(1024, ge=16, le=60_000, description="How many connections the gateway has open at a time.")
     connections_per_address: int = Field(
         256, ge=8, le=60_000, description="How many of them from one address; behind a proxy, all come from one."

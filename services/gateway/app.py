@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
 from services.clock.time_source import Clock
+from services.gateway.budgets import KeyBudgets, Leases
 from services.gateway.documents import SECURITY_SCHEME, component_schemas
 from services.gateway.intake import Heard, Intake, nobody_listens
 from services.gateway.keys import KeyRing
@@ -96,8 +97,9 @@ def create_app(
         lifespan=writing,
     )
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Leases, budgets=KeyBudgets(settings.requests_per_key))
     answer_with_problems(app)
-    app.include_router(events_router(keys.authenticate, writer, RateLimit(settings.events_per_minute)))
+    app.include_router(events_router(keys.authenticate, writer, RateLimit(settings.events_per_minute), metrics))
     if reading is not None:
         app.include_router(reading)
     app.state.writer = writer

@@ -1,4 +1,4 @@
-"""Reading the body of a request, within bounds: of each, of how long it may take, and of all that are read at once."""
+"""Reading the body of a request, within bounds: of each, of how long it may take, and of what its key holds."""
 
 from __future__ import annotations
 
@@ -9,46 +9,37 @@ from typing import Final
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from services.gateway.problems import Problem, unavailable
+from services.gateway.budgets import lease_of
+from services.gateway.problems import Problem
 
 BODY_BYTES_MAX: Final = 10 * 1024 * 1024
 BODY_SECONDS_MAX: Final = 60
 #: How long nothing more of it may come.
 SILENT_SECONDS_MAX: Final = 15
-ALL_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
-class Bodies:
-    """Reads bodies, whether or not their length was announced."""
-
-    def __init__(self) -> None:
-        self._held = 0
-
-    async def read(self, request: Request) -> bytes:
-        """The whole body. Raises a :class:`Problem`."""
-        announced = request.headers.get("content-length", "")
-        if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > BODY_BYTES_MAX:
-            raise _too_large()
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(BODY_SECONDS_MAX):
-                async for piece in _pieces(request):
-                    size += len(piece)
-                    self._held += len(piece)
-                    if size > BODY_BYTES_MAX:
-                        raise _too_large()
-                    if self._held > ALL_BYTES_MAX:
-                        raise unavailable("too much is being sent at once; send the same again")
-                    pieces.append(piece)
-        except TimeoutError:
-            detail = f"the body did not come within {BODY_SECONDS_MAX} s, or nothing of it for {SILENT_SECONDS_MAX} s"
-            raise Problem(408, "Request timeout", detail) from None
-        except ClientDisconnect:
-            raise Problem(400, "Bad request", "the body broke off") from None
-        finally:
-            self._held -= size
-        return b"".join(pieces)
+async def read_body(request: Request) -> bytes:
+    """The whole body, whether or not its length was announced. Raises a :class:`Problem`."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > BODY_BYTES_MAX:
+        raise _too_large()
+    lease = lease_of(request)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for piece in _pieces(request):
+                size += len(piece)
+                if size > BODY_BYTES_MAX:
+                    raise _too_large()
+                lease.hold(len(piece))
+                pieces.append(piece)
+    except TimeoutError:
+        detail = f"the body did not come within {BODY_SECONDS_MAX} s, or nothing of it for {SILENT_SECONDS_MAX} s"
+        raise Problem(408, "Request timeout", detail) from None
+    except ClientDisconnect:
+        raise Problem(400, "Bad request", "the body broke off") from None
+    return b"".join(pieces)
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:

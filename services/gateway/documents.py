@@ -50,7 +50,10 @@ EVENTS_ROUTE: Final[dict[str, Any]] = {
         408: problem_response("The body did not come in time."),
         413: problem_response(f"More than 10 MiB, or more than {EVENTS_MAX} events."),
         415: problem_response("None of the content types that are read here."),
-        429: problem_response("More events than the key may send in a minute.", _RETRY_AFTER),
+        429: problem_response(
+            "More events of the key than a minute takes, or more requests or bytes than may be under way.",
+            _RETRY_AFTER,
+        ),
         503: problem_response("The log cannot take it now: send the same again, ids make it safe.", _RETRY_AFTER),
     },
     "openapi_extra": {

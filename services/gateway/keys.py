@@ -26,6 +26,7 @@ from events.errors import ToxwatchError
 from projections.store.database import Database, StoreUnavailable
 from projections.store.tables import api_keys
 from services.clock.time_source import Clock
+from services.gateway.budgets import lease_of
 from services.gateway.caller import Caller, Role
 from services.gateway.problems import Problem, unavailable
 
@@ -98,12 +99,16 @@ class KeyRing:
         self._hashing = threading.Lock()
 
     def authenticate(self, request: Request) -> Caller:
-        """Who sent a request. Raises a :class:`Problem`: one and the same whatever is wrong with the key."""
+        """Who sent a request, which counts for his key from now on.
+
+        Raises a :class:`Problem`: one and the same whatever is wrong with the key; another where it has too many requests.
+        """
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         caller = self.caller_of(text.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
             detail = "send a valid API key as 'Authorization: Bearer …'"
             raise Problem(401, "No valid key", detail, {"WWW-Authenticate": 'Bearer realm="toxwatch"'})
+        lease_of(request).take(caller.key_id)
         return caller
 
     def caller_of(self, text: str) -> Caller | None:

@@ -1,8 +1,12 @@
-"""How many events a key may send in a minute: a bucket of tokens for each key, filled again as time passes."""
+"""How much work a key may make in a minute: a bucket of tokens for each key, filled again as time passes.
+
+One token is one event as most are. A large one costs as many as it has pieces of 4 KiB; one that is refused costs ten, since it
+is read again for what it may mean, kept, and told of.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import ceil
 from typing import Final
 
@@ -10,6 +14,13 @@ from services.clock.time_source import elapsed_seconds
 from services.gateway.problems import Problem
 
 SECONDS: Final = 60
+REFUSED_COST: Final = 10
+EVENT_BYTES: Final = 4096
+
+
+def cost_of(sizes: Iterable[int]) -> int:
+    """What events of these sizes cost."""
+    return sum(1 + size // EVENT_BYTES for size in sizes)
 
 
 class RateLimit:
@@ -19,6 +30,11 @@ class RateLimit:
         self._size = float(events_per_minute)
         self._elapsed = elapsed
         self._buckets: dict[str, tuple[float, float]] = {}
+
+    def charge(self, key_id: str, refused: int) -> None:
+        """So many events of a key were refused: what they cost more than others is paid off before the next is let through."""
+        tokens, filled_at = self._buckets.get(key_id, (self._size, self._elapsed()))
+        self._buckets[key_id] = (tokens - refused * (REFUSED_COST - 1), filled_at)
 
     def take(self, key_id: str, events: int) -> None:
         """Count events of a key, or, with 0, see whether any would be let through. Raises a 429 :class:`Problem`."""

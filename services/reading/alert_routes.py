@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from projections.store.reading import alert_of, alerts_after, deliveries_of, evidence_of, history_of, newest_seq
+from services.gateway.budgets import lease_of
 from services.gateway.problems import Problem
 from services.reading.access import Access
 from services.reading.alert_feed import AlertFeed, Following
@@ -61,6 +62,7 @@ class AlertRoutes:
         ] = None,
     ) -> None:
         """Find the place to follow from, while the answer can still be a problem."""
+        lease_of(request).follow()
         after = parameters.after if last_event_id is None else last_event_id
         request.state.start = await self._feed.start(None if after is None else place_of(after))
 

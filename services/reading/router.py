@@ -37,9 +37,11 @@ MEANINGS: Final = {
     404: "There is no such thing, or none that the key may read.",
     409: "A place that was given out in another life of the database, before it was restored.",
     422: "A parameter that cannot be taken.",
+    429: "Too many requests, or streams, of this key at a time; `Retry-After` says when to ask again.",
     503: "The store cannot be read now; `Retry-After` says when to ask again.",
 }
-RETRY_AFTER: Final = {503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}}
+_SECONDS: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+RETRY_AFTER: Final = {429: _SECONDS, 503: _SECONDS}
 ASSESSMENT: Final[Responses] = {
     200: {
         "description": "The JSON of `toxwatch assess`.",
@@ -109,5 +111,6 @@ def _documents(public_url: str) -> APIRouter:
 
 def _problems(*more: int) -> Responses:
     return {
-        status: problem_response(MEANINGS[status], RETRY_AFTER.get(status)) for status in (401, 403, *more, 422, 503)
+        status: problem_response(MEANINGS[status], RETRY_AFTER.get(status))
+        for status in (401, 403, *more, 422, 429, 503)
     }

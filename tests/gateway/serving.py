@@ -61,15 +61,19 @@ class Counts:
 
     def __init__(self) -> None:
         self.events: Counter[tuple[str, str]] = Counter()
+        self.turned_away: Counter[str] = Counter()
 
     def events_total(self, kind: str, outcome: str, count: int = 1, /) -> None:
         self.events[(kind, outcome)] += count
+
+    def requests_turned_away_total(self, reason: str, /) -> None:
+        self.turned_away[reason] += 1
 
 
 class Gateway:
     """One gateway and whoever sends to it. Keys: ``FR01``, ``FR02`` (sites), and the other roles by their name."""
 
-    def __init__(self, database: Database, protocol: Protocol = PROTOCOL, events_per_minute: int = 10_000_000) -> None:
+    def __init__(self, database: Database, protocol: Protocol = PROTOCOL, **settings: Any) -> None:
         self.database = database
         self.protocol = protocol
         self.clock = SetClock()
@@ -78,7 +82,7 @@ class Gateway:
         self.woken: list[str] = []
         self.passing = nothing
         self.ring = KeyRing(database, self.clock)
-        self.events_per_minute = events_per_minute
+        self.settings = {"events_per_minute": 10_000_000, **settings}
         self._keys: dict[str, NewKey] = {}
         self.client: httpx2.Client
 
@@ -88,7 +92,7 @@ class Gateway:
             log=self.log,
             protocol=self.protocol,
             clock=self.clock,
-            settings=read_settings(deployment="test", events_per_minute=self.events_per_minute),
+            settings=read_settings(deployment="test", **self.settings),
             keys=self.ring,
             metrics=self.counts,
             on_appended=lambda: self.woken.append("log"),
