@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TextIO
 
 import structlog
@@ -17,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from events.dates import SECOND, format_instant
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
-from projections.store.generation import begin_first_generation
+from projections.store.generation import begin_first_generation, next_offset
 from projections.store.schema import SchemaState, migrate, require_current, schema_state
 from services.clock.deadlines import DeadlineClock
 from services.clock.doubt_alert import DoubtAlert
@@ -29,7 +30,7 @@ from services.dispatcher.recipients import Recipients, load_recipients
 from services.garbage import spare_what_stays
 from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
-from services.gateway.writer import nobody
+from services.gateway.writer import nobody, not_behind
 from services.health import clock_is_believed, database_answers, log_is_not_ahead, write_the_time
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
@@ -38,8 +39,8 @@ from services.metrics import Metrics
 from services.metrics_store import StoreCollector
 from services.migration.mark import require_not_moved
 from services.monitor.activation import activate
-from services.monitor.embedded import EmbeddedRunner
-from services.monitor.monitor import Monitor
+from services.monitor.embedded import PARTITION, EmbeddedRunner
+from services.monitor.monitor import CONSUMER, Monitor
 from services.monitor.observed import Observed
 from services.monitor.relay import Relay
 from services.protocols import find_protocol
@@ -104,7 +105,7 @@ class System:
         self._clock = clock_loop(parts, self._monitor.wake, self._relay.wake)
         self._loops = (self._monitor, self._relay, self._clock, store_loop(parts))
         feed = AlertFeed(database, self.stopping)
-        self._gateway = gateway_of(parts, feed, self._monitor.wake, self._relay.wake)
+        self._gateway = gateway_of(parts, feed, self._monitor.wake, self._relay.wake, partial(not_judged, parts))
         parts_watched: dict[str, Check] = {
             **{loop.name: loop.stalled for loop in self._loops},
             "dispatcher": Lasting(lambda: self._dispatcher.problem),
@@ -231,6 +232,13 @@ def dispatcher_of(
     )
 
 
+def not_judged(parts: Parts) -> int:
+    """How many entries of the embedded log the monitor has not come to."""
+    with parts.database.reading() as connection:
+        reached = next_offset(connection, CONSUMER, PARTITION)
+    return parts.clinical.ends()[PARTITION] - reached
+
+
 def connection_limits(settings: Settings) -> ConnectionLimits:
     """How many connections the gateway takes: as many as are set, or as there are descriptors for.
 
@@ -244,6 +252,7 @@ def gateway_of(
     feed: AlertFeed,
     on_appended: Callable[[], None] = nobody,
     on_told: Callable[[], None] = nobody,
+    behind: Callable[[], int] = not_behind,
 ) -> FastAPI:
     """The routes that write and those that read, under the same keys."""
     keys = KeyRing(parts.database, parts.clock)
@@ -268,6 +277,7 @@ def gateway_of(
         reading=reading,
         on_appended=on_appended,
         on_told=on_told,
+        behind=behind,
         passing=parts.passing,
         heard=parts.watch.heard,
     )

@@ -24,7 +24,7 @@ from services.gateway.observing import GatewayObserver
 from services.gateway.problems import answer_with_problems
 from services.gateway.rate import RateLimit
 from services.gateway.routes import events_router
-from services.gateway.writer import EventWriter, nobody
+from services.gateway.writer import EventWriter, nobody, not_behind
 from services.log.port import EventLog
 from services.settings import Settings
 from services.steps import nothing
@@ -70,6 +70,7 @@ def create_app(
     reading: APIRouter | None = None,
     on_appended: Callable[[], None] = nobody,
     on_told: Callable[[], None] = nobody,
+    behind: Callable[[], int] = not_behind,
     passing: Callable[[str], None] = nothing,
     heard: Heard = nobody_listens,
 ) -> FastAPI:
@@ -77,9 +78,10 @@ def create_app(
 
     ``heard`` is told the times that events from outside bear, before they are stamped.
     ``on_appended`` is called when something new is in the log, ``on_told`` when something new is in the outbox.
+    ``behind`` says how many entries of the log have not been judged.
     """
     intake = Intake(database, log, protocol, clock, settings.source, metrics, passing, heard)
-    writer = EventWriter(intake, on_appended, on_told)
+    writer = EventWriter(intake, on_appended, on_told, behind)
 
     @asynccontextmanager
     async def writing(_app: FastAPI) -> AsyncIterator[None]:

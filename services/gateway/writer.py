@@ -3,6 +3,9 @@
 One task hands them to the :class:`~services.gateway.intake.Intake`, which works in a thread of its own. Every key has its queue,
 and each commit takes as much of every queue as is fair: a key that sends little is not kept waiting by one that floods, whose
 large requests are written piece by piece. A sender is answered once all of its events are committed, and never before.
+
+Where judging falls behind, less is taken at a time. What stands in the log before an event is judged before it: a flood that is
+taken faster than it is judged would delay everybody's alerts.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import structlog
@@ -26,7 +30,13 @@ GROUP_EVENTS_MAX: Final = 2_000
 COMMIT_SECONDS: Final = 0.25
 GROUP_EVENTS_MIN: Final = 400
 #: A request of no more events than this is never cut in two.
-WHOLE_EVENTS_MAX: Final = 100
+WHOLE_EVENTS_MAX: Final = 20
+#: How far judging may be behind before less is taken: with so many events before it, an event is judged within a second.
+BEHIND_MAX: Final = 1_000
+#: While it is behind: so many events a commit, fewer the further it is, and a pause after each that was full.
+BEHIND_EVENTS_MAX: Final = 100
+BEHIND_EVENTS_MIN: Final = 50
+BEHIND_PAUSE_SECONDS: Final = 0.1
 #: What may wait; more is turned away, to be sent again. A key with next to nothing waiting is let in all the same.
 WAITING_REQUESTS_MAX: Final = 1_000
 FEW_REQUESTS: Final = 4
@@ -34,6 +44,11 @@ FEW_REQUESTS: Final = 4
 
 def nobody() -> None:
     """Whom to tell where nobody wants to know."""
+
+
+def not_behind() -> int:
+    """How far judging is behind, where that is not known here."""
+    return 0
 
 
 class _Waiting:
@@ -80,12 +95,21 @@ class _Part(NamedTuple):
 
 
 class EventWriter:
-    """The queues before an intake. ``on_appended`` and ``on_told`` are called when something is new in the log or outbox."""
+    """The queues before an intake. ``on_appended`` and ``on_told`` are called when something is new in the log or outbox.
+
+    ``behind`` says how many entries of the log have not been judged; called in the intake's thread.
+    """
 
     def __init__(
-        self, intake: Intake, on_appended: Callable[[], None] = nobody, on_told: Callable[[], None] = nobody
+        self,
+        intake: Intake,
+        on_appended: Callable[[], None] = nobody,
+        on_told: Callable[[], None] = nobody,
+        behind: Callable[[], int] = not_behind,
     ) -> None:
         self._intake = intake
+        self._ask_behind = behind
+        self._behind = 0
         self._on_appended = on_appended
         self._on_told = on_told
         self._queues: dict[str, deque[_Waiting]] = {}
@@ -142,9 +166,11 @@ class EventWriter:
     async def _run(self) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="intake") as thread:
             while True:
-                group = self._next_group()
+                group = self._next_group(room_for(self._room, self._behind))
                 if group:
                     await self._commit(group, thread)
+                    if self._behind > BEHIND_MAX and self._queues:
+                        await asyncio.sleep(BEHIND_PAUSE_SECONDS)
                 elif self._stopping:
                     return
                 else:
@@ -156,19 +182,25 @@ class EventWriter:
         self._stopping = True
         self._arrived.set()
 
-    def _next_group(self) -> list[_Part]:
+    def _take(self, batch: Sequence[Submission]) -> Taking:
+        taking = self._intake.take(batch)
+        with suppress(StoreUnavailable):  # what was taken is taken
+            self._behind = self._ask_behind()
+        return taking
+
+    def _next_group(self, room: int) -> list[_Part]:
         """What is committed next: of every key its share, of each key in the order in which it came."""
         waiting = {key_id: sum(one.left for one in queue) for key_id, queue in self._queues.items()}
         group: list[_Part] = []
-        for key_id, share in fair_shares(waiting, self._room).items():
+        for key_id, share in fair_shares(waiting, room).items():
             group.extend(_taken(self._queues[key_id], share))
         # Who had no turn, where there are more keys than events in a commit, is the first of the next.
-        self._queues = {key_id: queue for key_id, queue in self._rotated() if queue}
+        self._queues = {key_id: queue for key_id, queue in self._rotated(room) if queue}
         return group
 
-    def _rotated(self) -> list[tuple[str, deque[_Waiting]]]:
+    def _rotated(self, first: int) -> list[tuple[str, deque[_Waiting]]]:
         queues = list(self._queues.items())
-        return queues[self._room :] + queues[: self._room]
+        return queues[first:] + queues[:first]
 
     def _adapt(self, events: int, seconds: float) -> None:
         """Take as many events next time as this commit would have taken in the time that one should take."""
@@ -181,7 +213,7 @@ class EventWriter:
         batch = [part.submission for part in group]
         began = elapsed_seconds()
         try:
-            taking = await asyncio.get_running_loop().run_in_executor(thread, self._intake.take, batch)
+            taking = await asyncio.get_running_loop().run_in_executor(thread, self._take, batch)
         except StoreUnavailable as error:
             if not self._failures:
                 self._failing_since = elapsed_seconds()
@@ -211,6 +243,13 @@ class EventWriter:
             self._on_appended()
         if taking.told:
             self._on_told()
+
+
+def room_for(room: int, behind: int) -> int:
+    """How many events the next commit takes: fewer where judging is behind."""
+    if behind <= BEHIND_MAX:
+        return room
+    return max(BEHIND_EVENTS_MIN, min(room, BEHIND_EVENTS_MAX * BEHIND_MAX // behind))
 
 
 def fair_shares(waiting: Mapping[str, int], room: int) -> dict[str, int]:

@@ -21,7 +21,7 @@ from services.gateway.intake import Intake, Submission
 from services.gateway.messages import Message
 from services.gateway.problems import Problem
 from services.gateway.rate import RateLimit, cost_of
-from services.gateway.writer import GROUP_EVENTS_MAX, EventWriter, fair_shares
+from services.gateway.writer import BEHIND_MAX, GROUP_EVENTS_MAX, EventWriter, fair_shares, room_for
 from tests.gateway.serving import LINES, STRUCTURED, Gateway, ae, gateway_on, served, statuses
 from tests.gateway.test_writer import at_step, intake_of
 
@@ -96,6 +96,27 @@ def test_a_key_that_floods_does_not_keep_another_waiting(gateway: Gateway) -> No
     assert {result.status for result in answers[0]} == {"accepted"}
     assert {result.status for result in answers[1]} == {"duplicate"}
     assert len(gateway.stored()) == size
+
+
+def test_where_judging_is_behind_less_is_taken_at_a_time(gateway: Gateway) -> None:
+    """Down to a number that still gets a large request through; as much as ever once it has caught up."""
+    assert [room_for(2_000, behind) for behind in (0, BEHIND_MAX, BEHIND_MAX + 1, 10**9)] == [2_000, 2_000, 99, 50]
+    assert room_for(60, BEHIND_MAX + 1) == 60
+    intake = recording(gateway)
+    behind = iter([BEHIND_MAX + 1, 10**6, 0, 0])
+
+    async def send() -> None:
+        writer = EventWriter(intake, behind=lambda: next(behind))
+        running = asyncio.create_task(writer.run())
+        sent = [submission("flood", *range(GROUP_EVENTS_MAX + 200)), submission("small", 1)]
+        await asyncio.gather(*map(writer.submit, sent))
+        writer.stop()
+        await running
+
+    asyncio.run(send())
+    sizes = [sum(count for _, count in batch) for batch in intake.batches]
+    assert intake.batches[0] == [("flood", GROUP_EVENTS_MAX - 1), ("small", 1)]
+    assert sizes == [GROUP_EVENTS_MAX, 99, 50, 52]
 
 
 def test_a_large_request_of_which_a_part_fails_is_sent_again_as_a_whole(any_gateway: Gateway) -> None:
