@@ -11,7 +11,9 @@ ToxwatchError
     ├── ForeignSubject        the subject id is not of the trial's pattern, or is not of the site that the event names
     ├── ForeignSource         a type that only Toxwatch publishes, from somebody else
     ├── IdConflict            the id was used before, with other content or for another subject
-    └── RecordOwnerConflict   a second source writes to a record
+    ├── RecordOwnerConflict   a second source writes to a record
+    ├── Unreadable            a batch of a Kafka topic that nothing can be read of
+    └── TakingFailed          a bug of Toxwatch, met in taking this one
 
 ``retriable`` is marked on the class: whether the same call may succeed later without anybody changing anything.
 """
@@ -102,3 +104,15 @@ class RecordOwnerConflict(EventRefused):
     """A second source writes to a record. The first in the log owns it."""
 
     reason: ClassVar[str] = "record-owner-conflict"
+
+
+class Unreadable(EventRefused):
+    """Records of a Kafka topic of which not even the bytes of each can be told: it may be anything, a death among it."""
+
+    reason: ClassVar[str] = "unreadable"
+
+
+class TakingFailed(EventRefused):
+    """A bug of Toxwatch, and no fault of the sender's; what is behind it goes on."""
+
+    reason: ClassVar[str] = "taking-failed"

@@ -94,7 +94,7 @@ class Loop:
                 return
             except StoreUnavailable as error:
                 self._on_unavailable(self.name)
-                self._report(f"waiting for the database ({error})")
+                self._report(f"waiting for {error.waits_for} ({error})")
             except Exception as error:
                 log.exception("loop_failed", loop=self.name)
                 self._report(f"failed with {type(error).__name__}, and is tried again")

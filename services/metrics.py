@@ -89,7 +89,7 @@ STORE_UNAVAILABLE: Final = Declared(
     "counter",
     "toxwatch_store_unavailable_total",
     "refusals",
-    "How often the database could not be used (locked, full, read-only, down), by the part of Toxwatch that met it.",
+    "How often the database (locked, full, read-only, down) or the brokers could not be used, by the part that met it.",
     ("component",),
 )
 TURNED_AWAY: Final = Declared(

@@ -75,6 +75,10 @@ class Broker:
         """``HOST:PORT``."""
         return f"127.0.0.1:{self.port}"
 
+    def segment(self, topic: str, partition: int = 0) -> Path:
+        """The file that the first entries of a partition are in."""
+        return self._home / "data" / f"{topic}-{partition}" / f"{0:020}.log"
+
     def start(self) -> None:
         """Start it, and wait until it serves."""
         with self._log.open("wb") as log:

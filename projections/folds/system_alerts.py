@@ -12,6 +12,7 @@ from events.alert import AlertData, Change, Telling
 from events.dates import Instant, format_instant
 from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX
 from events.envelope import EventRef as EventRefData
+from events.errors import TakingFailed, Unreadable
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind, AlertTransition, Standing
 from projections.folds.cohort_board import CohortRow
@@ -28,6 +29,8 @@ STALLED: Final = "stalled:"
 COHORT_HOLD: Final = "COHORT-HOLD"
 #: Whose refused input it is where it came with a key of no single site.
 NO_SITE: Final = "@other"
+#: Of what was refused for these reasons nothing is known.
+_UNKNOWN: Final = frozenset({Unreadable.reason, TakingFailed.reason})
 
 
 def intake_case(site: str | None, reason: str) -> str:
@@ -40,6 +43,10 @@ def intake_reasons(case: str, count: int, examples: Sequence[str]) -> list[str]:
     site, _, reason = case.removeprefix(INTAKE).partition("/")
     events, say = ("event", "says") if count == 1 else ("events", "say")
     sender = "a sender of no single site" if site == NO_SITE else f"site {site}"
+    if reason in _UNKNOWN:
+        inputs, they = ("input", "it says") if count == 1 else ("inputs", "they say")
+        first = f"{count} {inputs} from {sender} could not be read or taken: what {they} is known to nobody, and may be severe"
+        return [first, f"refused as {reason}", f"among them: {'; '.join(examples)}"]
     return [
         f"{count} refused {events} from {sender} {say} grade 3 or more, serious or fatal",
         f"refused as {reason}",

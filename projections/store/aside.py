@@ -11,7 +11,7 @@ from events.adverse_event import AdverseEventReported, AdverseEventRetracted
 from events.codec import looks_severe
 from events.dates import Instant
 from events.envelope import SubjectEvent
-from events.errors import EventRefused
+from events.errors import EventRefused, Unreadable
 from events.laboratory import LabResulted, LabRetracted
 from events.subject import SubjectDiscontinued
 from events.triage import readable_id, readable_record, readable_source
@@ -83,7 +83,8 @@ def _refused(entry: LogEntry, refusal: EventRefused, pattern: re.Pattern[str]) -
         refusal.error,
         refusal.field,
         entry.body,
-        looks_severe(entry.body),
+        # Of what cannot be read nobody knows; one letter of a batch has the bytes, and is enough to wake somebody.
+        bool(entry.body) if isinstance(refusal, Unreadable) else looks_severe(entry.body),
         site=named.groupdict().get("site") if named is not None else None,
         subject=refusal.subject,
         source=readable_source(entry.body),

@@ -74,6 +74,8 @@ class StoreUnavailable(ToxwatchError):  # noqa: N818 - reads better where it is 
     """The database cannot take a write now: locked, full, read-only, or down. The same call may succeed later."""
 
     retriable: ClassVar[bool] = True
+    #: What is to be there again before the same call can succeed.
+    waits_for: ClassVar[str] = "the database"
 
 
 class NoDatabase(ToxwatchError):  # noqa: N818 - reads better where it is caught

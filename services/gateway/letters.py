@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from events.codec import looks_severe
-from events.errors import EventRefused
+from events.errors import EventRefused, TakingFailed, Unreadable
 from events.triage import readable_record, readable_source
 from projections.rules.protocol import Protocol
 from projections.store.parking import GATEWAY, NewLetter
@@ -32,7 +32,7 @@ class LetterWriter:
             error=refusal.error,
             field=refusal.field,
             raw=message.raw,
-            is_severe=looks_severe(message.event),
+            is_severe=isinstance(refusal, Unreadable | TakingFailed) or looks_severe(message.event),
             sender=caller.key_id,
             site=caller.site,
             subject=record.subject if is_ours else None,

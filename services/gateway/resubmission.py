@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from events.dates import Instant
-from events.errors import ToxwatchError
+from events.errors import ToxwatchError, Unreadable
 from projections.rules.protocol import Protocol
 from projections.store import parking
 from projections.store.database import Database
@@ -50,6 +50,8 @@ class Resubmission:
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
             if letter is None or letter.state != parking.PARKED or letter.origin != parking.GATEWAY:
                 raise parking.LetterError(f"dead letter {letter_id} is none that the gateway has parked")
+            if letter.reason == Unreadable.reason:
+                raise ResubmissionRefused(f"it holds no event: {letter.error}")
             submission = self._submission(connection, letter, now)
         result = self._intake.take([submission]).results[0][0]
         if result.status == REFUSED:

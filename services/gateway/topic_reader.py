@@ -2,7 +2,8 @@
 
 Others write there, in transactions or not: its offsets have gaps, and what was aborted is left out. How far it was read stands in
 the database; stopped between the taking and that, we take again what we have taken, which its ids make harmless. Where nothing is
-left but what was aborted, and markers, we have come to the end all the same.
+left but what was aborted, and markers, we have come to the end all the same. A batch that cannot be read, and a record in the
+taking of which we fail, are parked as severe, since nobody knows what they say, and what is behind them is read.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+import structlog
 from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
+from events.errors import TakingFailed, Unreadable
 from projections.store.database import Database, StoreUnavailable, Turn, turn_is_free
 from projections.store.generation import move_position, next_offset
 from services.clock.time_source import elapsed_seconds
@@ -21,7 +24,8 @@ from services.gateway.intake import Intake, Submission
 from services.gateway.intake_topics import IntakeTopic
 from services.gateway.messages import Message, message_again
 from services.log import topics
-from services.log.kafka import ATTRIBUTE
+from services.log.batches import UnreadableBatch
+from services.log.kafka import attributes_of
 from services.log.kafka_client import Cluster, LogUnavailable, no_such_topic
 from services.log.kafka_connecting import positioned_consumer
 from services.loops import LoopEnded
@@ -33,6 +37,8 @@ POSITION_MS: Final = 4_000
 LOOK_SECONDS: Final = 2.0
 #: A topic that lags, and in which nothing was taken for so long, does not go on.
 STALLED_SECONDS: Final = 30.0
+
+log = structlog.get_logger()
 
 
 class _Polled(NamedTuple):
@@ -80,7 +86,7 @@ class TopicReader:
             polled = self._poll(starts)
             for partition, found in polled.items():
                 if found.records:
-                    self._take(found.records)
+                    self._take([self._submission(record) for record in found.records])
                 if found.reached != starts[partition]:
                     move_position(connection, self.consumer_name, partition, starts[partition], found.reached)
         return any(found.records for found in polled.values())
@@ -121,9 +127,35 @@ class TopicReader:
         with self._reached():
             return {here.partition: end for here, end in self._consumer.end_offsets(wanted).items()}
 
-    def _take(self, records: Sequence[Any]) -> None:
-        messages = [self._topic.checked(_message(record)) for record in records]
-        self._intake.take([Submission(self._topic.caller(message), [message]) for message in messages])
+    def _submission(self, record: Any) -> Submission:
+        if isinstance(record.value, UnreadableBatch):
+            fault = Unreadable(record.value.sentence(self._name, record.partition))
+            log.error("batch_unreadable", topic=self._name, trouble=fault.error)
+            message = Message(bytes(record.value), b"", fault=fault)
+        else:
+            message = self._topic.checked(_message(record))
+        return Submission(self._topic.caller(message), [message])
+
+    def _take(self, submissions: Sequence[Submission]) -> None:
+        """Take them; where that fails, find the one that it is, and park it. Raises ``StoreUnavailable``."""
+        try:
+            self._intake.take(submissions)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if len(submissions) > 1:
+                half = len(submissions) // 2
+                self._take(submissions[:half])
+                self._take(submissions[half:])
+                return
+            (submission,) = submissions
+            (message,) = submission.messages
+            if isinstance(message.fault, TakingFailed):
+                raise
+            log.exception("taking_failed", topic=self._name)
+            fault = TakingFailed(f"taking it failed with {type(error).__name__}: a bug of Toxwatch, not of its sender")
+            # Nothing of it is read again: that may be what failed.
+            self._take([submission._replace(messages=[Message(message.raw, b"", message.headers, fault)])])
 
     def _partitions(self) -> list[int]:
         with self._reached():
@@ -148,10 +180,18 @@ class TopicReader:
             except OffsetOutOfRangeError as error:
                 lost = f"the topic {self._name} does not have what follows any more: entries are lost"
                 raise LoopEnded(lost) from error
-            return {
-                here.partition: _Polled(found.get(here, []), self._consumer.position(here, POSITION_MS))
-                for here in wanted
-            }
+            return {here.partition: self._polled(here, found.get(here, [])) for here in wanted}
+
+    def _polled(self, here: TopicPartition, records: Sequence[Any]) -> _Polled:
+        reached = self._consumer.position(here, POSITION_MS)
+        if not any(isinstance(record.value, UnreadableBatch) for record in records):
+            return _Polled(records, reached)
+        end = self._consumer.end_offsets([here])[here]
+        believed = [
+            record._replace(value=record.value.before(end)) if isinstance(record.value, UnreadableBatch) else record
+            for record in records
+        ]
+        return _Polled(believed, min(reached, end))
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
@@ -165,9 +205,5 @@ class TopicReader:
 
 def _message(record: Any) -> Message:
     """In structured mode as it is; in binary mode its attributes are headers."""
-    attributes = [
-        [name.removeprefix(ATTRIBUTE), value.decode("utf-8", "surrogateescape")]
-        for name, value in record.headers
-        if name.startswith(ATTRIBUTE)
-    ]
+    attributes = [[name, text.decode("utf-8", "surrogateescape")] for name, text in attributes_of(record.headers)]
     return message_again(record.value or b"", attributes or None)

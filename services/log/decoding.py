@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from events.codec import Codec, Logged
-from events.errors import BadField, EventRefused
+from events.errors import BadField, EventRefused, Unreadable
 from events.triage import readable_id
 from projections.rules.protocol import Protocol
 from projections.store.apply import LogEntry
@@ -45,6 +45,8 @@ class Decoder:
             return DecodingFailed(error)
 
     def _read(self, entry: Entry) -> Logged | EventRefused:
+        if entry.fault is not None:
+            return Unreadable(entry.fault)
         if self._partitions > 1 and _EVERYWHERE not in entry.key:
             from services.log.partitioning import partition_of
 

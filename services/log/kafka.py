@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any, Final, Literal
 
 from kafka import TopicPartition
@@ -18,6 +19,7 @@ from sqlalchemy import Connection
 from events.dates import Instant
 from events.errors import ToxwatchError
 from services.clock.time_source import elapsed_seconds
+from services.log.batches import UnreadableBatch
 from services.log.kafka_client import Cluster, LogUnavailable, no_such_topic
 from services.log.kafka_connecting import CLOSE_SECONDS_MAX, SECONDS_MAX, positioned_consumer
 from services.log.partitioning import partition_of
@@ -29,20 +31,35 @@ CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
 #: With this the names of attributes begin, in binary mode.
 ATTRIBUTE: Final = "ce_"
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Iterable[tuple[str, bytes | None]]
 
 
 class LogBroken(ToxwatchError):  # noqa: N818 - reads better where it is caught
     """Entries are missing: the partition begins later, or has a gap. Nobody may read on until a person has looked."""
 
 
+def attributes_of(headers: Headers) -> list[tuple[str, bytes]]:
+    """The attributes among the headers of a record. One that is null says nothing."""
+    return [
+        (name.removeprefix(ATTRIBUTE), text)
+        for name, text in headers
+        if name.startswith(ATTRIBUTE) and text is not None
+    ]
+
+
 def event_of(value: bytes | None, headers: Headers) -> bytes:
     """The event of a record as structured JSON: as it is, or composed where its attributes are headers (binary mode)."""
-    attributes = [(name.removeprefix(ATTRIBUTE), text) for name, text in headers if name.startswith(ATTRIBUTE)]
+    attributes = attributes_of(headers)
     if not attributes:
         return value or b""
     members = ", ".join(f"{json.dumps(name)}: {json.dumps(text.decode(errors='replace'))}" for name, text in attributes)
     return b"".join((b"{", members.encode(), b', "data": ', value or b"null", b"}"))
+
+
+def entry_of(record: Any) -> Entry:
+    """A record of either client as an entry."""
+    body = event_of(record.value, record.headers)
+    return Entry(Position(record.partition, record.offset), key_of(record.key), body)
 
 
 def key_of(key: bytes | None) -> str:
@@ -110,10 +127,9 @@ class KafkaLog:
                     records = consumer.poll(timeout_ms=500, max_records=wanted - len(found)).get(here, [])
                 except OffsetOutOfRangeError as error:
                     raise LogBroken(f"{self.topic}: partition {partition} has no offset {offset} any more") from error
-                for record in records:
-                    self._check_follows(partition, record.offset, offset + len(found))
-                    body = event_of(record.value, record.headers)
-                    found.append(Entry(Position(partition, record.offset), key_of(record.key), body))
+                for entry in islice(self._entries(records, partition), wanted - len(found)):
+                    self._check_follows(partition, entry.position.offset, offset + len(found))
+                    found.append(entry)
                 if not records:
                     self._check_follows(partition, consumer.position(here), offset + len(found))
                     if elapsed_seconds() > deadline:
@@ -142,6 +158,17 @@ class KafkaLog:
         if self._reading.acquire(timeout=CLOSE_SECONDS_MAX):
             self._drop()
             self._reading.release()
+
+    def _entries(self, records: Sequence[Any], partition: int) -> Iterator[Entry]:
+        """What each record says; where a batch cannot be read, an entry for each of its offsets, the first with its bytes."""
+        for record in records:
+            if not isinstance(record.value, UnreadableBatch):
+                yield entry_of(record)
+                continue
+            batch = record.value
+            for offset in range(batch.first, batch.last + 1):
+                body = bytes(batch) if offset == batch.first else b""
+                yield Entry(Position(partition, offset), "", body, batch.sentence(self.topic, partition))
 
     def _append(self, placed: Sequence[tuple[int, NewEntry | Entry]]) -> list[Position]:
         records = [Record(partition, entry.key, entry.body, [CONTENT_TYPE]) for partition, entry in placed]

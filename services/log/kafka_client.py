@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from projections.store.database import StoreUnavailable
 from services.settings import Settings, SettingsError
@@ -16,6 +16,8 @@ MECHANISM: Final = "SCRAM-SHA-512"
 
 class LogUnavailable(StoreUnavailable):
     """The brokers cannot take or give it now. The same call may succeed later."""
+
+    waits_for: ClassVar[str] = "the brokers"
 
 
 def no_such_topic(name: str) -> LogUnavailable:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from kafka import KafkaConsumer
 from kafka.net.compat import KafkaNetClient
 
+from services.log.batches import PassingRecords
 from services.log.kafka_client import Cluster
 
 #: How long an append or a read may take; its caller holds a transaction open meanwhile.
@@ -38,8 +39,11 @@ def connected(make: Callable[..., Any], cluster: Cluster, seconds: float, **opti
 
 
 def positioned_consumer(cluster: Cluster, **options: Any) -> Any:
-    """A consumer that reads from where it is told to, and leaves it to others to remember how far it came."""
-    return connected(
+    """A consumer that reads from where it is told to, and leaves it to others to remember how far it came.
+
+    A batch that cannot be read is one record, whose value is an :class:`~services.log.batches.UnreadableBatch`.
+    """
+    consumer = connected(
         KafkaConsumer,
         cluster,
         ANSWER_SECONDS,
@@ -49,3 +53,5 @@ def positioned_consumer(cluster: Cluster, **options: Any) -> Any:
         allow_auto_create_topics=False,
         **options,
     )
+    consumer._fetcher.PartitionRecords = PassingRecords
+    return consumer

@@ -31,11 +31,12 @@ class NewEntry(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An entry as it stands in the log."""
+    """An entry as it stands in the log. ``fault`` says why it is none: nothing can be read of the batch that it is in."""
 
     position: Position
     key: str
     body: bytes
+    fault: str | None = None
 
 
 class EventLog(Protocol):

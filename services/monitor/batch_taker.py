@@ -82,7 +82,7 @@ class BatchTaker:
                 batch.share.halted = str(halt)
         except StoreUnavailable as error:
             self._metrics.store_unavailable_total(NAME)
-            self._report(f"waiting for the database ({error})")
+            self._report(f"waiting for {error.waits_for} ({error})")
             return False
         except Exception as error:
             log.error("batch_failed", exc_info=error)

@@ -2,6 +2,7 @@
 
 The group decides who reads which partition; where to read on, the database alone says. Kafka's own offsets are written for
 those who watch lags, and are never read. Offsets that do not follow each other stop the partition: something is missing.
+A batch that cannot be read stops nothing: the stretch that it is in is read by the log's own client, which comes past it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    UnsupportedCodecError,
+)
 
 from projections.store.database import StoreUnavailable
 from services.clock.time_source import elapsed_seconds
-from services.log.kafka import event_of, key_of
-from services.log.kafka_client import Cluster
-from services.log.port import Entry, Position
+from services.log.kafka import LogBroken, entry_of
+from services.log.kafka_client import Cluster, LogUnavailable
+from services.log.port import EventLog
 from services.monitor.batches import Batch, Share, Shares
 from services.resting import rest
 
@@ -41,7 +48,10 @@ log = structlog.get_logger()
 
 
 class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no types
-    """``position`` asks the database, and is called in a thread; ``hand_on`` waits while the monitor is busy."""
+    """``position`` asks the database, and is called in a thread; ``hand_on`` waits while the monitor is busy.
+
+    ``clinical`` is the same topic by another client.
+    """
 
     def __init__(
         self,
@@ -52,6 +62,7 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         position: Callable[[int], int],
         hand_on: Callable[[Batch], Awaitable[Any]],
         settled: Callable[[float], Awaitable[None]],
+        clinical: EventLog,
     ) -> None:
         self.problem: str | None = "not connected to the brokers yet"
         self._cluster = cluster
@@ -61,6 +72,8 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         self._position = position
         self._hand_on = hand_on
         self._settled = settled
+        self._clinical = clinical
+        self._is_stuck = False
         self._stopping = asyncio.Event()
         self._consumer: Any = None
         self._idle_since = elapsed_seconds()
@@ -71,8 +84,10 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         while not self._stopping.is_set():
             try:
                 await self._read()
-            except (KafkaError, OSError, AssertionError) as error:
+            except (KafkaError, OSError, AssertionError, LogUnavailable) as error:
                 self._report(f"waiting for the brokers ({type(error).__name__})")
+            except LogBroken as error:
+                self._report(str(error))
             except Exception as error:
                 log.error("reader_failed", exc_info=error)
                 self._report(f"failed with {type(error).__name__}, and tries again")
@@ -118,6 +133,8 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
             await self._place()
             for here, records in (await self._polled(self._batch_max())).items():
                 await self._take(here, records)
+            if self._is_stuck:
+                await self._read_past()
             await self._now_and_then()
 
     async def _polled(self, limit: int, wait_ms: int = POLL_MS) -> dict[TopicPartition, list[Any]]:
@@ -129,7 +146,32 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
             for here, offset in error.args[0].items():
                 self._halt(here.partition, f"the log does not have offset {offset}, where we have to go on")
             return {}
+        except (CorruptRecordException, UnsupportedCodecError) as error:
+            return self._stuck_at(error)
+        except (KafkaError, OSError, AssertionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the library lets out whatever unpacking a batch raises
+            return self._stuck_at(error)
         return found
+
+    def _stuck_at(self, error: Exception) -> dict[TopicPartition, list[Any]]:
+        log.error("batch_unreadable", topic=self._topic, error=type(error).__name__)
+        self._is_stuck = True
+        return {}
+
+    async def _read_past(self) -> None:
+        """Take what follows in each partition from the other client, and go on behind it with this one."""
+        self._is_stuck = False
+        for share in self._shares.all():
+            if share.next_offset is None or share.halted is not None:
+                continue
+            entries = await asyncio.to_thread(self._clinical.read, share.partition, share.next_offset, BATCH_MAX)
+            if not self._shares.holds(share):
+                return
+            share.next_offset += len(entries)
+            self._consumer.seek(TopicPartition(self._topic, share.partition), share.next_offset)
+            if entries:
+                await self._handed_on(Batch(share, entries))
 
     async def _place(self) -> None:
         """Go to where the database says that each new partition has come."""
@@ -164,7 +206,7 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         if following:
             share.gaps = 0
             share.next_offset += len(following)
-            await self._handed_on(Batch(share, [_entry_of(record) for record in following]))
+            await self._handed_on(Batch(share, [entry_of(record) for record in following]))
         if len(following) < len(records) and self._shares.holds(share) and share.next_offset is not None:
             self._out_of_step(share, records[len(following)].offset, share.next_offset)
 
@@ -246,8 +288,3 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.stop()
-
-
-def _entry_of(record: Any) -> Entry:
-    position = Position(record.partition, record.offset)
-    return Entry(position, key_of(record.key), event_of(record.value, record.headers))

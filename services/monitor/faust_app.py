@@ -153,6 +153,7 @@ class MonitorService(Service):
             monitor.position,
             self.channel.put,
             self.taker.settled,
+            parts.clinical,
         )
         self._relay.start()
         self._letters.start()

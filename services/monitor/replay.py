@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from events.codec import Codec
 from events.dates import Instant
-from events.errors import EventRefused, ToxwatchError
+from events.errors import EventRefused, ToxwatchError, Unreadable
 from events.identity import derived_id
 from projections.folds.system_alerts import UNWATCHED, unwatched_transition
 from projections.rules.protocol import Protocol
@@ -55,6 +55,8 @@ class Replay:
                     f"dead letter {letter_id} is in the log already, and a higher revision of its record is in effect: have "
                     "its sender send what holds under a higher revision, or delete the letter with a reason"
                 )
+            if letter.reason == Unreadable.reason:
+                raise ReplayFailed(f"it holds no event: {letter.error}")
             if letter.reason == parking.NOT_WATCHED:
                 return self._subject(connection, letter.subject, by, now)
             outcome = self._apply(connection, [letter], now)

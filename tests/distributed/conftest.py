@@ -9,11 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from projections.store.database import Database
+from services.gateway import topic_reader
+from services.log.kafka_client import Cluster
 from tests.brokers import Broker
 from tests.databases import new_postgresql_database
 from tests.distributed.fleet import Fleet
+from tests.distributed.outside import Topics
 
 _numbers = count(1)
+
+
+@pytest.fixture
+def there(on_postgresql: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
+    """Two intake topics, to which nothing was sent yet; lags are looked at each time."""
+    monkeypatch.setattr(topic_reader, "LOOK_SECONDS", 0.0)
+    made = Topics(on_postgresql, Cluster((broker.address,)))
+    yield made
+    made.log.close()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Log:
         self.prefix = f"read{os.getpid()}-{next(_numbers)}"
         self.topic = topics.clinical(self.prefix)
         TopicAdmin(cluster).create(declared(self.prefix, PARTITIONS))
-        self._log = KafkaLog(cluster, self.topic, "clinical")
+        self.log = KafkaLog(cluster, self.topic, "clinical")
         self.ends = dict.fromkeys(range(PARTITIONS), 0)
         self.reached = dict.fromkeys(range(PARTITIONS), 0)
         self._written = count(1)
@@ -45,8 +45,8 @@ class Log:
             NewEntry(SUBJECTS[n % len(SUBJECTS)], "", "urn:s", f"e-{n}", b"{}")
             for n in (next(self._written) for _ in range(times))
         ]
-        self._log.append(entries, NO_TRANSACTION)
-        self.ends = self._log.ends()
+        self.log.append(entries, NO_TRANSACTION)
+        self.ends = self.log.ends()
 
     def take(self, batch: Batch) -> bool:
         """Whether it was the next of its partition."""
@@ -62,7 +62,7 @@ class Log:
         return self.reached == self.ends
 
     def close(self) -> None:
-        self._log.close()
+        self.log.close()
 
 
 class Worker:
@@ -79,6 +79,7 @@ class Worker:
             lambda partition: log.reached[partition],
             hand_on or self.take,
             self._settled,
+            log.log,
         )
         self._running = asyncio.create_task(self.reader.run())
 

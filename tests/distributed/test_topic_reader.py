@@ -2,84 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping
-from functools import partial
-from itertools import count
-
 import pytest
-from confluent_kafka import Producer
-from sqlalchemy import select
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database, Turn, turn_is_free
-from projections.store.generation import next_offset
-from projections.store.tables import taken_events
-from services.clock.time_source import SystemClock
+from projections.store.database import Turn, turn_is_free
 from services.gateway import topic_reader
-from services.gateway.intake import Intake
-from services.gateway.intake_topics import IntakeTopic
-from services.gateway.topic_reader import TopicReader
 from services.log import topics
-from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.topics import TopicAdmin, declared
-from tests.brokers import Broker, free_port
+from tests.brokers import free_port
 from tests.crash.deployment import eventually
-from tests.monitor.deployment import SOURCE
-from tests.monitor.events import treated
-
-LAB, DESK = "lab", "desk"
-Lags = dict[str, Mapping[int, int]]
-_numbers = count(1)
-
-
-class Topics:
-    """Two intake topics, a database, and what the readers have told of their lags."""
-
-    def __init__(self, database: Database, cluster: Cluster) -> None:
-        self.database = database
-        self.cluster = cluster
-        self.lags: Lags = {}
-        self.prefix = f"reader{os.getpid()}-{next(_numbers)}"
-        TopicAdmin(cluster).create(declared(self.prefix, 1, [LAB, DESK]))
-        self.log = KafkaLog(cluster, topics.clinical(self.prefix), "clinical")
-
-    def reader(self, name: str, cluster: Cluster | None = None) -> TopicReader:
-        topic = IntakeTopic(name=name, sites=["FR01"], sources=["urn:site:FR01:edc"])
-        intake = Intake(self.database, self.log, PROTOCOL, SystemClock(), SOURCE)
-        on_lag = partial(self.lags.__setitem__, name)
-        return TopicReader(cluster or self.cluster, self.prefix, topic, self.database, intake, on_lag)
-
-    def send(self, name: str, subject: str = "FR01-001", **more: object) -> Producer:
-        producer = Producer({"bootstrap.servers": str(self.cluster), **more})
-        if more:
-            producer.init_transactions(60)
-            producer.begin_transaction()
-        for logged in treated(subject):
-            said = json.loads(logged.event.model_dump_json(exclude_unset=True))
-            producer.produce(topics.intake(self.prefix, name), json.dumps(said).encode())
-        assert producer.flush(30) == 0
-        return producer
-
-    def reached(self, reader: TopicReader) -> int:
-        with self.database.reading() as connection:
-            return next_offset(connection, reader.consumer_name, 0)
-
-    @property
-    def taken(self) -> set[str]:
-        with self.database.reading() as connection:
-            return set(connection.scalars(select(taken_events.c.event_id)))
-
-
-@pytest.fixture
-def there(on_postgresql: Database, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
-    """Nothing was sent yet; lags are looked at each time."""
-    monkeypatch.setattr(topic_reader, "LOOK_SECONDS", 0.0)
-    made = Topics(on_postgresql, Cluster((broker.address,)))
-    yield made
-    made.log.close()
+from tests.distributed.outside import DESK, LAB, Topics
 
 
 def test_a_topic_is_read_to_its_end_though_nothing_more_is_brought(there: Topics) -> None:
