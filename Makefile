@@ -24,10 +24,11 @@ FOREIGN  := tests/foreign/node_modules/.set-up
 PEERS_VENV := .venv-bench
 PEERS    := $(PEERS_VENV)/.set-up
 BROKER   := tools/kafka/libs/.set-up
+EVERYTHING := --extra server --extra kafka --extra import --extra demo
 COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants schema requirements clean
+.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants image schema requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +72,10 @@ $(BROKER): tools/kafka/pom.xml
 
 kafka: $(STAMP) $(BROKER)  ## start what docker-compose.yml describes as local processes, until Ctrl-C (KAFKA_ARGS="--data DIR" keeps it)
 	@$(PY) -m tests.local_stack $(KAFKA_ARGS)
+
+# Needs docker or podman, and a registry; without one, podman and debootstrap make a stand-in for the base (as root).
+image:  ## build the image and start its commands as its user (BUILD_ARGS, PYTHON_IMAGE, ENGINE: see deploy/build-image)
+	@sh deploy/build-image
 
 test: $(STAMP) $(if $(shell command -v npm),$(FOREIGN)) $(if $(shell command -v mvn),$(BROKER)) lint  ## everything that CI runs: lint, then every test
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
@@ -118,8 +123,8 @@ schema: $(STAMP)  ## write events/schema again from the models
 	@$(PY) -m events.schema_files
 
 requirements: $(STAMP)  ## compile the pins again from pyproject.toml (add UPGRADE=--upgrade for newer ones)
-	@$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.txt
-	@$(COMPILE) $(UPGRADE) -c requirements.txt --generate-hashes pyproject.toml -o requirements-hashes.txt
+	@$(COMPILE) $(UPGRADE) $(EVERYTHING) pyproject.toml -o requirements.txt
+	@$(COMPILE) $(UPGRADE) -c requirements.txt --generate-hashes --extra server --extra kafka pyproject.toml -o requirements-hashes.txt
 	@$(COMPILE) $(UPGRADE) -c requirements.txt --extra dev pyproject.toml -o requirements-dev.txt
 	@$(COMPILE) $(UPGRADE) -c requirements-dev.txt --generate-hashes --extra dev pyproject.toml -o $(PINS)
 	@$(COMPILE) $(UPGRADE) --override requirements.txt --generate-hashes --group peers -o requirements-bench.txt

@@ -42,6 +42,7 @@ from events.faults import Fault, listed, masked, show
 from events.laboratory import LabResulted
 from events.response import ResponseAssessed
 from events.subject import SubjectDiscontinued, SubjectEnrolled
+from events.subject_pattern import ID_CHARS_MAX
 from events.treatment import TreatmentAdministered
 from events.visit import VisitRecorded
 
@@ -214,7 +215,9 @@ class Acceptance:
 
     def is_ours(self, subject: object) -> bool:
         """Whether a value is a subject id of the trial's pattern."""
-        return isinstance(subject, str) and self._subject_pattern.fullmatch(subject) is not None
+        # Nothing longer is an id, and the pattern is made for ids: a long text might keep it busy.
+        is_short = isinstance(subject, str) and len(subject) <= ID_CHARS_MAX
+        return is_short and self._subject_pattern.fullmatch(str(subject)) is not None
 
     def _check_subject(self, subject: str, site: str | None, review: _Review) -> None:
         match = self._subject_pattern.fullmatch(subject)

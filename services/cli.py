@@ -8,63 +8,111 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
-from typing import Final, NoReturn
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from events.errors import ToxwatchError
-from services.assessment.assess_command import assess
-from services.assessment.explain_command import explain
-from services.backup_command import backup, restore
-from services.config_command import config_app
-from services.demo.command import demo
-from services.gateway.keys_command import keys_app
-from services.grading.command import grade
-from services.importers.command import import_app
-from services.log.topics_command import topics_app
-from services.migration.command import migrate_log
-from services.operations import migrate, rebuild, verify
-from services.publish_command import publish
-from services.reading.alerts_command import alerts
-from services.reading.assessment_command import assessment
-from services.reading.export_command import export
-from services.reading.queries_command import queries
-from services.replay_command import dead_letters_app
-from services.run_command import run
-from services.schemas import schema
-from services.service_commands import clock_app, dispatcher, gateway, monitor
-from services.simulator.command import simulate
+from services.extras import MissingExtra, missing_extra
+
+#: Each command, and where it is: imported when it is called, since some need what not every machine has.
+COMMANDS: Final[Mapping[str, str]] = {
+    "assess": "services.assessment.assess_command:assess",
+    "explain": "services.assessment.explain_command:explain",
+    "grade": "services.grading.command:grade",
+    "import": "services.importers.command:import_app",
+    "schema": "services.schemas:schema",
+    "simulate": "services.simulator.command:simulate",
+    "run": "services.run_command:run",
+    "demo": "services.demo.command:demo",
+    "publish": "services.publish_command:publish",
+    "alerts": "services.reading.alerts_command:alerts",
+    "assessment": "services.reading.assessment_command:assessment",
+    "export": "services.reading.export_command:export",
+    "queries": "services.reading.queries_command:queries",
+    "keys": "services.gateway.keys_command:keys_app",
+    "dead-letters": "services.replay_command:dead_letters_app",
+    "config": "services.config_command:config_app",
+    "gateway": "services.service_commands:gateway",
+    "monitor": "services.service_commands:monitor",
+    "clock": "services.service_commands:clock_app",
+    "dispatcher": "services.service_commands:dispatcher",
+    "topics": "services.log.topics_command:topics_app",
+    "rebuild": "services.operations:rebuild",
+    "verify": "services.operations:verify",
+    "migrate": "services.operations:migrate",
+    "migrate-log": "services.migration.command:migrate_log",
+    "backup": "services.backup_command:backup",
+    "restore": "services.backup_command:restore",
+}
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 64
 INTERRUPTED: Final = 130
 
 
+class LazyCommands(TyperGroup):
+    """The commands of ``COMMANDS``. One that cannot be imported here says what it needs instead of working."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in order."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        try:
+            return _command(cmd_name)
+        except ModuleNotFoundError as error:
+            missing = missing_extra(error, cmd_name)
+            if missing is None:
+                raise
+            return _unavailable(cmd_name, missing)
+
+
+def _command(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].partition(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        app = typer.Typer(add_completion=False)
+        app.command(name)(found)
+        found = app
+    found._add_completion = False
+    command = get_command(found)
+    command.name = name
+    return command
+
+
+def _unavailable(name: str, missing: MissingExtra) -> TyperCommand:
+    def refuse() -> NoReturn:
+        raise missing
+
+    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return TyperCommand(name, callback=refuse, help=f"Not installed here: {missing.remedy}", context_settings=anything)
+
+
 def create_app() -> typer.Typer:
     """The command line with all its commands."""
     app = typer.Typer(
         name="toxwatch",
+        cls=LazyCommands,
         help="Watches a dose-finding trial for dose-limiting toxicities: clinical events in, verdicts with reasons out.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    pure: tuple[Callable[..., object], ...] = (assess, explain, grade, schema, simulate)
-    live: tuple[Callable[..., object], ...] = (run, demo, publish, alerts, assessment, export, queries)
-    distributed: tuple[Callable[..., object], ...] = (gateway, monitor, dispatcher)
-    operations: tuple[Callable[..., object], ...] = (rebuild, verify, migrate, migrate_log, backup, restore)
-    for command in (*pure, *live, *distributed, *operations):
-        app.command()(command)
-    app.add_typer(import_app, name="import")
-    for name, group in (
-        ("keys", keys_app),
-        ("dead-letters", dead_letters_app),
-        ("config", config_app),
-        ("topics", topics_app),
-        ("clock", clock_app),
-    ):
-        app.add_typer(group, name=name)
+
+    @app.callback()
+    def toxwatch() -> None:
+        """What all commands share: nothing."""
+
     return app
 
 
@@ -87,6 +135,12 @@ def main() -> NoReturn:
         sys.exit(FAILED)
     except (ToxwatchError, OSError) as error:
         typer.echo(f"toxwatch: {error}", err=True)
+        sys.exit(FAILED)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        typer.echo(f"toxwatch: {missing}", err=True)
         sys.exit(FAILED)
     sys.exit(code if isinstance(code, int) else 0)
 

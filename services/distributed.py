@@ -52,7 +52,7 @@ from services.runtime import (
     stall_watch,
     store_loop,
 )
-from services.servers import address_of, listening, server_of
+from services.servers import address_of, listening, server_of, warn_of_plain_http
 from services.serving.apart import serve_health
 from services.settings import Settings, SettingsError
 from services.stalls import Direct, Lasting
@@ -145,6 +145,7 @@ async def run_gateway(parts: Parts) -> None:
     loops.append(store_loop(parts))
     with listening(parts.settings.listen) as listener:
         log.info("listening", address=address_of(listener), role="gateway")
+        warn_of_plain_http(parts.settings)
         feed = AlertFeed(parts.database, stopping, LIVE_LOOK_SECONDS)
         live = _live_alerts(parts, feed, listener)
         app = gateway_of(parts, feed)

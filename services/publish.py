@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from events.errors import ToxwatchError
 from services.clock import time_source
 from services.clock.time_source import elapsed_seconds
+from services.outgoing import client_options
 from services.retry_after import retry_after_seconds
 
 LINES_MAX: Final = 500
@@ -79,9 +80,10 @@ class _Problem(BaseModel):
     detail: str = ""
 
 
-def gateway_client(url: str, key: str) -> httpx2.Client:
+def gateway_client(url: str, key: str, proxy: str | None = None) -> httpx2.Client:
     """A client of the gateway at ``url``, with the key of a site or of the sponsor. The caller closes it."""
-    return httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_SECONDS)
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, **client_options(proxy))
 
 
 def publish_lines(

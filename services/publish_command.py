@@ -17,6 +17,7 @@ from services.assessment.options import EventPaths
 from services.assessment.progress import bytes_read
 from services.assessment.refusals import DONE, SOME_INPUT_REFUSED
 from services.assessment.writing import printable
+from services.outgoing import proxy_of
 from services.publish import PATH, PATIENCE_SECONDS, Result, SourceLine, gateway_client, publish_lines
 
 KEY: Final = "TOXWATCH_KEY"
@@ -37,6 +38,10 @@ def publish(
             help=f"File with the key. Default: the key in {KEY}, or in the file that {KEY_FILE} names.",
         ),
     ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option("--proxy", metavar="URL", help='Go through this proxy; "environment": what HTTPS_PROXY names.'),
+    ] = None,
     patience: Annotated[
         float, typer.Option("--patience", min=0, help="Seconds without an answer after which to give up.")
     ] = PATIENCE_SECONDS,
@@ -54,7 +59,7 @@ def publish(
     try:
         with ExitStack() as stack:
             files = stack.enter_context(EventFiles(events))
-            client = stack.enter_context(gateway_client(url, key))
+            client = stack.enter_context(gateway_client(url, key, _proxy_of(proxy)))
             advance = stack.enter_context(bytes_read("publishing", files.bytes_total))
             lines = _source_lines(files.lines(advance))
             for results in publish_lines(client, lines, patience_seconds=patience, on_wait=_tell_of_waiting):
@@ -92,6 +97,13 @@ def _gateway_of(to: str) -> str:
     if parts.scheme == "http" and host not in LOOPBACK:
         typer.echo("toxwatch: the key and the events travel unencrypted; use https", err=True)
     return to.rstrip("/").removesuffix(PATH)
+
+
+def _proxy_of(said: str | None) -> str | None:
+    try:
+        return None if said is None else proxy_of(said)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--proxy") from None
 
 
 def _source_lines(lines: Iterator[Line]) -> Iterator[SourceLine]:

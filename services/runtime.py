@@ -46,7 +46,7 @@ from services.monitor.relay import Relay
 from services.protocols import find_protocol
 from services.reading.alert_feed import AlertFeed
 from services.reading.router import reading_router
-from services.servers import address_of, listening, server_of
+from services.servers import address_of, listening, server_of, warn_of_plain_http
 from services.serving.apart import serve_health
 from services.serving.descriptors import connections_within
 from services.serving.door import ConnectionLimits
@@ -318,6 +318,7 @@ async def run_system(
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, system.stopping.set)
             log.info("listening", address=address_of(gateway), role="gateway")
+            warn_of_plain_http(settings)
             log.info("listening", address=address_of(metrics), role="metrics")
             spare_what_stays()
             on_ready(address_of(gateway), address_of(metrics), system)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
@@ -17,6 +18,7 @@ from services.clock.time_source import elapsed_seconds
 from services.serving.acceptor import Acceptor
 from services.serving.door import REPORT_SECONDS, ConnectionLimits, Door, Place
 from services.serving.guarded import GuardedProtocol
+from services.settings import Settings
 
 #: How long an open answer may take once the server is to stop (real seconds).
 GRACE_SECONDS: Final = 2
@@ -109,3 +111,14 @@ def server_of(app: Any, limits: ConnectionLimits = ConnectionLimits()) -> Server
     )
     logging.getLogger("uvicorn.error").addFilter(_THROTTLED)
     return Server(config, limits)
+
+
+def warn_of_plain_http(settings: Settings) -> None:
+    """Say so where keys and clinical data may be read on their way to the gateway."""
+    if settings.is_read_on_the_way:
+        structlog.get_logger().warning(
+            "plain_http",
+            address=settings.listen,
+            trouble="keys and clinical data travel unencrypted beyond this machine: end TLS before the gateway, and set "
+            "public_url to the https address, or listen on 127.0.0.1",
+        )

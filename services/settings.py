@@ -174,6 +174,13 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data / DATABASE_FILE}"
 
     @property
+    def is_read_on_the_way(self) -> bool:
+        """Whether the gateway answers other machines, and, as far as can be told, nothing ends TLS before it."""
+        host = self.listen.rpartition(":")[0].strip("[]")
+        is_here = host == "localhost" or host.startswith("127.") or host == "::1"
+        return not is_here and urlsplit(self.public_url).scheme != "https"
+
+    @property
     def is_distributed(self) -> bool:
         """Whether the logs are on Kafka."""
         return self.log != EMBEDDED

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from events.acceptance import INJECTION_PROCEDURE, STUDY_TREATMENT, TrialContract
 from events.dates import DAY, Zone, zone_named
+from events.subject_pattern import SlowPattern, check_pattern
 from projections.rules.truth import Answer
 
 if TYPE_CHECKING:
@@ -123,9 +124,11 @@ class Protocol:
 
     def __post_init__(self) -> None:
         try:
-            re.compile(self.subject_pattern)
+            check_pattern(self.subject_pattern)
         except re.error as error:
             raise ValueError(f"subject_pattern: {self.subject_pattern!r} is not a pattern: {error}") from None
+        except SlowPattern as error:
+            raise ValueError(f"subject_pattern: {error}") from None
         zone_named(self.time_zone)
         if self.window_days < 1:
             raise ValueError(f"window_days: {self.window_days} is not a number of days")

@@ -14,6 +14,7 @@ import httpx2
 from events.codec import LINE_BYTES_MAX
 from events.dates import Instant, parse_instant
 from services.clock.time_source import Clock
+from services.outgoing import client_options
 from services.publish import MEDIA_TYPE, PATH
 from services.simulator.trial import Trial
 
@@ -65,7 +66,7 @@ class Player:
 
     async def play(self, events: list[Arrival]) -> None:
         """Send every event when its time has come; ends with the last."""
-        async with httpx2.AsyncClient(base_url=self._url, timeout=60.0) as client:
+        async with httpx2.AsyncClient(base_url=self._url, timeout=60.0, **client_options(None)) as client:
             sent = 0
             while sent < len(events):
                 now = self._clock.now()

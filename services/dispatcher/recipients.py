@@ -21,6 +21,7 @@ from pydantic.networks import AnyHttpUrl
 
 from services.dispatcher.recipient_faults import RecipientsError, nearest_of, sentence_of
 from services.dispatcher.secret_files import read_password, read_webhook_secret
+from services.outgoing import Proxy
 
 Urgency = Literal["urgent", "prompt", "routine"]
 Population = Literal["part-a", "part-b", "part-unknown"]
@@ -104,6 +105,7 @@ class WebhookChannelConfig(Section):
     url: SecretStr
     secret_file: Path
     allow_http: bool = False
+    proxy: Proxy | None = None
     timeout: Timeout = 10.0
     concurrency: Concurrency = 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from services.clock import time_source
 from services.gateway.caller import Role
 from services.gateway.keys import ApiKeyError, add_key, list_keys, revoke_key
 from services.live_options import Config, Data, ListFormat, OutputFormat
+from services.private_files import keep_private
 from services.reading.opening import store_of
 
 keys_app = typer.Typer(help="API keys: who may send events, and who may read.", no_args_is_help=True)
@@ -39,6 +41,7 @@ def add(
             made = add_key(connection, role.value, site, name, time_source.now(), ends_at)
         except ApiKeyError as error:
             raise typer.BadParameter(str(error)) from None
+    keep_private(sys.stdout)
     typer.echo(made.text)
     typer.echo(f"key {made.id}: keep it now, it is not shown again", err=True)
 

@@ -6,6 +6,7 @@ import re
 
 from events.codec import looks_severe
 from events.errors import EventRefused, TakingFailed, Unreadable
+from events.subject_pattern import ID_CHARS_MAX
 from events.triage import readable_record, readable_source
 from projections.rules.protocol import Protocol
 from projections.store.parking import GATEWAY, NewLetter
@@ -22,7 +23,8 @@ class LetterWriter:
     def letter(self, caller: Caller, message: Message, refusal: EventRefused) -> NewLetter:
         """The letter about a refused event. A subject that is not of the trial's pattern may be a name, and is left out."""
         record = readable_record(message.event)
-        is_ours = record.subject is not None and self._subject_pattern.fullmatch(record.subject) is not None
+        is_short = record.subject is not None and len(record.subject) <= ID_CHARS_MAX
+        is_ours = is_short and self._subject_pattern.fullmatch(record.subject or "") is not None
         source = readable_source(message.event)
         if record.subject and not is_ours and source is not None and record.subject in source:
             source = None

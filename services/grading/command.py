@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,10 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 import typer
 
+from services.csv_cells import CsvWriter
 from services.grading.columns import Odd, TableError, named, read
 from services.grading.tables import BadRow, read_table
 from services.grading.vectors import COLUMNS, graded
 from services.importers.rows import ImportFailedError
+from services.private_files import open_private_text
 
 #: How many rows are held at a time: a table of any length is graded in the memory of a few.
 ROWS_AT_A_TIME: Final = 200_000
@@ -91,14 +92,14 @@ def grade_file(table: str, out: str, version: str, *, reasons: bool) -> tuple[in
     """Grade a table into another; how many results there were, how many have no grade, and which cells were odd."""
     if out == "-":
         return _grade(table, sys.stdout, version, reasons)
-    with Path(out).open("w", encoding="utf-8", newline="") as file:
+    with open_private_text(Path(out)) as file:
         return _grade(table, file, version, reasons)
 
 
 def _grade(table: str, out: TextIO, version: str, reasons: bool) -> tuple[int, int, OddCells]:
     rows = without = 0
     odd = OddCells()
-    write = csv.writer(out, lineterminator="\n")
+    write = CsvWriter(out)
     header, pieces = read_table(table, ROWS_AT_A_TIME)
     taken = sorted(set(COLUMNS) & set(header))
     if taken:

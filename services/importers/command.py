@@ -19,6 +19,7 @@ from services.importers.protocol_file import write_protocol
 from services.importers.report import report_file
 from services.importers.rows import ImportFailedError
 from services.importers.run import Summary, import_study
+from services.private_files import open_private
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -147,7 +148,7 @@ def _events_file(name: str) -> Iterator[BinaryIO]:
     path = Path(name)
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with open_private(part) as file:
             yield file
         part.replace(path)
     finally:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from events.dates import zone_named
 from events.envelope import SUBJECT_PATTERN
 from events.errors import ToxwatchError
+from events.subject_pattern import check_pattern
 from services.importers.code_lists import CodeLists, Word, normal
 from services.importers.columns import (
     AdverseEventColumns,
@@ -45,7 +46,7 @@ def _zone(name: str) -> str:
 
 def _pattern(text: str) -> str:
     try:
-        re.compile(text)
+        check_pattern(text)
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
     return text

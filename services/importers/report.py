@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TextIO
 
+from services.csv_cells import CsvWriter
 from services.importers.rows import Defect, Row, RowRefusedError
+from services.private_files import open_private_text
 
 #: ``refused``: the row is no event. ``unmapped``: the row is an event without this value. ``time-estimated``: the event's
 #: time is not one that the row gives. ``note``: something else that a reader should know.
@@ -39,7 +40,7 @@ class Report:
         self.urgent = 0
         self._tallies: Counter[tuple[Action, str, str]] = Counter()
         self._out = out
-        self._table = csv.writer(out, lineterminator="\n") if form == "csv" else None
+        self._table = CsvWriter(out) if form == "csv" else None
         if self._table is not None:
             self._table.writerow(COLUMNS)
 
@@ -105,5 +106,5 @@ class Report:
 def report_file(path: Path) -> Iterator[Report]:
     """A report in CSV, or in NDJSON where the name ends so."""
     # backslashreplace: a value may hold half a character, and the report of it must not fail for that.
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as out:
+    with open_private_text(path) as out:
         yield Report(out, "ndjson" if path.suffix == ".ndjson" else "csv")

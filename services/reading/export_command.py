@@ -12,6 +12,7 @@ import typer
 from services.live_options import Config, Data
 from services.log.opening import open_logs
 from services.log.port import Entry, EventLog, Position
+from services.private_files import keep_private
 from services.reading.opening import store_of
 from services.reading.parameters import PLACE_MAX
 
@@ -39,6 +40,7 @@ def export(data: Data = None, config: Config = None, from_: _From = None, to: _T
     first = _position(from_, "--from") or Position(0, 0)
     last = _position(to, "--to")
     with store_of(data, config) as (settings, database), open_logs(settings, database) as logs:
+        keep_private(sys.stdout)
         out = sys.stdout.buffer
         for entry in entries(logs.clinical, first, last):
             out.write(entry.body.translate(ON_ONE_LINE) + b"\n")

@@ -35,7 +35,7 @@ TWO_EVENTS = (
 )
 
 
-def _event_file(path: Path) -> None:
+def event_file(path: Path) -> None:
     envelope = {
         "specversion": "1.0",
         "source": "urn:site:FR01:edc",
@@ -103,7 +103,7 @@ def test_every_declared_pattern_of_package_data_matches_something() -> None:
 
 def test_the_installed_command_assesses_a_file(installed: Path, tmp_path: Path) -> None:
     """From another directory, without the checkout, to JSON on standard output."""
-    _event_file(tmp_path / "two.ndjson")
+    event_file(tmp_path / "two.ndjson")
     as_of = "2017-03-02T00:00:00Z"
     printed = _run(installed / "toxwatch", "assess", "two.ndjson", "--as-of", as_of, "--format", "json", cwd=tmp_path)
     answer = json.loads(printed)

@@ -16,6 +16,7 @@ from events.dates import Instant
 from services.dispatcher.channels.port import Message, Outcome, what_failed
 from services.dispatcher.channels.wall import to_datetime
 from services.dispatcher.recipients import WebhookChannelConfig
+from services.outgoing import client_options
 from services.retry_after import retry_after_seconds
 
 GONE: Final = 410
@@ -36,7 +37,9 @@ class WebhookChannel:
         self._config = config
         self._signer = Webhook(secret.get_secret_value())
         self._wall = wall
-        self._client = httpx2.AsyncClient(timeout=config.timeout, follow_redirects=False)
+        self._client = httpx2.AsyncClient(
+            timeout=config.timeout, follow_redirects=False, **client_options(config.proxy)
+        )
 
     async def send(self, message: Message) -> Outcome:
         """Post the message. Of the answer only status and headers are read: a body could be endless."""
