@@ -7,9 +7,11 @@ So they survive a restart, and are the same whichever process is asked. Where th
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Final
+from itertools import product
+from typing import Final, get_args
 
 import structlog
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,7 +20,9 @@ from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from events.dates import SECOND, Instant
-from events.errors import ToxwatchError
+from events.errors import EventRefused, ToxwatchError
+from projections.folds.alert_transition import AlertKind
+from projections.store import parking
 from projections.store.database import Database
 from projections.store.generation import next_offset
 from projections.store.tables import (
@@ -40,6 +44,7 @@ from services import metrics
 from services.clock.time_source import Clock, elapsed_seconds
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.dispatcher.delivery import CHANNEL_DISABLED, WAITING
+from services.gateway.authority import OutsideAuthority
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
 from services.monitor.monitor import CONSUMER as MONITOR
@@ -121,8 +126,11 @@ _current: Final = select(generations.c.generation).where(generations.c.is_curren
 
 def _alerts(connection: Connection, _now: Instant) -> Iterator[Reading]:
     c = alert_events.c
+    found: Counter[tuple[str, str]] = Counter()
     for verdict, kind, count in connection.execute(select(c.verdict, c.kind, func.count()).group_by(c.verdict, c.kind)):
-        yield (verdict or metrics.NO_VERDICT, kind), count
+        found[verdict or metrics.NO_VERDICT, kind] += count
+    for labels in {*product((*VERDICTS, metrics.NO_VERDICT), get_args(AlertKind)), *found}:
+        yield labels, found[labels]
 
 
 def _open_cases(connection: Connection, _now: Instant) -> Iterator[Reading]:
@@ -176,8 +184,20 @@ def _lag(database: Database, consumer: str, ends: Mapping[int, int]) -> Iterator
 
 def _dead_letters(connection: Connection, _now: Instant) -> Iterator[Reading]:
     c = dead_letters.c
-    for reason, count in connection.execute(select(c.reason, func.count()).group_by(c.reason)):
-        yield (reason,), count
+    found: dict[str, int] = dict(connection.execute(select(c.reason, func.count()).group_by(c.reason)).all())
+    # An increase can be told of the very first one only where there was a 0 before it.
+    for reason in sorted({*reasons(), *found}):
+        yield (reason,), found.get(reason, 0)
+
+
+def reasons() -> set[str]:
+    """Every reason under which something may be parked."""
+    known, waiting = {parking.NOT_WATCHED, parking.LOWER_REVISION}, [EventRefused]
+    while waiting:
+        kind = waiting.pop()
+        known.add(kind.reason)
+        waiting += kind.__subclasses__()
+    return known | {OutsideAuthority.reason}
 
 
 def _severe_dead_letters(connection: Connection, _now: Instant) -> Iterator[Reading]:

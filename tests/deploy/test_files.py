@@ -126,7 +126,12 @@ def test_a_container_has_limits() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("check", "config", "prometheus.yml"), ("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml")],
+    [
+        ("check", "config", "prometheus.yml"),
+        ("check", "config", "embedded.yml"),
+        ("check", "rules", "rules.yml"),
+        ("test", "rules", "rules_test.yml"),
+    ],
     ids=" ".join,
 )
 def test_prometheus_takes_configuration_and_rules(command: tuple[str, ...]) -> None:
@@ -152,6 +157,13 @@ def test_a_rule_is_about_metrics_that_there_are(rule: dict[str, Any]) -> None:
     assert set(_metrics_of(rule["expr"])) <= declared
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert set(rule["annotations"]) == {"summary", "action"}
+
+
+def test_every_rule_is_seen_to_fire() -> None:
+    """In the tests of the rules."""
+    tests = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text())["tests"]
+    fired = {one["alertname"] for test in tests for one in test["alert_rule_test"] if one["exp_alerts"]}
+    assert fired == {rule["alert"] for rule in RULES}
 
 
 def _metrics_of(expression: str) -> Iterator[str]:
