@@ -26,6 +26,8 @@ from projections.ctcae.table import Criterion, CutOff, GradeRow, criteria
 from projections.ctcae.units import EQUIVALENTS, SUBSTANCE, Unit, unit_named
 
 BLOOD: Final = frozenset({None, "blood", "serum", "plasma"})
+#: A specimen that is none of the contract's words may be blood all the same.
+UNKNOWN_SPECIMEN: Final = "other"
 NOT_GRADED_STATUS: Final = frozenset({"not-done", "unreliable"})
 GRADE_MAX: Final = 4
 #: What a reference limit can be, in whatever unit: a number beyond is a mistake, and multiples of it say nothing.
@@ -128,6 +130,10 @@ def _not_gradable(version: str, assay: Assay) -> Grader | None:
         if test in analytes() or test in ungraded():
             return Grader((), f"CTCAE {version} has no criterion for {test}", listed=False)
         return _asked(f"{assay.test!r} is not a test code that is known here", "Which test is it?")
+    if assay.specimen == UNKNOWN_SPECIMEN:
+        return _asked(
+            "in a specimen that is not known here: only blood, serum and plasma are graded", "In which specimen?"
+        )
     if assay.specimen not in BLOOD:
         return Grader((), f"in {assay.specimen}: only blood, serum and plasma are graded")
     if assay.status in NOT_GRADED_STATUS:

@@ -49,7 +49,7 @@ UNREAD: Final = "nothing reads this: no event says it"
 _SEVERE: Final = re.compile(
     r"grade|toxgr|ctc|sever|s[eé]v[eè]re|serious|grave|life.?threat|pronostic.?vital|fatal|death|d[ée]c[èe]s|died|dead|dying"
     r"|deceased|d[ée]c[ée]d|dth|relate|causal|imputab|aerel|suspect|dose.?limit|\bdlt|hospitali|disab|outcome|aeout|aeser|aesev"
-    r"|status|entered.?in.?error|modifierextension|c4133[789]|c41340|c48275|c84266|exstdtc|exdose|administered",
+    r"|entered.?in.?error|modifierextension|c4133[789]|c41340|c48275|c84266|exstdtc|exdose|administered",
     re.IGNORECASE,
 )
 

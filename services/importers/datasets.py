@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, get_args
 
-from services.importers import dataset_json, fhir, sdtm_csv, xpt
+from services.importers import dataset_json, sdtm_csv, xpt
+from services.importers.fhir.bundles import SUFFIXES as SUFFIXES_OF_FHIR
 from services.importers.mapping import Domain, Mapping
 from services.importers.rows import DataSet, ImportFailedError
 
@@ -17,7 +18,7 @@ Kind = Literal["dataset-json", "sdtm", "fhir"]
 SUFFIXES: Final[dict[Kind, tuple[str, ...]]] = {
     "dataset-json": dataset_json.SUFFIXES,
     "sdtm": (*sdtm_csv.SUFFIXES, *xpt.SUFFIXES),
-    "fhir": fhir.SUFFIXES,
+    "fhir": SUFFIXES_OF_FHIR,
 }
 #: DM goes first, since it knows the sites. The laboratory, the longest, goes last.
 ORDER: Final[tuple[Domain, ...]] = ("DM", "EX", "SV", "AE", "DS", "LB")
@@ -48,8 +49,6 @@ class Inputs:
 
 def find_inputs(kind: Kind, path: Path, mapping: Mapping) -> Inputs:
     """The data sets at ``path``, a folder or one file. Raises :class:`ImportFailedError` where there is none."""
-    if kind == "fhir":
-        return _bundles(path)
     if path.is_dir():
         inputs = _in_folder(kind, path, mapping)
         if not inputs.sources:
@@ -65,13 +64,6 @@ def find_inputs(kind: Kind, path: Path, mapping: Mapping) -> Inputs:
     return Inputs([Source(domain, path)], [], next((source.path for source in beside if source.domain == "DM"), None))
 
 
-def open_source(kind: Kind, source: Source, mapping: Mapping, *, first: bool) -> DataSet:
-    """What a file holds of one domain. ``first``: nothing of the file has been read yet."""
-    if kind == "fhir":
-        return fhir.open_bundle(source.path, source.domain, mapping, defects=first)
-    return open_data_set(kind, source.path, mapping)
-
-
 def open_data_set(kind: Kind, path: Path, mapping: Mapping) -> DataSet:
     """The file, with its header read."""
     name = _stem(kind, path).upper()
@@ -80,15 +72,6 @@ def open_data_set(kind: Kind, path: Path, mapping: Mapping) -> DataSet:
     if path.suffix.lower() in xpt.SUFFIXES:
         return xpt.open_xpt(path, name, mapping.format)
     return sdtm_csv.open_csv(path, name, mapping.format)
-
-
-def _bundles(path: Path) -> Inputs:
-    """Every bundle, domain by domain: one holds several, and a subject's site must be known before its results."""
-    found = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    if not found or not path.exists():
-        raise ImportFailedError(f"{path}: no bundle (.json)" if path.exists() else f"{path}: no such file or folder")
-    domains = {bundle: fhir.domains_of(bundle) for bundle in found}
-    return Inputs([Source(domain, bundle) for domain in ORDER for bundle in found if domain in domains[bundle]])
 
 
 def _in_folder(kind: Kind, folder: Path, mapping: Mapping) -> Inputs:

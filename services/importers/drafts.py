@@ -11,6 +11,7 @@ from services.importers.rows import Row
 
 MILLISECOND: Final = 1000
 REVISION: Final = "revision"
+RETRACTED: Final = ".retracted.v1"
 
 
 @dataclass(slots=True)
@@ -31,6 +32,13 @@ class Draft:
     update: Moment | None = None
     urgent: bool = False
     course: tuple[tuple[int, Moment | None], ...] = ()
+    #: The number that the source itself gives this version; 0 where it gives none.
+    version: int = 0
+
+    @property
+    def retracts(self) -> bool:
+        """Whether the event takes the record back."""
+        return self.type.endswith(RETRACTED)
 
     @property
     def content(self) -> dict[str, Any]:
@@ -52,23 +60,50 @@ def revisions(
     """
     groups: dict[tuple[str, str, str], list[Draft]] = {}
     for draft in drafts:
-        groups.setdefault((draft.type, draft.subject, draft.record), []).append(draft)
+        groups.setdefault(_record_of(draft), []).append(draft)
     for group in groups.values():
         yield from _revised(group, how, follow, remark)
 
 
+def _record_of(draft: Draft) -> tuple[str, str, str]:
+    """A report and a retraction are of one record; an enrolment and an end of it, which have one row, are two."""
+    stem = draft.type.removesuffix(RETRACTED) if draft.retracts else _STEMS.get(draft.type, draft.type)
+    return stem, draft.subject, draft.record
+
+
 def number(draft: Draft, how: Literal["counted", "update-time"], before: int) -> None:
-    """Give the draft its revision: one more than ``before``, or the millisecond of its update where it has one."""
+    """Give the draft its revision: the source's own number, the millisecond of its update, or one more than ``before``."""
     stamped = how == "update-time" and draft.recorded.estimate != "none"
     stamp = draft.recorded.order // MILLISECOND if stamped else 0
-    draft.data[REVISION] = max(before + 1, stamp)
+    draft.data[REVISION] = max(before + 1, stamp or draft.version)
+
+
+#: The types whose records a retraction takes back, by the stem of the retraction's type.
+_STEMS: Final = {
+    "toxwatch.treatment.administered.v1": "toxwatch.treatment",
+    "toxwatch.visit.recorded.v1": "toxwatch.visit",
+    "toxwatch.ae.reported.v1": "toxwatch.ae",
+    "toxwatch.lab.resulted.v1": "toxwatch.lab",
+}
+
+
+def _side(draft: Draft, retracted: int) -> int:
+    """Before a retraction, the retraction, or certainly after it."""
+    if draft.retracts:
+        return 1
+    return 2 if draft.recorded.order > retracted and not draft.recorded.estimate else 0
 
 
 def _revised(
     group: list[Draft], how: Literal["counted", "update-time"], follow: Follow, remark: Remark
 ) -> Iterator[Draft]:
     # The sort is stable: rows with one time of update stay in the order of the file.
-    group.sort(key=lambda draft: draft.recorded.order)
+    numbered = all(draft.version for draft in group)
+    group.sort(key=lambda draft: draft.version if numbered else draft.recorded.order)
+    if not numbered:
+        # A retraction outranks every report of its record, unless a report was certainly written after it.
+        last = max((draft.recorded.order for draft in group if draft.retracts), default=None)
+        group.sort(key=lambda draft: last is not None and _side(draft, last))
     previous: Draft | None = None
     for draft in group:
         if previous is not None:

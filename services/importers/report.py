@@ -53,9 +53,19 @@ class Report:
         number = defect.number or None
         self._add(Line(defect.file, number, defect.field, defect.value, "refused", False, defect.message))
 
-    def left_over(self, file: str, number: int | None, field: str, value: str, message: str, *, urgent: bool) -> None:
+    def left_over(
+        self,
+        file: str,
+        number: int | None,
+        field: str,
+        value: str,
+        message: str,
+        *,
+        urgent: bool,
+        action: Action = "unmapped",
+    ) -> None:
         """A part of a resource or row, or a column of a file, that nothing reads (:mod:`services.importers.consumed`)."""
-        self._add(Line(file, number, field, value, "unmapped", urgent, message))
+        self._add(Line(file, number, field, value, action, urgent, message))
 
     def unmapped(self, row: Row, field: str, value: str, message: str, *, urgent: bool = False) -> None:
         """The event goes without this value."""

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from services.importers.adverse_events import adverse_event_reported, is_urgent
-from services.importers.datasets import Inputs, Kind, Source, find_inputs, open_data_set, open_source
+from services.importers.adverse_events import adverse_event_reported
+from services.importers.datasets import Kind, find_inputs, open_data_set
 from services.importers.demographics import subject_enrolled
 from services.importers.disposition import subject_discontinued
 from services.importers.drafts import Draft, number, revisions
 from services.importers.events import EventWriter, Validator
 from services.importers.exposure import treatment_administered
-from services.importers.fhir import fhir_mapping
-from services.importers.fhir_rows import ENTERED_IN_ERROR
+from services.importers.fhir.collection import FhirImport
+from services.importers.fhir.columns import fhir_mapping
+from services.importers.fhir.reading import ENTERED_IN_ERROR, VERSION
 from services.importers.laboratory import lab_resulted
+from services.importers.losses import matters
 from services.importers.mapping import Domain, Mapping
 from services.importers.protocol_file import protocol_of
 from services.importers.report import Report
@@ -75,35 +77,40 @@ def import_study(
     Raises :class:`services.importers.rows.ImportFailedError` where a file cannot be read; what was written until then
     is valid, and incomplete.
     """
-    mapping = fhir_mapping(mapping) if kind == "fhir" else mapping
+    if kind == "fhir":
+        return _import_fhir(path, fhir_mapping(mapping), out, report, progress)
     inputs = find_inputs(kind, path, mapping)
     study = Study(mapping, report)
-    opened: set[Path] = set()
-
-    def data_of(source: Source) -> DataSet:
-        first = source.path not in opened
-        opened.add(source.path)
-        return open_source(kind, source, mapping, first=first)
-
     running = _Import(study, out, progress or _no_progress)
     for unread in inputs.unread:
         report.file_note(unread.path.name, "", "", unread.reason)
-    _note_assumptions(study, inputs)
+    _note_assumptions(study, inputs.sources[0].path.parent.name)
     if inputs.sites_from is not None:
         running.learn_sites(open_data_set(kind, inputs.sites_from, mapping))
     before_laboratory = [source for source in inputs.sources if source.domain not in STREAMED]
     for source in before_laboratory:
-        running.read(source, data_of(source))
+        running.read(source.domain, open_data_set(kind, source.path, mapping))
     running.write_deaths()
     for source in inputs.sources:
         if source.domain in STREAMED:
-            running.read(source, data_of(source))
+            running.read(source.domain, open_data_set(kind, source.path, mapping))
+    return running.finish()
+
+
+def _import_fhir(path: Path, mapping: Mapping, out: BinaryIO, report: Report, progress: Progress | None) -> Summary:
+    """The same for FHIR, whose resources are all read before the first event: each may be needed to understand another."""
+    resources = FhirImport(path, mapping)
+    running = _Import(Study(mapping, report), out, progress or _no_progress, streamed=frozenset())
+    _note_assumptions(running.study, resources.name)
+    for domain in resources.read(report):
+        running.read(domain, resources.data_set(domain))
     return running.finish()
 
 
 class _Import:
-    def __init__(self, study: Study, out: BinaryIO, progress: Progress) -> None:
+    def __init__(self, study: Study, out: BinaryIO, progress: Progress, streamed: frozenset[Domain] = STREAMED) -> None:
         self.study = study
+        self._streamed = streamed
         self.summary = Summary()
         self._out = out
         self._progress = progress
@@ -119,18 +126,18 @@ class _Import:
         message = "read for the sites of the subjects alone: its own rows are not imported"
         self.study.report.file_note(data.file, "", "", message)
 
-    def read(self, source: Source, data: DataSet) -> None:
+    def read(self, domain: Domain, data: DataSet) -> None:
         """One file: its rows become drafts, the drafts events."""
         self.study.begin_file(data)
-        tell_columns(self.study, source.domain, data)
-        drafts = self._drafts(source.domain, data)
+        tell_columns(self.study, domain, data)
+        drafts = self._drafts(domain, data)
         how = self.study.mapping.revisions
-        if source.domain in STREAMED:
+        if domain in self._streamed:
             for draft in drafts:
                 number(draft, how, 0)
                 self._write(draft)
         else:
-            by_day = source.domain == "AE" and self.study.mapping.ae.grade_is == "current"
+            by_day = domain == "AE" and self.study.mapping.ae.grade_is == "current"
             follow = continue_course if by_day else _follow_nothing
             for draft in revisions(drafts, how, follow, self._remark):
                 self._write(draft)
@@ -170,17 +177,21 @@ class _Import:
         for row in data.rows():
             if isinstance(row, Defect):
                 self.study.report.defect(row)
-                rows += row.number > 0
+                self.summary.rows[row.file] += row.number > 0
                 continue
             rows += 1
+            self.summary.rows[row.file] += 1
             try:
-                yield from (retracted if row.values.get(ENTERED_IN_ERROR) else make)(row, self.study)
+                drafts = (retracted if row.values.get(ENTERED_IN_ERROR) else make)(row, self.study)
             except RowRefusedError as refused:
-                self.study.report.refuse(row, refused, urgent=domain == "AE" and is_urgent(row, self.study))
+                self.study.report.refuse(row, refused, urgent=matters(domain, row, self.study))
+                continue
+            for draft in drafts:
+                draft.version = int(row.values.get(VERSION) or 0)
+                yield draft
             if rows % PROGRESS_ROWS == 0:
                 self._progress(file, rows)
         self._progress(file, rows)
-        self.summary.rows[file] += rows
 
     def _write(self, draft: Draft) -> None:
         if self._validator is None:
@@ -189,7 +200,8 @@ class _Import:
         refused = self._validator.validate(line)
         if refused is not None:
             error = RowRefusedError(refused.field, "", refused.error)
-            self.study.report.refuse(draft.row, error, urgent=draft.urgent)
+            urgent = draft.urgent or matters(draft.kind, draft.row, self.study)
+            self.study.report.refuse(draft.row, error, urgent=urgent)
             return
         self._out.write(line + b"\n")
         self.summary.events[draft.row.file] += 1
@@ -208,9 +220,8 @@ def _follow_nothing(previous: Draft, draft: Draft) -> str:  # noqa: ARG001 - as 
     return ""
 
 
-def _note_assumptions(study: Study, inputs: Inputs) -> None:
+def _note_assumptions(study: Study, file: str) -> None:
     mapping = study.mapping
-    file = inputs.sources[0].path.parent.name
     if mapping.time_zone is None:
         study.report.file_note(
             file, "time_zone", "UTC", "the mapping names no time zone: local times are taken for UTC"

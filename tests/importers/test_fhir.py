@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from projections.ctcae.grader import Assay
 from projections.ctcae.grading import grade_result
-from services.cli import create_app
 from tests.importers.bundles import (
     ICH,
     administration,
@@ -24,46 +19,7 @@ from tests.importers.bundles import (
     observation,
     subject,
 )
-
-Json = dict[str, Any]
-
-MAPPING = """
-name = "isi-jx-fhir"
-trial = "NCT02977156"
-time_zone = "Europe/Paris"
-subject_pattern = '^(?P<site>FR[0-9]{2})-[0-9]{3,5}$'
-[drugs]
-"PEXA-VEC" = "pexa-vec"
-"IPILIMUMAB" = "ipilimumab"
-[arms]
-"LEVEL 1" = { part = "A", dose_level = 1 }
-"""
-
-
-class Imported:
-    """What came of a bundle: the exit code, the data of the events by type, and the report."""
-
-    def __init__(self, directory: Path, document: object) -> None:
-        (directory / "bundle.json").write_text(json.dumps(document), encoding="utf-8")
-        (directory / "mapping.toml").write_text(MAPPING, encoding="utf-8")
-        words = ["import", "fhir", str(directory / "bundle.json"), "--mapping", str(directory / "mapping.toml")]
-        outcome = CliRunner().invoke(create_app(), [*words, "--out", str(directory / "events.ndjson")])
-        self.code = outcome.exit_code
-        self.said = outcome.output
-        events = directory / "events.ndjson"
-        self.events: list[Json] = (
-            [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()] if events.exists() else []
-        )
-        report = directory / "import-report.csv"
-        self.report = list(csv.DictReader(report.read_text(encoding="utf-8").splitlines())) if report.exists() else []
-
-    def data(self, stem: str) -> Json:
-        (event,) = (each for each in self.events if each["type"] == f"toxwatch.{stem}.v1")
-        found: Json = event["data"]
-        return found
-
-    def told(self, action: str) -> list[str]:
-        return [f"{line['row']} {line['message']}" for line in self.report if line["action"] == action]
+from tests.importers.fhir_imports import Imported, Json
 
 
 def test_a_whole_bundle_becomes_events_of_one_subject(tmp_path: Path) -> None:
@@ -147,34 +103,53 @@ def test_what_was_entered_in_error_is_taken_back(tmp_path: Path) -> None:
     assert found.data("lab.retracted") == {"lab_id": "o1", "revision": 1, "reason": "entered in error"}
 
 
-REFUSED = [
-    (observation(code=None), "not valid FHIR R4"),
-    (observation(effectiveDateTime="yesterday"), "effectiveDateTime"),
-    (observation(category=[concept("vital-signs")]), "not of a laboratory"),
-    (observation(subject={"reference": "Patient/p2"}), "not a subject id"),
-    (adverse_event(actuality="potential"), "has not happened"),
-    (administration(medicationCodeableConcept={"text": "Aspirin"}), "not in the mapping's [drugs]"),
-    ({"resourceType": "Condition", "id": "c1"}, "not a resource that is imported"),
-    (observation(status="entered-in-error", issued=None), "not said when"),
+LINES = [
+    (observation(category=[concept("vital-signs")], code={"text": "Pulse"}), "refused", "not of a laboratory"),
+    (observation(subject={"reference": "Patient/p2"}), "refused", "not a subject id"),
+    (adverse_event(actuality="potential"), "refused", "has not happened"),
+    (
+        administration(id="ma2", medicationCodeableConcept={"text": "Aspirin"}),
+        "refused",
+        "not in the mapping's [drugs]",
+    ),
+    ({"resourceType": "Condition", "id": "c1"}, "refused", "not a resource that is imported"),
+    (encounter(status="planned"), "note", "not known to have taken place"),
+    ({"resourceType": "Organization", "id": "org"}, "note", "says nothing about what happened"),
 ]
 
 
-@pytest.mark.parametrize(("resource", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_what_is_no_event_has_a_line_with_its_place_in_the_bundle(tmp_path: Path, resource: Json, said: str) -> None:
+@pytest.mark.parametrize(("resource", "action", "said"), LINES, ids=[said for _, _, said in LINES])
+def test_what_is_no_event_has_a_line(tmp_path: Path, resource: Json, action: str, said: str) -> None:
     """And what comes behind it is read all the same."""
-    clean = {key: value for key, value in resource.items() if value is not None}
-    found = Imported(tmp_path, bundle(*subject(), clean, observation(id="o9")))
-    assert found.code == 2
-    (line,) = found.told("refused")
-    assert line.startswith("3 ")
-    assert said in line
+    found = Imported(tmp_path, bundle(*subject(), resource, observation(id="o9")))
+    assert found.code == (2 if action == "refused" else 0)
+    assert any(said in line for line in found.told(action)), found.lines
     assert found.events[-1]["data"]["lab_id"] == "o9"
 
 
+def test_one_bad_element_does_not_lose_its_resource(tmp_path: Path) -> None:
+    """A date that is none: the result is read, dated by its issue alone, and both are told of, the loss urgently."""
+    found = Imported(tmp_path, bundle(*subject(), administration(), observation(effectiveDateTime="yesterday")))
+    assert found.data("lab.resulted")["collected"] == "2017"
+    assert any("effectiveDateTime" in line for line in found.told("unmapped"))
+    assert any("not valid FHIR" in line for line in found.told("note"))
+    assert any("no date of collection" in line for line in found.urgent)
+    assert found.code == 2
+
+
+def test_a_retraction_without_a_date_is_dated_by_the_extract(tmp_path: Path) -> None:
+    """It takes the record back all the same: its revision is above every report's."""
+    wrong = observation(status="entered-in-error", issued=None)
+    found = Imported(tmp_path, bundle(*subject(), {k: v for k, v in wrong.items() if v is not None}, observation()))
+    (report, retraction) = found.events[1:]
+    assert report["data"]["revision"] < retraction["data"]["revision"]
+    assert retraction["type"] == "toxwatch.lab.retracted.v1"
+
+
 def test_a_specimen_that_is_not_known_is_not_taken_for_blood(tmp_path: Path) -> None:
-    found = Imported(tmp_path, bundle(*subject(), observation(specimen={"display": "Saliva"})))
+    found = Imported(tmp_path, bundle(*subject(), observation(specimen={"display": "Tube 7"})))
     assert found.data("lab.resulted")["specimen"] == "other"
-    assert len(found.told("unmapped")) == 1
+    assert any("which specimen" in line for line in found.urgent)
 
 
 @pytest.mark.parametrize("document", [[], {"resourceType": "Observation"}, "text"])
