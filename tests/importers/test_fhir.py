@@ -25,7 +25,7 @@ from tests.importers.fhir_imports import Imported, Json
 def test_a_whole_bundle_becomes_events_of_one_subject(tmp_path: Path) -> None:
     """Each resource in turn; the subject is the study's, not the hospital's."""
     found = Imported(tmp_path, bundle(*subject(), administration(), encounter(), adverse_event(), observation()))
-    assert found.code == 0, found.said
+    assert found.code == 0, found.lines
     assert {event["subject"] for event in found.events} == {"FR01-001"}
     assert [event["type"].split(".")[1] for event in found.events] == ["subject", "treatment", "visit", "ae", "lab"]
     enrolled = {"part": "A", "dose_level": 1, "enrolled": "2017-02-01", "sex": "F", "birth_year": 1957}

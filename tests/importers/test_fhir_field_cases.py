@@ -11,9 +11,10 @@ import pytest
 
 from tests.importers.fhir_imports import ANY_ID, CASES, MAPPING, Imported
 
-ALT_3 = {("ALT", "high"): 3}
-ALT_4 = {("ALT", "high"): 4}
-PLAT_4 = {("PLAT", "low"): 4}
+Grades = dict[tuple[str, str | None], int | None]
+ALT_3: Grades = {("ALT", "high"): 3}
+ALT_4: Grades = {("ALT", "high"): 4}
+PLAT_4: Grades = {("PLAT", "low"): 4}
 MET = {"DLT-1": "met", "DLT-2": "met", "DLT-3": "possible"}
 ASKED = {"DLT-1": "possible", "DLT-2": "possible", "DLT-3": "possible"}
 GRADE_3_ASKED = {"DLT-2": "possible", "DLT-3": "possible"}
@@ -25,7 +26,7 @@ class Case(NamedTuple):
     name: str
     why: str
     cases: dict[str, Any]
-    grades: dict[tuple[str, str | None], int | None] | None = None
+    grades: Grades | None = None
     urgent: str = ""
     code: int = 0
     mapping: str = MAPPING

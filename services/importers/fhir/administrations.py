@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from services.importers.code_lists import normal
 from services.importers.consumed import Element
 from services.importers.fhir.bundles import Entry
-from services.importers.fhir.elements import any_time_of, certainly_before, covering, read_word, words_of
+from services.importers.fhir.elements import any_time_of, certainly_before, covering, ignore_known, read_word, words_of
 from services.importers.fhir.identity import record_id
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError, Values
 from services.importers.mapping import Mapping
@@ -40,13 +40,13 @@ class Doubtful(NamedTuple):
 def administration(entry: Entry, reading: FhirReading) -> Iterator[Made]:
     """An administration that was given, in part or in whole, or certainly was not."""
     values = _values(entry, reading)
-    if entry.resource.get("status") in _STATUSES or values[ENTERED_IN_ERROR]:
+    if _status(entry) in _STATUSES or values[ENTERED_IN_ERROR]:
         yield "EX", values
 
 
 def doubtful(entry: Entry, reading: FhirReading) -> Doubtful | None:
     """An administration of a study drug of which it is not known whether it was given."""
-    if entry.resource.get("status") in _STATUSES:
+    if _status(entry) in _STATUSES:
         return None
     values = _values(entry, reading)
     if values[ENTERED_IN_ERROR]:
@@ -59,7 +59,7 @@ def doubtful(entry: Entry, reading: FhirReading) -> Doubtful | None:
 def settle(doubts: list[Doubtful], given: dict[str, list[str]], reading: FhirReading) -> Iterator[tuple[Entry, Made]]:
     """What becomes of them: before the first certain one each makes day 1 uncertain; without any, nobody knows of a treatment."""
     for doubt in doubts:
-        status = str(doubt.entry.resource.get("status") or "none")
+        status = _status(doubt.entry) or "none"
         certain = min(given.get(doubt.values["USUBJID"], ()), default="")
         field = f"{doubt.entry.kind}.status"
         if certain and not certainly_before(certain, doubt.date):
@@ -74,6 +74,11 @@ def settle(doubts: list[Doubtful], given: dict[str, list[str]], reading: FhirRea
             reading.say(doubt.entry, field, status, message, urgent=True)
 
 
+def _status(entry: Entry) -> str:
+    status = entry.resource.get("status")
+    return status if isinstance(status, str) else ""
+
+
 def _values(entry: Entry, reading: FhirReading) -> Values:
     common = reading.common(entry)
     resource = entry.element
@@ -81,7 +86,7 @@ def _values(entry: Entry, reading: FhirReading) -> Values:
     words_of(resource["statusReason"])
     drug = drug_of(resource, entry, reading)
     start, end = _time(entry, reading, common["USUBJID"])
-    resource.ignore(*_KNOWN, reason="who gave it, why, and on whose order: no rule needs it")
+    ignore_known(resource, *_KNOWN, reason="who gave it, why, and on whose order: no rule needs it")
     dose = _dose(resource["dosage"])
     if common[ENTERED_IN_ERROR]:
         resource.ignore(reason="it was entered in error: whatever it says is taken back")
@@ -122,9 +127,10 @@ def _dose(dosage: Element) -> Values:
     values = {"EXDOSE": "", "EXDOSU": ""}
     for each in dosage:
         dose = each["dose"]
-        dose.ignore("system", "id", reason="UCUM, or a word that is kept as it is")
+        ignore_known(dose, "system", "id", reason="UCUM, or a word that is kept as it is")
         code, unit = dose["code"].text(), dose["unit"].text()
-        each.ignore(
+        ignore_known(
+            each,
             "text",
             "site",
             "route",
@@ -163,7 +169,9 @@ def referred_words(reference: Element, entry: Entry, reading: FhirReading) -> li
     """What a reference to a medication says: its code, its ingredients, or the display."""
     if isinstance(reference.raw, dict) and "reference" in reference and isinstance(reference.raw["reference"], dict):
         reference = reference["reference"]
-    reference.ignore("reference", "type", "id", "identifier", reason="the resource was found by it, or could not be")
+    ignore_known(
+        reference, "reference", "type", "id", "identifier", reason="the resource was found by it, or could not be"
+    )
     found = reading.referred(reference, entry)
     words = [reference["display"].text()] if isinstance(reference.raw, dict) else []
     if found is None:

@@ -16,6 +16,8 @@ from services.importers.fhir.elements import (
     date_of,
     extension_value,
     extensions,
+    ignore_extension,
+    ignore_known,
     meanings,
     read_word,
     value_of,
@@ -114,6 +116,11 @@ def _terms(entry: Entry, reading: FhirReading) -> Values:
         reading.say(entry, "AdverseEvent.event", "", f"no term: {NO_TERM!r} is written; code the term", urgent=True)
     meddra = next((coding for concept in concepts for coding in concept["coding"] if _is_meddra(coding)), None)
     display = meddra["display"].text() if meddra is not None else ""
+    for concept in concepts:
+        for coding in concept["coding"]:
+            code = coding["code"].text()
+            if code and code != term and not _is_meddra(coding):
+                reading.say(entry, coding.path, code, "a code that is not MedDRA's: the event has the term alone")
     return {"AETERM": term, "AEDECOD": display, "AEPTCD": meddra["code"].text() if meddra is not None else ""}
 
 
@@ -126,8 +133,8 @@ def _effects(entry: Entry, reading: FhirReading) -> list[str]:
     for reference in references:
         found = reading.referred(reference, entry)
         display = reference["display"].text() if isinstance(reference.raw, dict) else ""
-        reference.ignore(
-            "reference", "type", "identifier", "id", reason="the resource was found by it, or could not be"
+        ignore_known(
+            reference, "reference", "type", "identifier", "id", reason="the resource was found by it, or could not be"
         )
         word = read_word(found.element["code"]) if found is not None else ""
         words += [each for each in [word or display] if each]
@@ -212,6 +219,6 @@ def _is_meddra(coding: Element) -> bool:
 def _ignore_known(resource: Element) -> None:
     resource["status"].text()
     extension_value(resource, "status").text()
-    resource.ignore(*_KNOWN, reason="who took part, where, and what was done about it: no rule needs it")
+    ignore_known(resource, *_KNOWN, reason="who took part, where, and what was done about it: no rule needs it")
     for each in extensions(resource, *_KNOWN_EXTENSIONS):
-        each.ignore(reason="who took part, and what was done about it: no rule needs it")
+        ignore_extension(each, reason="who took part, and what was done about it: no rule needs it")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from services.importers.consumed import Element, shown
+from services.importers.fhir.elements import ignore_known
 from services.importers.report import Action
 from services.importers.rows import ImportFailedError
 
@@ -47,6 +48,8 @@ class Entry:
     full_url: str = ""
     inside: Entry | None = None
     context: bool = False
+    #: Where another resource has the same id and version, and says something else: which of them this is.
+    twin: int = 0
     element: Element = field(init=False)
 
     def __post_init__(self) -> None:
@@ -222,10 +225,17 @@ class _Reader:
         for name in ("resourceType", "id", "type", "language"):
             bundle[name].text()
         bundle["total"].text()
-        bundle["meta"].ignore(
-            "versionId", "profile", "source", "tag", "security", "id", reason="of the server, not of the data"
+        ignore_known(
+            bundle["meta"],
+            "versionId",
+            "profile",
+            "source",
+            "tag",
+            "security",
+            "id",
+            reason="of the server, not of the data",
         )
-        bundle.ignore("identifier", "signature", reason="of the document, not of the data")
+        ignore_known(bundle, "identifier", "signature", reason="of the document, not of the data")
         for link in bundle["link"]:
             relation, url = link["relation"].text(), link["url"].text()
             if relation == "next":
@@ -234,15 +244,8 @@ class _Reader:
                 )
                 self._fault(None, link.path, url, message, urgent=True)
         for entry in bundle["entry"]:
-            entry.ignore(
-                "fullUrl",
-                "request",
-                "response",
-                "search",
-                "link",
-                "id",
-                reason="how the resource was sent, not what it says",
-            )
+            names = ("fullUrl", "request", "response", "search", "link", "id")
+            ignore_known(entry, *names, reason="how the resource was sent, not what it says")
 
     def _entry(self, number: int, entry: Any) -> None:
         if not isinstance(entry, dict):

@@ -11,7 +11,17 @@ from services.importers.consumed import Element
 from services.importers.fhir.administrations import codeable, drug_of, referred_words
 from services.importers.fhir.bundles import Entry
 from services.importers.fhir.codes import CAUSALITY_BY_WEIGHT, SAYS_NO, causality_of
-from services.importers.fhir.elements import Word, extension_value, extensions, meanings, read_word, value_of, words_of
+from services.importers.fhir.elements import (
+    Word,
+    extension_value,
+    extensions,
+    ignore_extension,
+    ignore_known,
+    meanings,
+    read_word,
+    value_of,
+    words_of,
+)
 from services.importers.fhir.reading import FhirReading, Values
 
 #: Nothing is said of the drug, which settles nothing either.
@@ -141,9 +151,9 @@ def _kind(reference: str) -> str:
 
 def _answers(causality: Element, reading: FhirReading) -> list[CausalityWord]:
     """What one assessment says, in all its words: the worst of them counts, so that no display softens a code."""
-    causality.ignore(*_CAUSALITY_KNOWN, reason="how it was assessed, and by whom: the answer counts")
+    ignore_known(causality, *_CAUSALITY_KNOWN, reason="how it was assessed, and by whom: the answer counts")
     for each in extensions(causality, "assessmentMethod", "author"):
-        each.ignore(reason="how it was assessed, and by whom: the answer counts")
+        ignore_extension(each, reason="how it was assessed, and by whom: the answer counts")
     places = [causality["assessment"], causality["entityRelatedness"], causality["productRelatedness"]]
     places += [
         value_of(each) for each in extensions(causality, "entityRelatedness", "assessment", "productRelatedness")

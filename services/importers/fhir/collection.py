@@ -15,7 +15,8 @@ from services.importers.fhir.administrations import Doubtful, administration, do
 from services.importers.fhir.adverse_events import adverse_event, matters
 from services.importers.fhir.bundles import Contents, Deletion, Entry, read_files
 from services.importers.fhir.columns import columns_of
-from services.importers.fhir.elements import words_of
+from services.importers.fhir.elements import date_of, ignore_known, words_of
+from services.importers.fhir.identity import record_id
 from services.importers.fhir.observations import observation
 from services.importers.fhir.people import People, deceased
 from services.importers.fhir.reading import (
@@ -25,6 +26,7 @@ from services.importers.fhir.reading import (
     Made,
     NotReadError,
     ignore_common,
+    in_error,
 )
 from services.importers.fhir.reports import diagnostic_report
 from services.importers.fhir.subjects import ignore_patient, research_subject
@@ -165,6 +167,7 @@ class FhirImport:
                 groups.setdefault(f"{entry.kind} {entry.key or place}", []).append(entry)
         for group in groups.values():
             group.sort(key=lambda entry: (entry.version, entry.updated))
+            _tell_twins(group)
             yield from ((entry, True) for entry in group)
         by_key = {entry.key: entry for entry in self.contents.entries}
         for deletion in self.contents.deletions:
@@ -190,6 +193,9 @@ class FhirImport:
         except NotReadError as error:
             self._refuse(entry, error, reading)
             return
+        if entry.twin:
+            message = f"another resource with this id and version says something else: this one is written as {record_id(entry)}"
+            reading.say(entry, f"{entry.kind}.id", entry.key, message, urgent=True)
         if told:
             fault = fault_of(entry.kind, entry.resource)
             if fault:
@@ -232,9 +238,7 @@ class FhirImport:
                 self._tell_patient(entry, reading)
             elif entry.kind in _CONTEXT:
                 ignore_common(entry.element)
-                entry.element.ignore(
-                    *_CONTEXT[entry.kind], reason="read where another resource names it, and not needed else"
-                )
+                ignore_known(entry.element, *_CONTEXT[entry.kind], reason="read where another resource names it")
                 if entry.kind == "Specimen" and entry.resource.get("status") == "available":
                     entry.element["status"].text()
                 tell_left(reading.report, entry.file, entry.number, entry.element)
@@ -250,7 +254,7 @@ class FhirImport:
     def _tell_patient(self, entry: Entry, reading: FhirReading) -> None:
         element = entry.element
         dead, when = deceased(entry)
-        element["birthDate"].text()
+        date_of(element["birthDate"])
         ignore_patient(element)
         if dead and all(person.patient is not entry for person in self.people.persons.values()):
             message = "a death of somebody who is no subject of the study here: no event says it"
@@ -286,6 +290,18 @@ class FhirImport:
         reading.report.left_over(
             deletion.file, deletion.number, "request", deletion.key, message, urgent=True, action="refused"
         )
+
+
+def _tell_twins(group: list[Entry]) -> None:
+    """Different contents under one id and one version, and nothing says which holds: they are records of their own."""
+    known: list[Entry] = []
+    for entry in group:
+        same = [each for each in known if (each.version, each.updated) == (entry.version, entry.updated)]
+        if in_error(entry):
+            continue
+        if same and all(each.resource != entry.resource for each in same):
+            entry.twin = len(known) + 1
+        known.append(entry)
 
 
 def _as_error(last: Entry, deletion: Deletion) -> Entry:

@@ -33,6 +33,25 @@ IDENTIFIER: Final = frozenset(
     | {"start", "end", "reference", "identifier", "id"}
 )
 REFERENCE: Final = IDENTIFIER
+#: The members of FHIR's data types and of the backbone elements that are ignored: what is in none of them is told.
+_KNOWN_NAMES: Final = (
+    "unit comparator low high numerator denominator rank family given prefix suffix line city district state "
+    "postalCode country contentType data url size hash title creation language author authorReference authorString "
+    "time name telecom address relationship gender organization photo communication preferred other actor function "
+    "onBehalfOf role member individual required participant class event repeat boundsPeriod boundsDuration "
+    "boundsRange count countMax duration durationMax durationUnit frequency frequencyMax periodMax periodUnit "
+    "dayOfWeek timeOfDay when offset location physicalType condition diagnosis preAdmissionIdentifier origin "
+    "admitSource reAdmission dietPreference specialCourtesy specialArrangement destination dischargeDisposition "
+    "mode method status item instance concept link comment sequence site route rate order ifNoneMatch "
+    "ifModifiedSince ifMatch ifNoneExist etag lastModified score collector collectedDateTime collectedPeriod "
+    "quantity bodySite fastingStatusCodeableConcept fastingStatusDuration description procedure additive "
+    "additiveCodeableConcept additiveReference timeDateTime timePeriod capacity specimenQuantity "
+    "itemCodeableConcept itemReference isActive strength lotNumber expirationDate targetFormat sigFormat who div "
+)
+KNOWN: Final = IDENTIFIER | frozenset(_KNOWN_NAMES.split())
+#: The extensions that are read or ignored have these members besides.
+_EXTENSION_NAMES: Final = "extension url valueReference valueCodeableConcept valueCode valueString valueBoolean "
+_EXTENSION: Final = KNOWN | frozenset(_EXTENSION_NAMES.split())
 _DATE: Final = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?", re.ASCII)
 
 
@@ -98,6 +117,17 @@ def extensions(element: Element, *names: str) -> Iterator[Element]:
                 each["url"].text()
                 each["id"].ignore(reason="of the element alone")
                 yield each
+
+
+def ignore_known(element: Element, *names: str, reason: str) -> None:
+    """These members are not needed, as far as they are what FHIR has there: an unknown member in them is told."""
+    for name in names:
+        element[name].ignore_within(KNOWN, reason=reason)
+
+
+def ignore_extension(extension: Element, *, reason: str) -> None:
+    """An extension is not needed, as far as it has what the guide gives it."""
+    extension.ignore_within(_EXTENSION, reason=reason)
 
 
 def value_of(extension: Element) -> Element:

@@ -18,6 +18,7 @@ def record_id(entry: Entry) -> str:
     identity = entry.resource.get("id")
     if isinstance(identity, str | int) and str(identity).strip():
         own = str(identity).strip()
+        own = f"{own}~{entry.twin}" if entry.twin else own
         return f"{record_id(entry.inside)}.{own}" if entry.inside is not None else own
     if entry.full_url:
         return entry.full_url.rpartition("/")[2].rpartition(":")[2]

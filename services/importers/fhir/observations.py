@@ -8,7 +8,16 @@ from typing import Final, NamedTuple
 from services.importers.consumed import Element
 from services.importers.fhir.bundles import Entry
 from services.importers.fhir.codes import LABORATORY, NOT_DONE, specimen_in, specimen_of
-from services.importers.fhir.elements import any_time_of, covering, date_of, meanings, read_word, squeezed, words_of
+from services.importers.fhir.elements import (
+    any_time_of,
+    covering,
+    date_of,
+    ignore_known,
+    meanings,
+    read_word,
+    squeezed,
+    words_of,
+)
 from services.importers.fhir.identity import record_id
 from services.importers.fhir.named_tests import Test, test_of
 from services.importers.fhir.quantities import Who, limits_of
@@ -54,7 +63,7 @@ def observation(entry: Entry, reading: FhirReading) -> Iterator[Made]:
     categories = _categories(resource)
     if categories and not test.known and not any(_is_laboratory(word) for word in categories):
         raise NotReadError(f"an observation of category {', '.join(categories)}, not of a laboratory: not read")
-    resource.ignore(*_KNOWN, reason="who measured it, how, and on whose order: the contract has no place for it")
+    ignore_known(resource, *_KNOWN, reason="who measured it, how, and on whose order: the contract has no place for it")
     status, issued = resource["status"].text(), date_of(resource["issued"])
     if common[ENTERED_IN_ERROR]:
         for record in _records(entry, resource):
@@ -204,7 +213,9 @@ def _specimen(entry: Entry, reading: FhirReading) -> tuple[str, str]:
     found = reading.referred(reference, entry)
     display = reference["display"].text() if isinstance(reference.raw, dict) else ""
     named = str((reference.raw.get("reference") if isinstance(reference.raw, dict) else reference.raw) or "")
-    reference.ignore("reference", "type", "identifier", "id", reason="the specimen was found by it, or could not be")
+    ignore_known(
+        reference, "reference", "type", "identifier", "id", reason="the specimen was found by it, or could not be"
+    )
     taken, words = "", [display]
     kinds: list[str] = meanings(reference["display"], specimen_of) if display else []
     if found is not None:
@@ -229,7 +240,7 @@ def _specimen_of_test(element: Element, specimen: str) -> str:
 
 def _visit(resource: Element) -> str:
     reference = resource["encounter"]
-    reference.ignore("type", "identifier", "display", "id", reason="the visit is named by its id")
+    ignore_known(reference, "type", "identifier", "display", "id", reason="the visit is named by its id")
     text = reference["reference"].text() if isinstance(reference.raw, dict) else reference.text()
     return text.partition("/_history")[0].rpartition("/")[2].rpartition(":")[2]
 

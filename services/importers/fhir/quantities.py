@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from projections.ctcae.analytes import analytes
 from projections.ctcae.units import Unit, factor_between, unit_named
 from services.importers.consumed import Element
-from services.importers.fhir.elements import squeezed, valid_day, words_of
+from services.importers.fhir.elements import ignore_known, squeezed, valid_day, words_of
 from services.importers.mapping import Mapping
 from services.importers.units import UNITS
 
@@ -77,7 +77,7 @@ class _Range(NamedTuple):
 
 def quantity_of(element: Element, test: str, mapping: Mapping) -> Quantity:
     """A Quantity, whose unit is the code where that is known, else the text; of two that contradict each other neither."""
-    element.ignore("system", "id", reason="UCUM, or a unit that is looked up by its spelling")
+    ignore_known(element, "system", "id", reason="UCUM, or a unit that is looked up by its spelling")
     value, comparator = element["value"].text(), element["comparator"].text()
     code, unit = element["code"].text(), element["unit"].text()
     known_code, known_unit = unit_of(code, test, mapping), unit_of(unit, test, mapping)
@@ -167,7 +167,7 @@ def _range(element: Element, who: Who) -> _Range:
 
 
 def _limit(element: Element) -> tuple[str, str]:
-    element.ignore("system", "id", reason="UCUM, or a unit that is looked up by its spelling")
+    ignore_known(element, "system", "id", reason="UCUM, or a unit that is looked up by its spelling")
     code, unit = element["code"].text(), element["unit"].text()
     value = element["value"].text()
     if value and _decimal(value) is None:
@@ -240,7 +240,7 @@ def _age_applies(age: Element, who: Who) -> bool | None:
 
 
 def _age_days(element: Element) -> float | None:
-    element.ignore("system", "id", "comparator", reason="UCUM")
+    ignore_known(element, "system", "id", "comparator", reason="UCUM")
     code, unit, value = element["code"].text(), element["unit"].text(), element["value"].text()
     number = _decimal(value)
     scale = _DAYS.get(code.lower()) or _DAYS.get(unit.lower())

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.importers.consumed import Element
 from services.importers.fhir.bundles import Contents, Entry
-from services.importers.fhir.elements import date_of, extension_value, is_date
+from services.importers.fhir.elements import date_of, extension_value, ignore_known, is_date
 from services.importers.fhir.people import People, ignore_identifiers
 from services.importers.mapping import Domain, Mapping
 from services.importers.moments import read_moment
@@ -67,7 +67,7 @@ class FhirReading:
         return {
             "USUBJID": self.subject(entry),
             VERSION: str(entry.version or ""),
-            ENTERED_IN_ERROR: "Y" if self._in_error(entry) else "",
+            ENTERED_IN_ERROR: "Y" if in_error(entry) else "",
         }
 
     def subject(self, entry: Entry) -> str:
@@ -99,9 +99,11 @@ class FhirReading:
             self.say(entry, "meta.lastUpdated", "", f"not dated: the latest date of the import is taken, {self.latest}")
         return known or self.latest
 
-    def _in_error(self, entry: Entry) -> bool:
-        said = extension_value(entry.element, "status").text()
-        return ERROR_STATUS in (said, str(entry.resource.get("status") or ""))
+
+def in_error(entry: Entry) -> bool:
+    """Whether a resource was entered in error: its status says so, or the guide's extension."""
+    said = extension_value(entry.element, "status").text()
+    return ERROR_STATUS in (said, str(entry.resource.get("status") or ""))
 
 
 def ignore_common(resource: Element) -> None:
@@ -111,8 +113,8 @@ def ignore_common(resource: Element) -> None:
     meta = resource["meta"]
     for name in ("versionId", "lastUpdated"):
         meta[name].text()
-    meta.ignore("profile", "source", "tag", "security", "id", reason="of the server, not of the data")
-    resource["text"].ignore("status", "div", "id", reason="a narrative repeats for people what the elements say")
+    ignore_known(meta, "profile", "source", "tag", "security", "id", reason="of the server, not of the data")
+    ignore_known(resource["text"], "status", "div", "id", reason="a narrative repeats for people what the elements say")
     resource.ignore("contained", reason="each contained resource is read, or told of, by itself")
     ignore_identifiers(resource)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.importers.fhir.bundles import Entry
+from services.importers.fhir.elements import ignore_known
 from services.importers.fhir.reading import FhirReading, Made
 
 _KNOWN: Final = (
@@ -18,10 +19,12 @@ def diagnostic_report(entry: Entry, reading: FhirReading) -> Iterator[Made]:
     """No event; a line for each result that it names and that is not in the import."""
     resource = entry.element
     reading.common(entry)
-    resource.ignore(*_KNOWN, reason="its results say it themselves")
+    ignore_known(resource, *_KNOWN, reason="its results say it themselves")
     for reference in resource["result"]:
         found = reading.people.referred(reference, entry)
-        reference.ignore("reference", "type", "identifier", "id", reason="its result is read, or told of, by itself")
+        ignore_known(
+            reference, "reference", "type", "identifier", "id", reason="its result is read, or told of, by itself"
+        )
         display = reference["display"].text()
         if found is None:
             message = "a result that the report names and that is not in the import: it is missing"

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.importers.consumed import Element
 from services.importers.fhir.bundles import Entry
-from services.importers.fhir.elements import covering, date_of, period_of, read_word, squeezed, words_of
+from services.importers.fhir.elements import covering, date_of, ignore_known, period_of, read_word, squeezed, words_of
 from services.importers.fhir.people import deceased
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError, Values, ignore_common
 
@@ -41,6 +41,9 @@ def research_subject(entry: Entry, reading: FhirReading) -> Iterator[Made]:
     patient = person.patient if person is not None else None
     if patient is not None:
         reading.used[id(patient)] = patient
+    else:
+        message = "the person is not in the import: sex, year of birth, and whether they live, are not known from it"
+        reading.say(entry, f"{entry.kind}.individual", "", message)
     state, start, end = _course(resource)
     _ignore_known(resource)
     if common[ENTERED_IN_ERROR]:
@@ -122,16 +125,23 @@ def _who(patient: Entry | None) -> Values:
         return {"SEX": "", "BRTHDTC": ""}
     element = patient.element
     ignore_patient(element)
-    sex = {"female": "F", "male": "M"}.get(element["gender"].text().lower(), "")
-    return {"SEX": sex, "BRTHDTC": date_of(element["birthDate"])[:7]}
+    return {"SEX": sex_of(element), "BRTHDTC": date_of(element["birthDate"])[:7]}
+
+
+def sex_of(patient: Element) -> str:
+    """The sex, as far as the contract has it; a word that is not one of FHIR's stays unread, so that it is told."""
+    said = patient["gender"].text().lower()
+    if said not in ("female", "male", "other", "unknown", ""):
+        patient["gender"].unread()
+    return {"female": "F", "male": "M"}.get(said, "")
 
 
 def ignore_patient(element: Element) -> None:
     """What of a Patient is about the person, not about what happened to a subject."""
     ignore_common(element)
     element["active"].flag()
-    element["gender"].text()
-    element.ignore(*_PATIENT_KNOWN, reason="it identifies a person, and no rule needs it")
+    sex_of(element)
+    ignore_known(element, *_PATIENT_KNOWN, reason="it identifies a person, and no rule needs it")
 
 
 def _arm(resource: Element) -> str:
@@ -140,6 +150,6 @@ def _arm(resource: Element) -> str:
 
 
 def _ignore_known(resource: Element) -> None:
-    resource.ignore(
-        "study", "individual", "subject", "consent", reason="who takes part in which study was found by them"
+    ignore_known(
+        resource, "study", "individual", "subject", "consent", reason="who takes part in which study was found by them"
     )

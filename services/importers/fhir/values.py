@@ -12,7 +12,7 @@ from services.importers.mapping import Mapping
 _COMPARATORS: Final = frozenset({"", "<", ">", "<=", ">="})
 #: Toxicities of these are low values alone: of a range the upper end says how low it is at most.
 _LOW_ALONE: Final = frozenset({"NEUT", "WBC", "PLAT", "ALB", "FIBRINO", "CD4", "HAPTOG", "GFRE", "GFRBSCRT", "BICARB"})
-_WORDS: Final = ("valueString", "valueDateTime", "valueTime", "valueDate", "valueBoolean", "valueCode")
+_WORDS: Final = ("valueDateTime", "valueTime", "valueDate", "valueBoolean", "valueCode")
 _NUMBERS: Final = ("valueInteger", "valueDecimal", "valueInteger64", "valuePositiveInt", "valueUnsignedInt")
 
 
@@ -47,10 +47,14 @@ def result_of(element: Element, test: str, mapping: Mapping) -> Result:
         text = element[name].text()
         if text:
             return Result(value=text) if is_number(text) else Result(text=text)
+    text = element["valueString"].text()
+    if text:
+        return _from_text(text)
     for name in _WORDS:
         text = element[name].text()
         if text:
-            return _from_text(text)
+            # A year alone is no number that was measured.
+            return Result(text=f"{name.removeprefix('value').lower()} {text}" if is_number(text) else text)
     if element["valueRange"]:
         return _from_range(element["valueRange"], test, mapping)
     if element["valueRatio"]:

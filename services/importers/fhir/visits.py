@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.importers.fhir.bundles import Entry
-from services.importers.fhir.elements import covering, period_of, read_word, words_of
+from services.importers.fhir.elements import covering, ignore_known, period_of, read_word, words_of
 from services.importers.fhir.identity import record_id
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError
 
@@ -29,7 +29,7 @@ def encounter(entry: Entry, reading: FhirReading) -> Iterator[Made]:
     start, end = period_of(resource["period"])
     if not start and not end:
         start, end = period_of(resource["actualPeriod"])
-    resource.ignore(*_KNOWN, reason="how the visit was organised: no rule needs it")
+    ignore_known(resource, *_KNOWN, reason="how the visit was organised: no rule needs it")
     for concept in (*resource["type"], resource["serviceType"]):
         words_of(concept)
     in_error = bool(common[ENTERED_IN_ERROR])
