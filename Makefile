@@ -28,7 +28,9 @@ EVERYTHING := --extra server --extra kafka --extra import --extra demo
 COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants image schema requirements clean
+FUZZ_FILES ?= 10000
+
+.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants image schema requirements clean fuzz-fhir
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +91,9 @@ lint: $(STAMP)  ## style, types, and the import contracts
 format: $(STAMP)  ## let ruff format and mend what it can
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+fuzz-fhir: $(STAMP)  ## import 10,000 mutated FHIR bundles (FUZZ_FILES=…): nothing raised, nothing lost without a line
+	@$(PY) -m tests.importers.fhir_fuzz $(FUZZ_FILES)
 
 bench: bench-embedded bench-distributed  ## measure everything, as ratios against named peers
 

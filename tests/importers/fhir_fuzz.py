@@ -6,9 +6,11 @@ import copy
 import io
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from services.importers.mapping import load_mapping
@@ -20,6 +22,8 @@ from tests.importers.fhir_imports import MAPPING
 
 Json = dict[str, Any]
 Place = tuple[Any, Any]
+
+SEED_FILES: Final = 1000
 
 #: Values that no reader expects where they are put.
 ODD: Final[tuple[Any, ...]] = (
@@ -206,3 +210,18 @@ def run(directory: Path, count: int, seed: int) -> list[str]:
             raise AssertionError(f"file {number} of seed {seed} ({how}): {text}") from error
         found += [f"{number} {how}: {each}" for each in lost(before, after, how)]
     return found
+
+
+def main(count: int) -> int:
+    """The fuzz at the size that is asked for, a thousand files a seed."""
+    found: list[str] = []
+    with TemporaryDirectory() as directory:
+        for seed in range(-(-count // SEED_FILES)):
+            found += run(Path(directory), min(SEED_FILES, count - seed * SEED_FILES), seed)
+            print(f"{min((seed + 1) * SEED_FILES, count):,} files, {len(found)} lost without a line", flush=True)
+    print(*found, sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -9,6 +9,7 @@ import re
 from typing import Final, TypeVar
 
 from events.adverse_event import CausalityWord
+from projections.ctcae.specimens import specimen_named
 from services.importers.fhir.elements import Word, squeezed
 
 T = TypeVar("T")
@@ -219,15 +220,9 @@ _V2_SPECIMENS: Final = {
     "urine": "URINE",
     "csf": "CSF",
 }
-_SPECIMEN_TEXTS: Final = (
-    ("CSF", re.compile(r"\b(csf|cerebro-?spinal|lcr|liquor)\b")),
-    ("URINE", re.compile(r"\b(urine|urines|urinary|urinalysis|urinaire)\b")),
-    ("OTHER FLUID", re.compile(r"\b(stool|faec\w+|fec\w+|saliva|sputum|sweat|swab|marrow|ascit\w*|pleural|peritoneal|synovial"
-                               r"|amniotic|semen|bile|gastric|tissue|biops\w+|lavage|cord|milk|drain\w*|effusion)\b")),
-    ("SERUM", re.compile(r"\bs[eé]rum\b")),
-    ("PLASMA", re.compile(r"\bplasma\b")),
-    ("BLOOD", re.compile(r"\b(blood|sang|blut|venous|capillary|arterial)\b")),
-)  # fmt: skip
+_CDISC_SPECIMENS: Final = {
+    "blood": "BLOOD", "serum": "SERUM", "plasma": "PLASMA", "urine": "URINE", "csf": "CSF", "other": "OTHER FLUID",
+}  # fmt: skip
 
 
 def specimen_of(word: Word) -> str | None:
@@ -241,8 +236,8 @@ def specimen_of(word: Word) -> str | None:
 
 def specimen_in(text: str) -> str:
     """The specimen that is named in a text, such as the display of a LOINC code; ``""`` where none is."""
-    folded = text.lower()
-    return next((name for name, pattern in _SPECIMEN_TEXTS if pattern.search(folded)), "")
+    named = specimen_named(text)
+    return _CDISC_SPECIMENS[named] if named is not None else ""
 
 
 #: The reasons for an absent value that say that nothing was measured.

@@ -9,12 +9,12 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from projections.ctcae.analytes import analytes
-from projections.ctcae.units import Unit, factor_between, unit_named
+from projections.ctcae.analytes import analyte, analytes
+from projections.ctcae.spellings import read_unit
+from projections.ctcae.units import Unit, factor_between
 from services.importers.consumed import Element
 from services.importers.fhir.elements import ignore_known, squeezed, valid_day, words_of
 from services.importers.mapping import Mapping
-from services.importers.units import UNITS
 
 _NUMBER: Final = r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d{1,2})?"
 _RESULT: Final = re.compile(rf"(<=|>=|=<|=>|<|>|≤|≥)?\s*({_NUMBER})\s*(\S.*)?", re.ASCII)
@@ -107,9 +107,10 @@ def unit_of(text: str, test: str, mapping: Mapping) -> Unit | None:
     """The unit that a spelling means for a test, by the mapping or by itself."""
     if not text:
         return None
-    named = mapping.lb.tests[test].units.get(text) if test in mapping.lb.tests else None
-    ucum = named or mapping.lb.units.get(text) or UNITS.get(text) or text
-    return unit_named(ucum)
+    own = mapping.lb.tests.get(test)
+    named = (own.units.get(text) if own is not None else None) or mapping.lb.units.get(text)
+    spelled = read_unit(named or text, analyte(own.test or test if own is not None else test))
+    return None if spelled is None else spelled.unit
 
 
 def limits_of(ranges: Iterable[Element], quantity: Quantity, test: str, who: Who, mapping: Mapping) -> Limits:
