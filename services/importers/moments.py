@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from events.dates import SECOND, YEAR_FIRST, YEAR_LAST, Instant, parse_date, parse_instant, zone_named
+from services.importers.notations import plain_date
 
 #: What was done to write a date: the first two hold for whole files, the others are worth a line each.
 Remark = Literal["offset", "seconds", "reduced", "gap", "fold"]
@@ -28,13 +29,17 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Moment(NamedTuple):
-    """A date of a row: its text in the contract's words, and its first and last second as instants."""
+    """A date of a row: its text in the contract's words, and its first and last second as instants.
+
+    ``said``: what had to be done to a date in another notation, or to one of which only the head can be read.
+    """
 
     text: str
     first: Instant
     last: Instant
     timed: bool
     remarks: tuple[Remark, ...]
+    said: str = ""
 
 
 #: Why an event's time is not an instant that the row gives: the update is a bare date, there is none, or a date of the
@@ -52,8 +57,19 @@ class Recorded(NamedTuple):
 
 @lru_cache(maxsize=65536)
 def read_moment(text: str, zone: str) -> Moment:
-    """Read a date or date-time of a site in ``zone``. Raises :class:`ValueError` with a sentence."""
+    """Read a date or date-time of a site in ``zone``, or its head. Raises :class:`ValueError` with a sentence."""
     found = _SDTM.fullmatch(text)
+    try:
+        moment = _read(found, zone) if found is not None else None
+    except ValueError:
+        moment = None
+    if moment is not None:
+        return moment
+    plain = plain_date(text)
+    return _read(_SDTM.fullmatch(plain.text), zone)._replace(said=plain.said)
+
+
+def _read(found: re.Match[str] | None, zone: str) -> Moment:
     if found is None:
         raise ValueError("not a date in ISO 8601, such as 2017, 2017-03, 2017-03-05 or 2017-03-05T08:30")
     if not YEAR_FIRST <= int(found["year"]) <= YEAR_LAST:

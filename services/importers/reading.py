@@ -82,7 +82,7 @@ class Reading:
         except ValueError as error:
             self.unmapped(column, value, f"{error}: left out")
             return None
-        if moment.remarks:
+        if moment.remarks or moment.said:
             self._tell(column, value, moment)
         return moment
 
@@ -95,7 +95,7 @@ class Reading:
             moment = read_moment(value, self.zone)
         except ValueError as error:
             raise RowRefusedError(column, value, str(error)) from None
-        if moment.remarks:
+        if moment.remarks or moment.said:
             self._tell(column, value, moment)
         return moment
 
@@ -175,6 +175,8 @@ class Reading:
 
     def _tell(self, column: str, value: str, moment: Moment) -> None:
         report = self.study.report
+        if moment.said:
+            report.note(self.row, column, value, f"{moment.said}; {moment.text} is written")
         for remark in moment.remarks:
             match remark:
                 case "offset":

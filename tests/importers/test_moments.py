@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.importers.moments import Moment, Recorded, read_moment, recorded
 
@@ -39,7 +41,7 @@ def test_a_date_keeps_what_is_known_and_nothing_else(sdtm: str, written: str, re
 
 @pytest.mark.parametrize(
     "text",
-    ["", "--07-05", "26DEC2013", "2014-13", "2014-02-30", "2014-07-05T25:00", "2014-07-05T24:00", "-----", "20140705"],
+    ["", "--07-05", "-----T07:15", "-----", "--", "unknown", "ABC2014X", "~2014", "/2014-07-05"],
 )
 def test_what_is_no_date_is_refused(text: str) -> None:
     """Whatever a human could make of it."""
@@ -102,3 +104,63 @@ def test_a_zone_that_once_had_seconds_is_written_in_utc() -> None:
     found = recorded(None, _moments("1905-06-01"), PARIS)
     assert found is not None
     assert found.text == "1905-06-01T23:50:38+00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("2017-02-20T--:30", "2017-02-20"),
+        ("2017-02-20T-:30", "2017-02-20"),
+        ("2017---15", "2017"),
+        ("2017-02-20T10", "2017-02-20"),
+        ("2017-02-20T24:00", "2017-02-21T00:00:00+01:00"),
+        ("2017-02-20T24:00:00", "2017-02-21T00:00:00+01:00"),
+        ("2017-02-20/2017-02-25", "2017-02-20"),
+        ("2017-02-20T10:00/2017-02-20T10:30", "2017-02-20T10:00:00+01:00"),
+        ("2017-02-20/", "2017-02-20"),
+        ("20170220", "2017-02-20"),
+        ("20170230", "2017-02"),
+        ("20FEB2017", "2017-02-20"),
+        ("20FEB2017:10:30:00", "2017-02-20T10:30:00+01:00"),
+        ("20-févr-2017", "2017-02-20"),
+        ("UN-FEB-2017", "2017-02"),
+        ("2017-02-UN", "2017-02"),
+        ("2017-UN-UN", "2017"),
+        ("2017-02-", "2017-02"),
+        ("2017-2-5", "2017-02-05"),
+        ("2017/02/20", "2017-02-20"),
+        ("2017-02-30", "2017-02"),
+        ("2017-13-05", "2017"),
+        ("2017-W08-1", "2017-02-20"),
+        ("2017-W09", "2017"),
+        ("2017-051", "2017-02-20"),
+        ("2017-366", "2017"),
+        ("2017-02-20T10:00+01", "2017-02-20T10:00:00+01:00"),
+        ("2017-02-20T10:00+1", "2017-02-20T10:00:00+01:00"),
+        ("2017-02-20T1000", "2017-02-20T10:00:00+01:00"),
+        ("2017-02-20T", "2017-02-20"),
+        ("2017-02-20T25:00", "2017-02-20"),
+        ("2017-02-20T10:00 CET", "2017-02-20"),
+        ("20/02/2017", "2017-02-20"),
+        ("02/20/2017", "2017-02-20"),
+        ("05/05/2017", "2017-05-05"),
+        ("05/02/2017", "2017"),
+    ],
+)
+def test_the_readable_head_of_a_date_is_kept_and_said(text: str, written: str) -> None:
+    """Whatever stands behind it, and in whatever notation; day and month that cannot be told apart are not guessed."""
+    moment = read_moment(text, "Europe/Paris")
+    assert moment.text == written
+    assert moment.said or moment.remarks
+
+
+@given(st.text("0123456789-/:.TZ+WUNK ABCDEFGJLMOPRSVY?,~", max_size=30))
+def test_no_text_raises_anything_but_a_sentence(text: str) -> None:
+    """And what is read is a date of the contract."""
+    try:
+        moment = read_moment(text, "Europe/Paris")
+    except ValueError as error:
+        assert str(error)
+    else:
+        assert moment.first <= moment.last
+        assert read_moment(moment.text, "Europe/Paris").text == moment.text
