@@ -30,7 +30,7 @@ COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 .DEFAULT_GOAL := help
 FUZZ_FILES ?= 10000
 
-.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants image schema requirements clean fuzz-fhir
+.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants image schema requirements clean fuzz-fhir fuzz-tables
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ format: $(STAMP)  ## let ruff format and mend what it can
 
 fuzz-fhir: $(STAMP)  ## import 10,000 mutated FHIR bundles (FUZZ_FILES=…): nothing raised, nothing lost without a line
 	@$(PY) -m tests.importers.fhir_fuzz $(FUZZ_FILES)
+
+fuzz-tables: $(STAMP)  ## 10,000 mutated files of each table format: nothing raises, nothing is lost without a line
+	@TOXWATCH_FUZZ=10000 $(PY) -m pytest -q -n0 tests/importers/test_table_fuzz.py
 
 bench: bench-embedded bench-distributed  ## measure everything, as ratios against named peers
 

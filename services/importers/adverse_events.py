@@ -13,6 +13,7 @@ from services.importers.study import Study
 
 UNRESOLVED = frozenset({"not-recovered", "recovering"})
 SEVERE = 3
+NO_TERM = "not reported"
 
 
 def adverse_event_reported(row: Row, study: Study) -> list[Draft]:
@@ -21,11 +22,11 @@ def adverse_event_reported(row: Row, study: Study) -> list[Draft]:
     columns = study.mapping.ae
     record = reading.record_id(columns.id, "adverse event")
     grade, own = _grade(reading)
-    onset, end = reading.date(columns.onset), reading.date(columns.end)
+    onset, end = _dates(reading)
     data: dict[str, Any] = {
         "ae_id": record,
         REVISION: 1,
-        "term": reading.required(columns.term, "term"),
+        "term": _term(reading),
         "term_language": columns.term_language,
         "preferred_term": reading.text(columns.preferred_term),
         "ctcae_term": reading.text(columns.ctcae_term),
@@ -45,8 +46,9 @@ def adverse_event_reported(row: Row, study: Study) -> list[Draft]:
         "x": own,
     }
     dates = [onset, end, reading.date(columns.ongoing_at)]
-    draft = reading.draft("AE", "ae.reported", record, data, dates, columns.update)
+    draft = reading.draft("AE", "ae.reported", record, data, dates, columns.update, may_be_undated=True)
     draft.urgent = reading.urgent
+    draft.onset = onset
     draft.course = () if grade is None else ((grade, draft.update),)
     return [draft]
 
@@ -62,6 +64,29 @@ def is_urgent(row: Row, study: Study) -> bool:
     criteria = any(code(names, codes.flag) is True for names in columns.seriousness.values())
     fatal = code(columns.outcome, codes.outcome) == "fatal"
     return grade >= SEVERE or code(columns.serious, codes.flag) is True or criteria or fatal
+
+
+def _term(reading: Reading) -> str:
+    """The term; a row without one is not lost for that, and its term is asked about."""
+    columns = reading.study.mapping.ae
+    term = reading.text(columns.term)
+    if term is not None:
+        return term
+    other = reading.text(columns.preferred_term) or reading.text(columns.ctcae_term)
+    said = f"{other} is written" if other else f"{NO_TERM!r} is written"
+    reading.unmapped((columns.term or ("term",))[0], "", f"no term: {said}", urgent=True)
+    return other or NO_TERM
+
+
+def _dates(reading: Reading) -> tuple[Moment | None, Moment | None]:
+    """Onset and end. Where they contradict each other neither is written: which is wrong cannot be told."""
+    columns = reading.study.mapping.ae
+    onset, end = reading.date(columns.onset), reading.date(columns.end)
+    if onset is None or end is None or onset.first <= end.last:
+        return onset, end
+    column, value = reading.row.pick(columns.end)
+    reading.unmapped(column, value, f"before the onset, {onset.text}: neither is written", urgent=True)
+    return None, None
 
 
 def _written(moment: Moment | None) -> str | None:

@@ -170,6 +170,7 @@ class DispositionColumns(Section):
     events: tuple[str, ...] = ("DISPOSITION EVENT",)
     scope: Columns = ("DSSCAT", "EPOCH")
     reason: Columns = ("DSDECOD",)
+    term: Columns = ("DSTERM",)
     date: Columns = ("DSSTDTC",)
     last_contact: Columns = ()
 
@@ -220,7 +221,7 @@ class LaboratoryColumns(Section):
     collected: Columns = ("LBDTC",)
     timepoint: Columns = ("LBTPT",)
     specimen: Columns = ("LBSPEC",)
-    specimen_implied: Columns = ("LBCAT",)
+    specimen_implied: Columns = ("LBCAT", "LBSCAT", "LBMETHOD", "LBTEST")
     status: Columns = ("LBSTAT",)
     fasting: Columns = ("LBFAST",)
     visit: IdColumns = (("VISITNUM",),)

@@ -14,7 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, TextIO
+from typing import BinaryIO, Final, NamedTuple, TextIO
 
 from services.importers.rows import ImportFailedError
 
@@ -126,7 +126,7 @@ def delimiter_of(header: str, used: str) -> str:
 class _Bounded(io.RawIOBase):
     """Bytes of an archive, up to a limit."""
 
-    def __init__(self, packed: gzip.GzipFile, name: str) -> None:
+    def __init__(self, packed: gzip.GzipFile | _Inflated, name: str) -> None:
         self._packed = packed
         self._name = name
         self._left = UNPACKED_BYTES_MAX
@@ -153,3 +153,26 @@ def open_text(path: Path, encoding: str, errors: str = "strict") -> TextIO:
 
 #: What reading a table can raise that lies in its bytes.
 UNREADABLE: Final = (OSError, EOFError, zlib.error)
+
+
+class _Inflated:
+    """Bytes of a zlib or gzip stream, in pieces."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+
+    def read1(self, size: int) -> bytes:
+        while True:
+            given = self._inflate.unconsumed_tail or self._packed.read(size)
+            found = self._inflate.decompress(given, size)
+            if found or self._inflate.eof:
+                return found
+            if not given:
+                raise EOFError("the compressed file is cut off")
+
+
+def unpacked_text(packed: BinaryIO, name: str) -> TextIO:
+    """A compressed text, unpacked no further than the limit."""
+    bounded = io.BufferedReader(_Bounded(_Inflated(packed), name), 1 << 20)
+    return io.TextIOWrapper(bounded, encoding="utf-8-sig", errors="surrogateescape")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple
 
 from services.importers import dataset_json, sdtm_csv, xpt
 from services.importers.fhir.bundles import SUFFIXES as SUFFIXES_OF_FHIR
@@ -22,6 +23,10 @@ SUFFIXES: Final[dict[Kind, tuple[str, ...]]] = {
 }
 #: DM goes first, since it knows the sites. The laboratory, the longest, goes last.
 ORDER: Final[tuple[Domain, ...]] = ("DM", "EX", "SV", "AE", "DS", "LB")
+#: Parts of a data set that was split by the standard's rule: the domain and up to two more characters.
+SPLIT: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{1,2}")
+#: Domains that are not imported, and tell of deaths, of toxicities or of what was given.
+MAY_MATTER: Final = frozenset({"DD", "SS", "CE", "EC", "FAAE"})
 
 
 class Source(NamedTuple):
@@ -29,13 +34,15 @@ class Source(NamedTuple):
 
     domain: Domain
     path: Path
+    member: str = ""
 
 
 class Unread(NamedTuple):
-    """A file that is not read, and why."""
+    """A file that is not read, and why. ``urgent``: what it holds may matter."""
 
     path: Path
     reason: str
+    urgent: bool = False
 
 
 @dataclass
@@ -44,7 +51,7 @@ class Inputs:
 
     sources: list[Source] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
-    sites_from: Path | None = None
+    sites_from: Source | None = None
 
 
 def find_inputs(kind: Kind, path: Path, mapping: Mapping) -> Inputs:
@@ -59,66 +66,104 @@ def find_inputs(kind: Kind, path: Path, mapping: Mapping) -> Inputs:
         raise ImportFailedError(f"{path}: no such file or folder")
     if _suffix(kind, path) is None:
         raise ImportFailedError(f"{path.name}: not a file of this kind ({', '.join(SUFFIXES[kind])})")
-    domain = _domain_of(kind, path, mapping)
-    beside = [] if domain == "DM" else _in_folder(kind, path.parent, mapping).sources
-    return Inputs([Source(domain, path)], [], next((source.path for source in beside if source.domain == "DM"), None))
+    found = _of_file(kind, path, mapping)
+    if any(source.domain == "DM" for source in found.sources):
+        return found
+    beside = [source for source in _in_folder(kind, path.parent, mapping).sources if source.domain == "DM"]
+    found.sites_from = beside[0] if beside else None
+    return found
 
 
-def open_data_set(kind: Kind, path: Path, mapping: Mapping) -> DataSet:
-    """The file, with its header read."""
+def open_data_set(kind: Kind, path: Path, mapping: Mapping, member: str = "") -> DataSet:
+    """The file, or one member of it, with its header read."""
     name = _stem(kind, path).upper()
     if kind == "dataset-json":
         return dataset_json.open_dataset_json(path)
     if path.suffix.lower() in xpt.SUFFIXES:
-        return xpt.open_xpt(path, name, mapping.format)
-    return sdtm_csv.open_csv(path, name, mapping.format)
+        return xpt.open_xpt(path, name, mapping.format, member)
+    needed = mapping.subject.id[0] if len(mapping.subject.id) == 1 else ()
+    return sdtm_csv.open_csv(path, name, mapping.format, needed)
 
 
 def _in_folder(kind: Kind, folder: Path, mapping: Mapping) -> Inputs:
+    """The data sets of a folder, domain by domain: named by the mapping, by their file, or by themselves."""
     inputs = Inputs()
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    used: dict[Path, Domain] = {}
-    for domain in ORDER:
-        for path in _files_of(kind, domain, files, folder, mapping, inputs):
-            inputs.sources.append(Source(domain, path))
-            used[path] = domain
-    inputs.unread += [Unread(path, _why(kind, path, used)) for path in files if path not in used]
+    sources = [*_named_in_mapping(files, folder, mapping, inputs)]
+    claimed = {source.path for source in sources}
+    alike = [path for path in files if path not in claimed and _suffix(kind, path) is not None]
+    taken: dict[str, Path] = {}
+    for path in sorted(alike, key=lambda path: SUFFIXES[kind].index(_suffix(kind, path) or "")):
+        sources += _sources_of(kind, path, mapping, taken, inputs)
+    used = {source.path for source in sources}
+    inputs.unread += [
+        Unread(path, "not a file of this kind: not read") for path in files if path not in used and path not in alike
+    ]
+    inputs.sources = sorted(sources, key=lambda source: ORDER.index(source.domain))
+    inputs.unread.sort(key=lambda unread: unread.path.name)
     return inputs
 
 
-def _files_of(
-    kind: Kind, domain: Domain, files: list[Path], folder: Path, mapping: Mapping, inputs: Inputs
-) -> Iterator[Path]:
-    """The files that the mapping names for a domain; without such, the one that is named like it."""
-    if domain in mapping.files:
-        for name in mapping.files[domain]:
+def _named_in_mapping(files: list[Path], folder: Path, mapping: Mapping, inputs: Inputs) -> Iterator[Source]:
+    for domain, names in mapping.files.items():
+        for name in names:
             if folder / name in files:
-                yield folder / name
+                yield Source(domain, folder / name)
             else:
-                inputs.unread.append(Unread(folder / name, f"the mapping names it for {domain}, and it is not there"))
-        return
-    alike = [path for path in files if _suffix(kind, path) is not None and _stem(kind, path) == domain.lower()]
-    yield from sorted(alike, key=lambda path: SUFFIXES[kind].index(_suffix(kind, path) or ""))[:1]
+                reason = f"the mapping names it for {domain}, and it is not there"
+                inputs.unread.append(Unread(folder / name, reason, urgent=True))
 
 
-def _why(kind: Kind, path: Path, used: dict[Path, Domain]) -> str:
-    if _suffix(kind, path) is None:
-        return "not a file of this kind: not read"
-    same = next((other for other in used if _stem(kind, other) == _stem(kind, path)), None)
-    if same is not None:
-        return f"the same data set as {same.name} by its name: not read"
-    return "no domain that is imported, by its name, and not named in the mapping's [files]: not read"
+def _sources_of(kind: Kind, path: Path, mapping: Mapping, taken: dict[str, Path], inputs: Inputs) -> Iterator[Source]:
+    """The data sets that a file holds, as far as they are of a domain and not there already."""
+    for name, member in _names_of(kind, path, mapping):
+        domain = domain_named(name)
+        if domain is None or domain in mapping.files:
+            what = f"its member {member}: " if member else ""
+            reason = f"{what}no domain that is imported, by its name, and not named in the mapping's [files]: not read"
+            inputs.unread.append(Unread(path, reason, urgent=name in MAY_MATTER))
+        elif name in taken and taken[name] != path:
+            inputs.unread.append(Unread(path, f"the same data set as {taken[name].name} by its name: not read"))
+        else:
+            taken[name] = path
+            yield Source(domain, path, member)
 
 
-def _domain_of(kind: Kind, path: Path, mapping: Mapping) -> Domain:
-    """By the mapping, by the file's name, or by what the file calls itself."""
+def _names_of(kind: Kind, path: Path, mapping: Mapping) -> list[tuple[str, str]]:
+    """What the data sets of a file are called, each with its member where there are several."""
+    stem = _stem(kind, path).upper()
+    if path.suffix.lower() in xpt.SUFFIXES:
+        members = xpt.member_names(path)
+        if len(members) > 1:
+            return [(member, member) for member in members]
+        return [(next((name for name in (stem, *members) if domain_named(name)), stem), "")]
+    if domain_named(stem) is None and kind == "dataset-json":
+        try:
+            return [(open_data_set(kind, path, mapping).name, "")]
+        except ImportFailedError:
+            return [(stem, "")]
+    return [(stem, "")]
+
+
+def domain_named(name: str) -> Domain | None:
+    """The domain of a data set: its own name, or one of its parts, as LBCH and LBHE are of LB."""
+    for domain in ORDER:
+        if name == domain or (name.startswith(domain) and SPLIT.fullmatch(name)):
+            return domain
+    return None
+
+
+def _of_file(kind: Kind, path: Path, mapping: Mapping) -> Inputs:
+    """One file: by the mapping, by its name, or by what it calls itself; every member of one that holds several."""
     for domain, names in mapping.files.items():
         if path.name in names:
-            return domain
+            return Inputs([Source(domain, path)])
+    inputs = Inputs()
+    inputs.sources = [*_sources_of(kind, path, mapping.model_copy(update={"files": {}}), {}, inputs)]
+    if inputs.sources:
+        inputs.sources.sort(key=lambda source: ORDER.index(source.domain))
+        return inputs
     said = [_stem(kind, path).upper(), open_data_set(kind, path, mapping).name]
-    for domain in get_args(Domain):
-        if domain in said:
-            return domain  # type: ignore[no-any-return]
     raise ImportFailedError(f"{path.name}: {' or '.join(dict.fromkeys(said))} is no domain that is imported")
 
 

@@ -22,6 +22,7 @@ def subject_enrolled(row: Row, study: Study) -> list[Draft]:
     if death is not None:
         study.deaths.setdefault(reading.subject, death)
     enrolled = reading.required_date(columns.enrolled, "date of enrolment; the mapping can name another (dm.enrolled)")
+    study.enrolled.setdefault(reading.subject, enrolled)
     arm = _arm(reading)
     birth = reading.date(columns.birth)
     data = {
@@ -52,11 +53,8 @@ def _arm(reading: Reading) -> Arm:
 def _death(reading: Reading) -> Draft | None:
     columns = reading.study.mapping.dm
     date: Moment | None = reading.date(columns.death)
-    if date is None:
-        if reading.flag(columns.died):
-            message = "a death without a date that can be read: no event says it unless DS does"
-            column, value = reading.row.pick(columns.died)
-            reading.unmapped(column, value, message, urgent=True)
+    if date is None and not reading.text(columns.death) and not reading.flag(columns.died):
         return None
-    data = {REVISION: 1, "scope": "study", "date": date.text, "reason": "death"}
-    return reading.draft("DM", "subject.discontinued", "study", data, [date], columns.update)
+    data = {REVISION: 1, "scope": "study", "date": None if date is None else date.text, "reason": "death"}
+    dates = [] if date is None else [date]
+    return reading.draft("DM", "subject.discontinued", "study", data, dates, columns.update, may_be_undated=True)

@@ -30,15 +30,30 @@ class Draft:
     data: dict[str, Any]
     recorded: Recorded
     update: Moment | None = None
+    onset: Moment | None = None
     urgent: bool = False
     course: tuple[tuple[int, Moment | None], ...] = ()
     #: The number that the source itself gives this version; 0 where it gives none.
     version: int = 0
+    #: Orders the rows of a record before their times do, where these say nothing (:mod:`services.importers.same_record`).
+    rank: int = 0
+    #: Whether the grades of the rows before have been carried over already.
+    settled: bool = False
+    #: Whether the row has no date at all: its time is the latest of the extract.
+    undated: bool = False
+    #: Where the time is the end of a month or a year: when that begins. The extract may know better (:meth:`known_by`).
+    reduced_from: int | None = None
 
     @property
     def retracts(self) -> bool:
         """Whether the event takes the record back."""
         return self.type.endswith(RETRACTED)
+
+    def known_by(self, latest: tuple[int, str]) -> None:
+        """What only a month or a year dates was known, at the latest, when the extract was made."""
+        order, text = latest
+        if self.reduced_from is not None and self.reduced_from <= order < self.recorded.order:
+            self.recorded = Recorded(text, order, "later")
 
     @property
     def content(self) -> dict[str, Any]:
@@ -99,7 +114,7 @@ def _revised(
 ) -> Iterator[Draft]:
     # The sort is stable: rows with one time of update stay in the order of the file.
     numbered = all(draft.version for draft in group)
-    group.sort(key=lambda draft: draft.version if numbered else draft.recorded.order)
+    group.sort(key=lambda draft: (draft.version,) if numbered else (draft.rank, draft.recorded.order))
     if not numbered:
         # A retraction outranks every report of its record, unless a report was certainly written after it.
         last = max((draft.recorded.order for draft in group if draft.retracts), default=None)
@@ -107,7 +122,7 @@ def _revised(
     previous: Draft | None = None
     for draft in group:
         if previous is not None:
-            message = follow(previous, draft)
+            message = "" if draft.settled else follow(previous, draft)
             if message:
                 remark(draft, message)
             if previous.content == draft.content:

@@ -18,25 +18,68 @@ def treatment_administered(row: Row, study: Study) -> list[Draft]:
     if drug is None:
         reading.note(columns.treatment, "not a study drug, says the mapping: the row is left out")
         return []
-    start = reading.required_date(columns.start, "date of administration")
-    end = reading.date(columns.end)
-    if end is not None and end.last < start.first:
-        column, value = row.pick(columns.end)
-        raise RowRefusedError(column, value, f"before the start, {start.text}")
+    start, end = reading.date(columns.start), reading.date(columns.end)
     dose = reading.number(columns.dose)
+    status = _status(reading, drug, dose)
+    given = _given(reading, start, end, status)
     administration = reading.record_id(columns.id, "administration")
     data = {
         "administration_id": administration,
         REVISION: 1,
         "drug": drug,
-        "given": start.text,
-        "status": _status(reading, drug, dose),
+        "given": given,
+        "status": status,
         "dose": dose,
         "dose_unit": reading.text(columns.dose_unit),
         "lesions": reading.whole(columns.lesions),
     }
-    _note_interval(reading, start, end)
-    return [reading.draft("EX", "treatment.administered", administration, data, [start, end], columns.update)]
+    if start is not None and given == start.text:
+        _note_interval(reading, start, end)
+    when = [end] if given != (start and start.text) else [start, end]
+    draft = reading.draft(
+        "EX", "treatment.administered", administration, data, when, columns.update, may_be_undated=True
+    )
+    return [draft]
+
+
+def _given(reading: Reading, start: Moment | None, end: Moment | None, status: GivenStatus) -> str:
+    """When it was given: the start. Without one it lies between the enrolment and the end, and so day 1 may.
+
+    Where an earlier dose is on record it is not the first, and its end is the day that is certain.
+    """
+    study, columns = reading.study, reading.study.mapping.ex
+    starts = study.starts.setdefault(reading.subject, [])
+    if start is not None and (end is None or start.first <= end.last):
+        if status != "not-given":
+            starts.append(start)
+        return start.text
+    column, value = reading.row.pick(columns.end if start is not None else columns.start)
+    if status == "not-given":
+        if start is None and end is None:
+            raise RowRefusedError(column, value, "no date of administration")
+        return (start or end).text  # type: ignore[union-attr]
+    if end is not None and start is None and any(known.last <= end.last for known in starts):
+        reading.unmapped(column, value, f"no start; not the first dose: its end is written, {end.text}")
+        return end.text
+    if end is None and starts:
+        raise RowRefusedError(column, value, "no date of administration, and not the first dose")
+    given = _bounded(reading, start, end)
+    what = f"the end is before the start, {start.text}" if start is not None else "no date of administration"
+    reading.unmapped(column, value, f"{what}: {given} is written, so that day 1 is not certain", urgent=True)
+    return given
+
+
+def _bounded(reading: Reading, start: Moment | None, end: Moment | None) -> str:
+    """The smallest date of the contract that certainly holds a dose of which only bounds are known: a month, else a year."""
+    enrolled = reading.study.enrolled.get(reading.subject)
+    known = [moment.text[:10] for moment in (start, end) if moment is not None]
+    if enrolled is not None and (not known or enrolled.first <= (end or start or enrolled).last):
+        known.append(enrolled.text[:10])
+    if not known:
+        raise RowRefusedError(reading.study.mapping.ex.start[0], "", "no date of administration, nor of enrolment")
+    months = {text[:7] for text in known}
+    certain = len(months) == 1 and len(known) > 1 and all(len(text) >= 7 for text in known)
+    return months.pop() if certain else min(known)[:4]
 
 
 def _drug(reading: Reading) -> str | None:

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import math
 import re
-from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from projections.ctcae.analytes import analyte, analytes
+from projections.ctcae.specimens import specimen_named
 from projections.ctcae.spellings import read_unit
 from projections.ctcae.table import FILES, criteria
 from services.importers.code_lists import normal
 from services.importers.columns import LabTest
 from services.importers.drafts import REVISION, Draft
-from services.importers.reading import NUMBER, Reading, plain_number
+from services.importers.losses import matters
+from services.importers.reading import Reading
+from services.importers.results import read_result
 from services.importers.rows import Row
 from services.importers.study import Study
 
-COMPARATORS: Final = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
-_RESULT: Final = re.compile(rf"(<=|>=|=<|=>|<|>|≤|≥)?\s*({NUMBER.pattern})", re.ASCII)
 _TESTCD: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,7}", re.ASCII)
-# Binary noise of a single-precision number is below one part in eight million of it.
-NOISE: Final = Decimal("3e-7")
 
 _PLAIN: Final = LabTest()
-
-
-class Result(NamedTuple):
-    """A reported value: a number with its comparator, or neither. ``odd``: it has more decimals than were declared."""
-
-    comparator: str | None
-    value: float | int | None
-    odd: bool
 
 
 def lab_resulted(row: Row, study: Study) -> list[Draft]:
     """A row of LB as ``lab.resulted``."""
     reading = Reading(row, study)
     columns, codes = study.mapping.lb, study.mapping.codes
-    record = reading.record_id(columns.id, "result")
+    record = study.part + reading.record_id(columns.id, "result")
     name = reading.required(columns.test, "test")
     test = columns.tests.get(name, _PLAIN)
     collected = reading.required_date(columns.collected, "date of collection")
@@ -62,27 +51,11 @@ def lab_resulted(row: Row, study: Study) -> list[Draft]:
     return [reading.draft("LB", "lab.resulted", record, data, (collected,), columns.update)]
 
 
-@lru_cache(maxsize=65536)
-def read_result(text: str, decimals: int | None) -> Result:
-    """A value as a number, with its binary noise taken off where the number of decimals is known."""
-    found = _RESULT.fullmatch(text)
-    if found is None or not math.isfinite(float(found[2])):
-        return Result(None, None, False)
-    comparator = COMPARATORS.get(found[1], found[1]) if found[1] else None
-    if decimals is None:
-        return Result(comparator, plain_number(found[2]), False)
-    exact = Decimal(found[2])
-    clean = round(exact, decimals)
-    if abs(clean - exact) > NOISE * max(abs(exact), Decimal(1)):
-        return Result(comparator, plain_number(found[2]), True)
-    return Result(comparator, plain_number(format(clean, "f")), False)
-
-
 def _test_code(reading: Reading, name: str, test: LabTest) -> str:
     if test.test is None and _TESTCD.fullmatch(name) is None:
         column, _ = reading.row.pick(reading.study.mapping.lb.test)
         message = "not a CDISC test code, and not in the mapping's [lb.tests]: kept as it is, which is not graded"
-        reading.unmapped(column, name, message)
+        _tell(reading, column, name, message)
     return test.test or name
 
 
@@ -122,10 +95,10 @@ def _unit(reading: Reading, name: str, test: LabTest) -> dict[str, Any]:
         return {"unit": unit}
     elsewhere = read_unit(unit)
     if elsewhere is not None:
-        reading.unmapped(column, unit, f"unit {unit} is not known for {code}: written as it is, and not graded")
+        _tell(reading, column, unit, f"unit {unit} is not known for {code}: written as it is, and not graded")
         return {"unit": elsewhere.ucum or None}
     if graded_without_unit(code):
-        reading.unmapped(column, unit, f"unit {unit} is not known for {code}: left out, graded by its limits")
+        _tell(reading, column, unit, f"unit {unit} is not known for {code}: left out, graded by its limits")
         return {"x": {"unit": unit}}
     reading.unmapped(
         column, unit, f"unit {unit} is not known for {code}: not graded; the mapping can say it (lb.units)"
@@ -146,24 +119,36 @@ def _limit(reading: Reading, columns: tuple[str, ...], test: LabTest) -> float |
         return None
     result = read_result(text, test.decimals)
     if result.value is None or result.comparator is not None:
-        reading.unmapped(column, text, "a limit that is not a number: left out")
+        _tell(reading, column, text, "a limit that is not a number: left out")
         return None
     return result.value
 
 
 def _specimen(reading: Reading, test: LabTest) -> str | None:
-    columns, codes = reading.study.mapping.lb, reading.study.mapping.codes
-    column, word = reading.row.pick(columns.specimen)
-    said: str | None = codes.specimen.get(normal(word)) if word else None
-    if word and said is None:
-        # Only blood is graded: what is not known must not be taken for it.
-        reading.unmapped(column, word, "not in the code list: other, which is not graded")
-        said = "other"
-    said = said or test.specimen
-    if said is None:
-        implied = reading.text(columns.specimen_implied)
-        said = codes.specimen.get(implied.upper()) if implied else None
-    return said or None
+    """What the row says, else what the mapping says of the test, else what the category or the test's name implies."""
+    mapping = reading.study.mapping
+    column, word = reading.row.pick(mapping.lb.specimen)
+    if word:
+        listed: str | None = mapping.codes.specimen.get(normal(word))
+        said = listed if listed is not None else specimen_named(word)
+        if said is None:
+            # Only blood is graded: what is not known must not be taken for it.
+            _tell(reading, column, word, "not in the code list: other, which is not graded")
+            said = "other"
+        return said or None
+    if test.specimen is not None:
+        return test.specimen
+    for name in mapping.lb.specimen_implied:
+        implied = reading.row.values.get(name, "")
+        found = (mapping.codes.specimen.get(normal(implied)) or specimen_named(implied)) if implied.strip() else None
+        if found:
+            return found
+    return None
+
+
+def _tell(reading: Reading, column: str, value: str, message: str) -> None:
+    """A line about something that keeps a result from being graded: urgent where the result may be severe."""
+    reading.unmapped(column, value, message, urgent=matters("LB", reading.row, reading.study))
 
 
 def _visit(reading: Reading) -> str | None:

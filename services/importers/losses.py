@@ -7,7 +7,7 @@ from projections.ctcae.grader import Assay
 from projections.ctcae.grading import grade_result
 from services.importers.adverse_events import is_urgent
 from services.importers.code_lists import normal
-from services.importers.laboratory import read_result
+from services.importers.results import read_result
 from services.importers.rows import Row
 from services.importers.study import Study
 
@@ -43,4 +43,7 @@ def _may_be_severe(row: Row, study: Study) -> bool:
         grades = grade_result(CTCAE, assay, result.value)
     except (ValueError, OverflowError, ArithmeticError):
         return True
+    if any(grade.direction is None and grade.question for grade in grades):
+        # It cannot be graded, for its unit or its test: outside its limits, or without any, it may be anything.
+        return (low is None and high is None) or (low or 0) > result.value or (high is not None and result.value > high)
     return any((grade.grade_max or 0) >= SEVERE for grade in grades)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Final
 
 from services.importers.code_lists import normal
@@ -16,6 +17,10 @@ from services.importers.study import Study
 Columns = Sequence[str]
 
 NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+#: A date of fewer characters is a month or a year.
+DAY_CHARACTERS: Final = 10
+_SEQUENCE: Final = re.compile(r"[A-Z]{2}SEQ")
 
 _LOCAL: Final = "a local time: the offset of the site's time zone was added"
 _SECONDS: Final = "a time without seconds: :00 was added"
@@ -53,9 +58,26 @@ class Reading:
         """The id of the record that the row belongs to."""
         columns = self.study.id_columns(alternatives)
         parts = [self.row.values[column].strip() for column in columns]
-        if not any(parts):
+        return ".".join(parts) if any(parts) else self._other_id(alternatives, columns, what)
+
+    def _other_id(self, alternatives: tuple[tuple[str, ...], ...], columns: tuple[str, ...], what: str) -> str:
+        """Where the id is blank, what names the row otherwise: another id, its sequence, else what it says.
+
+        The name says what it is, so that it is never that of a row which has an id.
+        """
+        sequence = next((column for column in self.study.columns if _SEQUENCE.fullmatch(column)), "")
+        for others in [*alternatives, (sequence,)]:
+            values = [self.row.values.get(column, "").strip() for column in others]
+            if others != columns and any(values):
+                found = f"{'+'.join(others)}={'.'.join(values)}"
+                self.note(columns or alternatives[0], f"no id of the {what}: {found} is taken for it")
+                return found
+        if not any(self.row.values.values()):
             raise RowRefusedError("+".join(columns or alternatives[0]), "", f"no id of the {what}")
-        return ".".join(parts)
+        said = "\0".join(f"{name}={value}" for name, value in sorted(self.row.values.items()))
+        found = f"row={blake2b(said.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        self.note(columns or alternatives[0], f"no id of the {what}, and no sequence: {found} is taken for it")
+        return found
 
     def word(self, columns: Columns, codes: Mapping[str, object], *, urgent: bool = False) -> Any:
         """The value by a code list. A word that is not in it is reported and left out; ``""`` is left out knowingly."""
@@ -144,21 +166,38 @@ class Reading:
         data: dict[str, Any],
         dates: Iterable[Moment | None],
         when: Columns,
+        *,
+        may_be_undated: bool = False,
     ) -> Draft:
         """The row as an event. ``dates`` are those it was made from, ``when`` the columns of its last update.
 
-        What is None in ``data`` is left out. The time is the last update, else the end of the latest date.
+        What is None in ``data`` is left out. The time is the last update, else the end of the latest date. With
+        ``may_be_undated`` a row without any is recorded, at the latest, when the extract was made.
         """
         given = [date for date in dates if date is not None]
         update = self.date(when)
         time = recorded(update, given, self.zone)
+        undated = time is None
         if time is None:
-            raise RowRefusedError(",".join(when) or "time", "", "no date at all: when it was recorded cannot be said")
-        if time.estimate:
-            self._tell_estimate(time, when)
+            if not may_be_undated:
+                raise RowRefusedError(
+                    ",".join(when) or "time", "", "no date at all: when it was recorded cannot be said"
+                )
+            time = Recorded("", 0, "none")
+        else:
+            if time.estimate:
+                self._tell_estimate(time, when)
         filled = {key: value for key, value in data.items() if value is not None}
         filled.setdefault(REVISION, 1)
-        return Draft(self.row, kind, f"toxwatch.{type_name}.v1", self.subject, self.site, record, filled, time, update)
+        draft = Draft(self.row, kind, f"toxwatch.{type_name}.v1", self.subject, self.site, record, filled, time, update)
+        draft.undated = undated
+        moments = [*given, update] if update is not None else given
+        last = max((moment for moment in moments), key=lambda moment: (moment.first, moment.last), default=None)
+        if last is not None and len(last.text) < DAY_CHARACTERS:
+            draft.reduced_from = last.first
+        elif not undated:
+            self.study.latest = max(self.study.latest, (time.order, time.text))
+        return draft
 
     def _tell_estimate(self, time: Recorded, when: Columns) -> None:
         report, column = self.study.report, ",".join(when)

@@ -51,7 +51,8 @@ class Report:
     def defect(self, defect: Defect) -> None:
         """Something in a file that is no usable row."""
         number = defect.number or None
-        self._add(Line(defect.file, number, defect.field, defect.value, "refused", False, defect.message))
+        # What a row that cannot be read says is not known, and so may be anything.
+        self._add(Line(defect.file, number, defect.field, defect.value, "refused", True, defect.message))
 
     def left_over(
         self,

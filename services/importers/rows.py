@@ -18,6 +18,10 @@ class ImportFailedError(ToxwatchError):
     """A file, or the whole import, cannot be read."""
 
 
+class FileRefusedError(ImportFailedError):
+    """One file cannot be read as it stands; the others can, and the report says what is missing."""
+
+
 class RowRefusedError(ToxwatchError):
     """One row cannot become an event. ``reason`` is written for the data manager who has to mend the row."""
 
@@ -57,6 +61,10 @@ class Defect(NamedTuple):
     message: str
 
 
+#: Something of a file that a reader should know, and that holds for all of it: a field, a value, a message.
+FileNote = tuple[str, str, str]
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One file that has been opened: what it calls itself, its columns, and its rows, which are read when asked for."""
@@ -65,6 +73,7 @@ class DataSet:
     name: str
     columns: tuple[str, ...]
     rows: Callable[[], Iterator[Row | Defect]]
+    notes: tuple[FileNote, ...] = ()
 
 
 def column_names(names: Sequence[str], file: str) -> tuple[str, ...]:

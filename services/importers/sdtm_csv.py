@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,20 +9,36 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from services.importers.columns import TextFormat
-from services.importers.rows import MISSING, DataSet, Defect, ImportFailedError, Row, column_names, wrong_length
+from services.importers.csv_records import UNREADABLE, Broken, delimiter_of, open_text, records
+from services.importers.rows import (
+    MISSING,
+    DataSet,
+    Defect,
+    FileRefusedError,
+    ImportFailedError,
+    Row,
+    column_names,
+    wrong_length,
+)
 
 SUFFIXES: Final = (".csv", ".csv.gz")
 
 
-def open_csv(path: Path, name: str, form: TextFormat) -> DataSet:
-    """The file with its header read. Raises :class:`ImportFailedError` where there is none."""
+def open_csv(path: Path, name: str, form: TextFormat, needed: tuple[str, ...] = ()) -> DataSet:
+    """The file with its header read. Raises :class:`ImportFailedError` where there is none.
+
+    ``needed``: columns without which no row says whom it is about. Where they are missing the file may have another
+    delimiter: it alone is then refused, with a question.
+    """
     with _opened(path, form) as file:
-        try:
-            header = next(csv.reader(file, delimiter=form.delimiter, strict=True), None)
-        except csv.Error as error:
-            raise ImportFailedError(f"{path.name}: the header cannot be read: {error}") from error
+        _, header = next(records(file, form.delimiter), (0, None))
     if header is None:
         raise ImportFailedError(f"{path.name}: the file is empty")
+    if isinstance(header, Broken):
+        raise ImportFailedError(f"{path.name}: the header cannot be read: {header.reason}")
+    question = delimiter_of(form.delimiter.join(header), form.delimiter)
+    if question and not {column.strip().upper() for column in header}.issuperset(needed):
+        raise FileRefusedError(f"the file is not read, all its rows are missing: {question}")
     columns = column_names(header, path.name)
     return DataSet(path.name, name, columns, partial(_rows, path, columns, form))
 
@@ -33,11 +46,11 @@ def open_csv(path: Path, name: str, form: TextFormat) -> DataSet:
 def _rows(path: Path, columns: tuple[str, ...], form: TextFormat) -> Iterator[Row | Defect]:
     file, width, missing = path.name, len(columns), frozenset(form.missing)
     with _opened(path, form) as text:
-        for number, fields in enumerate(_fields(text, form)):
+        for number, (line, fields) in enumerate(records(text, form.delimiter)):
             if number == 0:
                 continue
-            if isinstance(fields, str):
-                yield Defect(file, number, "", MISSING, f"{fields}; the row is not read")
+            if isinstance(fields, Broken):
+                yield Defect(file, number, "", MISSING, f"line {line}: {fields.reason}; the row is not read")
             elif len(fields) != width:
                 yield wrong_length(file, number, len(fields), width)
             else:
@@ -46,34 +59,13 @@ def _rows(path: Path, columns: tuple[str, ...], form: TextFormat) -> Iterator[Ro
                 yield Row(file, number, dict(zip(columns, fields, strict=True)))
 
 
-def _fields(text: TextIO, form: TextFormat) -> Iterator[list[str] | str]:
-    """Each line that is not blank; as a message where the quoting is broken, and on with the next line."""
-    reader = csv.reader(text, delimiter=form.delimiter, strict=True)
-    while True:
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            yield f"line {reader.line_num}: {error}"
-            continue
-        if fields is None:
-            return
-        if fields:
-            yield fields
-
-
 @contextmanager
 def _opened(path: Path, form: TextFormat) -> Iterator[TextIO]:
     try:
-        with _text(path, form.encoding) as file:
+        with open_text(path, form.encoding) as file:
             yield file
-    except (OSError, EOFError, zlib.error) as error:
+    except UNREADABLE as error:
         raise ImportFailedError(f"{path.name}: {str(error) or 'the file is cut off'}") from error
     except UnicodeDecodeError as error:
         rule = f"the file is not in {form.encoding}; name its encoding in the mapping (format.encoding)"
         raise ImportFailedError(f"{path.name}: {rule}") from error
-
-
-def _text(path: Path, encoding: str) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding=encoding, newline="")
-    return path.open(encoding=encoding, newline="")

@@ -19,9 +19,10 @@ Seen = tuple[int, Moment | None]
 def continue_course(previous: Draft, draft: Draft) -> str:
     """Carry the grades of the rows before into a row of the same toxicity. Returns what the report should say, if any."""
     now = draft.data.get("grade")
+    own_onset = _carry_dates(previous, draft)
     draft.course = previous.course
     if now is not None and (not previous.course or previous.course[-1][0] != now):
-        draft.course = (*previous.course, (now, draft.update))
+        draft.course = (*previous.course, (now, own_onset or draft.update))
     if len(draft.course) > 1:
         draft.data["grade"] = max(grade for grade, _ in draft.course)
         draft.data["grades"], unplaced = _steps(draft)
@@ -30,6 +31,20 @@ def continue_course(previous: Draft, draft: Draft) -> str:
     elif draft.course:
         draft.data["grade"] = draft.course[0][0]
     return ""
+
+
+def _carry_dates(previous: Draft, draft: Draft) -> Moment | None:
+    """The toxicity begins with its first row. Returns when a later row begins, which is when its grade does."""
+    first, own = previous.data.get("onset"), draft.data.get("onset")
+    if first is None:
+        return None
+    later = own is not None and starts_certainly_after(parse_date(own), parse_date(first))
+    if own is None or later:
+        draft.data["onset"] = first
+    ended, end = previous.data.get("end"), draft.data.get("end")
+    if ended is not None and end is not None and starts_certainly_after(parse_date(ended), parse_date(end)):
+        draft.data["end"] = ended
+    return draft.onset if later else None
 
 
 def _steps(draft: Draft) -> tuple[list[dict[str, Any]], list[Seen]]:

@@ -12,10 +12,12 @@ from events.envelope import SUBJECT_PATTERN
 from events.faults import masked
 from services.importers.drafts import Draft
 from services.importers.mapping import Mapping
+from services.importers.moments import Moment
 from services.importers.report import Report
 from services.importers.rows import DataSet, Row, RowRefusedError
 
 UTC: Final = "UTC"
+SPLIT: Final = re.compile(r"LB[A-Z0-9]{1,2}")
 
 
 class Who(NamedTuple):
@@ -35,7 +37,18 @@ class Study:
         self.trial = mapping.trial
         #: Deaths that DM tells of, until DS has been read: DS knows better, where it says anything.
         self.deaths: dict[str, Draft] = {}
+        #: The latest time of any event so far, as an instant and as text: until then, at least, the extract knows.
+        self.latest: tuple[int, str] = (0, "")
+        #: Of each subject the date of enrolment; its first and its later starts of treatment, as far as they are known.
+        self.enrolled: dict[str, Moment] = {}
+        self.starts: dict[str, list[Moment]] = {}
+        #: Rows without any date, until the latest time is known.
+        self.undated: list[Draft] = []
+        #: The last end of study of each subject that was written.
+        self.ends: dict[str, Draft] = {}
         self.columns: frozenset[str] = frozenset()
+        #: What goes before the ids of results of a part of the laboratory data set that was split.
+        self.part = ""
         self._pattern = re.compile(mapping.subject_pattern)
         self._plain = re.compile(SUBJECT_PATTERN)
         self._sites: dict[str, str] = {}
@@ -46,6 +59,8 @@ class Study:
     def begin_file(self, data: DataSet) -> None:
         """Rows of another file follow."""
         self.columns = frozenset(data.columns)
+        # The numbers of a part of a split data set may begin again: LBHE.1 is not LBCH.1.
+        self.part = f"{data.name}." if SPLIT.fullmatch(data.name) else ""
         self._id_columns.clear()
         self._subject_columns = self.id_columns(self.mapping.subject.id)
 

@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
 from services.importers.columns import Section, is_column_field
+from services.importers.consumed import Left, UnreadColumns, shown
 from services.importers.mapping import Domain
-from services.importers.rows import DataSet
+from services.importers.rows import DataSet, Row
 from services.importers.study import Study
 
-# What every SDTM file has and no event needs.
-IDENTIFIERS = frozenset({"DOMAIN"})
+#: What SDTM has beside what an event needs, left out knowingly: identifiers and groupings, days counted from a reference,
+#: the standardised copies of results, the hierarchy above a preferred term, and how a dose was given.
+KNOWN: Final = re.compile(
+    r"STUDYID|DOMAIN|SUBJID|SITEID|INVID|INVNAM|COUNTRY|EPOCH|TAETORD|VISIT|VISITNUM|VISITDY|.*SEQ"
+    r"|..(?:GRPID|REFID|SPID|LNKID|LNKGRP|DY|STDY|ENDY|DUR|TPT|TPTNUM|TPTREF|ELTM|RFTDTC|EVLINT|CAT|SCAT|LOC|NAM|METHOD)"
+    r"|LB(?:TEST|STRES[CNU]|STNR(?:LO|HI|C)|NRIND|BLFL|LOBXFL|DRVFL|TOX|TOXGR|REASND|CLSIG|ORREF|STREFC|ENDTC)"
+    r"|AE(?:LLT|LLTCD|HLT|HLTCD|HLGT|HLGTCD|BODSYS|BDSYCD|SOC|SOCCD|MODIFY|TRTEM|RELNST|ACNOTH|CONTRT|PATT|TOX)"
+    r"|EX(?:DOSFRM|DOSFRQ|DOSTXT|DOSRGM|ROUTE|LOT|VAMT|VAMTU|ADJ|FAST|DIR|LAT)"
+    r"|RF(?:ST|EN|XST|XEN|PEN|CST|CEN)DTC|AGE|AGEU|AGETXT|RACE|ETHNIC|ARM|ACTARM|ARMCD|ACTARMCD|ARMNRS|ACTARMUD"
+)
+
+
+class _Unused(NamedTuple):
+    """A row, as far as nothing reads it."""
+
+    values: Mapping[str, str]
+    columns: tuple[str, ...]
+
+    def left(self) -> Iterator[Left]:
+        """The columns that have a value."""
+        return (Left(name, shown(value)) for name in self.columns if (value := self.values[name]).strip())
+
+
+class UnusedColumns:
+    """The columns of one file that nothing reads, and that are not left out knowingly: told where they have a value."""
+
+    def __init__(self, study: Study, domain: Domain, data: DataSet) -> None:
+        section: Section = getattr(study.mapping, domain.lower())
+        named = {*_texts(section), *_texts(study.mapping.subject)}
+        self._columns = tuple(name for name in data.columns if name not in named and not KNOWN.fullmatch(name))
+        self._report = study.report
+        self._found = UnreadColumns(data.file)
+
+    def add(self, row: Row, *, urgent: bool) -> None:
+        """Count what a row has in them. ``urgent``: the row matters as a whole, and each of them is told."""
+        if self._columns:
+            self._found.add(self._report, row.number, _Unused(row.values, self._columns), urgent=urgent)
+
+    def tell(self) -> None:
+        """A line for each, with the number of rows."""
+        self._found.tell(self._report)
 
 
 def tell_columns(study: Study, domain: Domain, data: DataSet) -> None:
-    """A line for the columns that nothing reads, and one for each that the mapping names and the file lacks."""
+    """A line for each column that the mapping names and the file lacks."""
     section: Section = getattr(study.mapping, domain.lower())
-    named = {*_texts(section), *_texts(study.mapping.subject), *IDENTIFIERS}
-    unread = [column for column in data.columns if column not in named]
-    if unread:
-        study.report.file_note(data.file, "", ",".join(unread), "columns that the import does not read")
     for key, columns in _named(section):
         if columns and not set(columns) & set(data.columns):
             message = f"named in the mapping ({domain.lower()}.{key}), and not in the file"

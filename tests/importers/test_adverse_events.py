@@ -179,10 +179,7 @@ def test_optional_answers_of_a_study(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"AETERM": ""}, "AETERM"),
-        ({"AESPID": ""}, "AESPID"),
-        ({"AESTDTC": "", "AEDTC": ""}, "AEDTC"),
-        ({"AEENDTC": "2014-01-04"}, "data.end"),
+        ({"AESTDTC": "", "AEDTC": ""}, "time"),
         ({"AEENDTC": "2014-01-10", "AEENRTPT": "ONGOING"}, "data.end"),
         ({"AETERM": "a" * 2001}, "data.term"),
         ({"AETERM": "a\0b"}, "data.term"),
@@ -198,13 +195,85 @@ def test_a_row_that_cannot_be_an_event_is_refused(tmp_path: Path, change: dict[s
 @pytest.mark.parametrize("change", [{"AETOXGR": "3"}, {"AESER": "Y"}, {"AESLIFE": "Y"}, {"AEOUT": "FATAL"}])
 def test_a_refused_row_that_says_something_severe_is_urgent(tmp_path: Path, change: dict[str, str]) -> None:
     """So that it is looked at first."""
-    rows = [{**AE, "AETERM": ""}, {**AE, "AETERM": "", **change}, {**AE, "AEENDTC": "2014-01-04", **change}]
+    rows = [{**AE, "AETERM": "a" * 2001, "AETOXGR": "1"}, {**AE, "AETERM": "b" * 2001, **change}]
     result = one_file(tmp_path, "ae", *rows)
     assert [(line["row"], line["urgent"]) for line in result.lines if line["action"] == "refused"] == [
         (1, False),
         (2, True),
-        (3, True),
     ]
+
+
+def test_a_row_without_a_term_or_an_id_is_an_event_all_the_same(tmp_path: Path) -> None:
+    """The term is asked about; a blank id falls back to the sequence, else to what the row says."""
+    rows = [
+        {**AE, "AETERM": "", "AETOXGR": "4"},
+        {**AE, "AESPID": "", "AESEQ": "2"},
+        {**AE, "AESPID": "", "AESEQ": ""},
+    ]
+    result = one_file(tmp_path, "ae", *rows)
+    first, second, third = result.data
+    assert (first["term"], first["grade"], second["ae_id"]) == ("Rash", 4, "AESEQ=2")
+    assert third["ae_id"].startswith("row=")
+    assert result.told("unmapped") == [(1, "AETERM", "")]
+    assert result.told("note") == [(2, "AESPID", ""), (3, "AESPID", "")]
+    assert _ae(tmp_path, AETERM="", AEDECOD="")["term"] == "not reported"
+
+
+def test_dates_that_contradict_each_other_are_both_left_out(tmp_path: Path) -> None:
+    """The toxicity is not lost: when it was is open, and urgent."""
+    result = one_file(tmp_path, "ae", {**AE, "AEENDTC": "2014-01-04", "AETOXGR": "4"})
+    assert ("onset" in result.data[0], "end" in result.data[0], result.summary.urgent) == (False, False, 1)
+
+
+def test_a_toxicity_without_any_date_is_known_at_the_latest_time_of_the_extract(tmp_path: Path) -> None:
+    """When it began is open, which the rules take for possible."""
+    undated = {**AE, "AESPID": "E2", "AESTDTC": "--12-15", "AEDTC": "", "AETOXGR": "4"}
+    first, second = one_file(tmp_path, "ae", undated, AE).events
+    assert (second["data"]["ae_id"], "onset" in second["data"], second["time"]) == ("E2", False, first["time"])
+
+
+def test_rows_of_one_id_with_another_term_are_toxicities_of_their_own(tmp_path: Path) -> None:
+    """The id may be the number of a page. Told urgently; the rows of each are settled among each other."""
+    rows = [
+        {**AE, "AESEQ": "1", "AETERM": "Colitis", "AEDECOD": "", "AETOXGR": "4"},
+        {**AE, "AESEQ": "2", "AETERM": "Headache", "AEDECOD": "Headache", "AETOXGR": "1"},
+        {**AE, "AESEQ": "3", "AETERM": "COLITIS", "AEDECOD": "Colitis", "AETOXGR": "4", "AEOUT": "FATAL"},
+    ]
+    result = one_file(tmp_path, "ae", *rows)
+    assert {(data["ae_id"], data["term"].lower(), data["grade"]) for data in result.data} == {
+        ("E1", "colitis", 4),
+        ("E1.2", "headache", 1),
+    }
+    assert result.summary.urgent == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_rows_of_one_id_never_settle_on_the_milder(tmp_path: Path, order: tuple[int, int]) -> None:
+    """Whatever their order: the last revision has the worst grade, the stronger causality, fatal, serious, withdrawn."""
+    grave = {"AETOXGR": "4", "AEREL": "RELATED", "AESER": "Y", "AESLIFE": "Y", "AEACN": "DRUG WITHDRAWN"}
+    mild = {"AETOXGR": "2", "AEREL": "NOT RELATED", "AESER": "N", "AESLIFE": "", "AEACN": "DOSE NOT CHANGED"}
+    rows = [{**AE, **each} for each in (grave, mild)]
+    result = one_file(tmp_path, "ae", *(rows[at] for at in order))
+    last = result.data[-1]
+    assert (last["grade"], last["serious"], last["seriousness"]) == (4, True, ["life-threatening"])
+    assert last["causality"]["investigator"]["study-treatment"] == "related"
+    assert last["action_taken"] == {"study-treatment": "withdrawn"}
+    if order == (0, 1):
+        assert "the worst grade falls from 4 to 2" in result.message("unmapped")
+
+
+def test_rows_that_begin_on_different_days_are_the_steps_of_one_grade(tmp_path: Path) -> None:
+    """Each row has the grade of its own days: 2, then 4, then 1."""
+    days = [("05", "07", "2"), ("07", "10", "4"), ("10", "20", "1")]
+    rows = [
+        {**AE, "AEDTC": "", "AESTDTC": f"2014-01-{start}", "AEENDTC": f"2014-01-{end}", "AETOXGR": grade}
+        for start, end, grade in days
+    ]
+    for mapping in ({"ae": {"grade_is": "current"}}, {}):
+        last = one_file(tmp_path, "ae", *rows, **mapping).data[-1]
+        assert (last["onset"], last["end"], last["grade"]) == ("2014-01-05", "2014-01-20", 4)
+        steps = [(step["grade"], step["from"]) for step in last["grades"]]
+        assert steps == [(2, "2014-01-05"), (4, "2014-01-07"), (1, "2014-01-10")]
 
 
 def test_rows_with_one_id_are_revisions_in_the_order_of_their_updates(tmp_path: Path) -> None:
@@ -229,14 +298,15 @@ def test_a_row_that_says_the_same_is_no_revision(tmp_path: Path) -> None:
         for day, grade in [(16, "2"), (17, "2"), (18, "3"), (19, "2")]
     ]
     result = one_file(tmp_path, "ae", *rows)
-    assert [(data["revision"], data["grade"]) for data in result.data] == [(1, 2), (2, 3), (3, 2)]
+    assert [(data["revision"], data["grade"]) for data in result.data] == [(1, 2), (2, 3), (3, 3)]
+    assert result.data[2]["grades"][-1] == {"grade": 2, "from": "2014-01-19"}
     assert [row for row, _, _ in result.told("note")] == [2]
 
 
 def test_rows_of_one_update_stay_in_the_order_of_the_file(tmp_path: Path) -> None:
     """Nothing else orders them, and the report says so."""
-    result = one_file(tmp_path, "ae", {**AE, "AETOXGR": "2"}, {**AE, "AETOXGR": "1"})
-    assert [data["grade"] for data in result.data] == [2, 1]
+    result = one_file(tmp_path, "ae", {**AE, "AETOXGR": "1"}, {**AE, "AETOXGR": "2"})
+    assert [data["grade"] for data in result.data] == [1, 2]
     assert "in the file's order" in result.message("note")
 
 

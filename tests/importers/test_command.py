@@ -62,7 +62,7 @@ def test_the_files_may_be_elsewhere(study: Path, tmp_path: Path) -> None:
 
 def test_a_refused_row_makes_the_exit_code_2(study: Path, tmp_path: Path) -> None:
     """The rest is written; what is severe among it is pointed out."""
-    csv_file(study / "ae.csv", [AE, {**AE, "AETERM": "", "AETOXGR": "4"}])
+    csv_file(study / "ae.csv", [AE, {**AE, "AESPID": "E2", "AETERM": "a" * 2001, "AETOXGR": "4"}])
     out = tmp_path / "events.ndjson"
     code, _, stderr = _run("sdtm", study, "--mapping", tmp_path / "study.toml", "--out", out)
     assert (code, len(out.read_text(encoding="utf-8").splitlines())) == (2, 1)

@@ -159,7 +159,7 @@ def test_what_else_a_row_says(tmp_path: Path, change: dict[str, str], field: str
 
 
 @pytest.mark.parametrize(
-    ("column", "word"), [("LBSPEC", "HAIR"), ("LBTPT", "2 H"), ("LBORNRHI", "<40"), ("LBORNRLO", "NEGATIVE")]
+    ("column", "word"), [("LBSPEC", "ASPIRATE"), ("LBTPT", "2 H"), ("LBORNRHI", "<40"), ("LBORNRLO", "NEGATIVE")]
 )
 def test_what_else_cannot_be_mapped_is_told(tmp_path: Path, column: str, word: str) -> None:
     """And left out."""
@@ -168,9 +168,9 @@ def test_what_else_cannot_be_mapped_is_told(tmp_path: Path, column: str, word: s
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"LBSEQ": ""}, "LBSEQ"), ({"LBTESTCD": ""}, "LBTESTCD"), ({"LBDTC": ""}, "LBDTC"), ({"LBDTC": "2014"}, None)],
+    [({"LBTESTCD": ""}, "LBTESTCD"), ({"LBDTC": ""}, "LBDTC"), ({"LBDTC": "2014"}, None)],
 )
-def test_a_result_needs_an_id_a_test_and_a_date(tmp_path: Path, change: dict[str, str], field: str | None) -> None:
+def test_a_result_needs_a_test_and_a_date(tmp_path: Path, change: dict[str, str], field: str | None) -> None:
     """Of any precision."""
     told = one_file(tmp_path, "lb", {**LB, **change}).told("refused")
     assert told == ([] if field is None else [(1, field, "")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ def test_a_line_that_was_cut_off_is_a_defect(tmp_path: Path) -> None:
         ({"columns": []}, "there is no column"),
         ({"columns": [{"name": "A"}]}, "not Dataset-JSON 1.1"),
         ({"rows": {"a": 1}}, "rows is not a list"),
-        ({"extra": 1}, "not Dataset-JSON 1.1"),
+        ({"name": 1}, "not Dataset-JSON 1.1"),
+        ({"datasetJSONVersion": 1.1}, "not Dataset-JSON 1.1"),
+        ({"columns": [1]}, "not Dataset-JSON 1.1"),
     ],
 )
 def test_a_file_that_is_not_dataset_json_says_why(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -100,6 +103,41 @@ def test_a_file_that_is_not_dataset_json_says_why(tmp_path: Path, change: dict[s
     path = _write(tmp_path / "ae.json", {**dataset_json("AE", ROWS), **change})
     with pytest.raises(ImportFailedError, match=message):
         open_dataset_json(path)
+
+
+def test_extensions_of_dataset_json_are_told_and_the_rows_are_read(tmp_path: Path) -> None:
+    """The standard allows attributes of one's own, of the data set and of its columns; and a compressed form."""
+    content = dataset_json("AE", ROWS)
+    content["custodian"] = {"name": "x"}
+    content["columns"][0]["unit"] = "kg"
+    data = open_dataset_json(_write(tmp_path / "ae.json", content))
+    assert [name for name, _, _ in data.notes] == ["custodian", "columns.unit"]
+    assert len([row for row in data.rows() if isinstance(row, Row)]) == len(ROWS)
+    rows = content.pop("rows")
+    lines = "\n".join(json.dumps(line) for line in [content, *rows]).encode()
+    (tmp_path / "ae.dsjc").write_bytes(zlib.compress(lines))
+    assert len(list(open_dataset_json(tmp_path / "ae.dsjc").rows())) == len(ROWS)
+    (tmp_path / "ae.dsjc").write_bytes(zlib.compress(lines * 50)[:-20])
+    with pytest.raises(ImportFailedError, match="compressed file cannot be read"):
+        list(open_dataset_json(tmp_path / "ae.dsjc").rows())
+
+
+def test_a_transport_file_that_was_cut_off_says_so(tmp_path: Path) -> None:
+    """At any byte of its last row, also where the cut is at the end of a record."""
+    path = xpt_file(tmp_path / "ae.xpt", "AE", [{"USUBJID": f"S-{at}", "AETERM": "x" * 70} for at in range(40)])
+    whole = path.read_bytes()
+    for cut in (81, 160, 200):
+        path.write_bytes(whole[:-cut])
+        defects = [row for row in open_xpt(path, "AE", TextFormat()).rows() if isinstance(row, Defect)]
+        assert ["cut off" in defect.message for defect in defects] == [True], cut
+
+
+def test_twenty_thousand_columns_are_a_sentence(tmp_path: Path) -> None:
+    """In time that does not grow with their square."""
+    path = tmp_path / "ae.csv"
+    path.write_text(",".join(f"C{at}" for at in range(20_000)) + "\n", encoding="utf-8")
+    with pytest.raises(ImportFailedError, match="20,000 columns"):
+        open_csv(path, "AE", TextFormat())
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '"text"'])

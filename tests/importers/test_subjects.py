@@ -49,7 +49,7 @@ def test_a_row_of_dm_is_an_enrolment(tmp_path: Path) -> None:
         ({"ARMCD": "EXP"}, {"dose_level"}, None),
         ({"SEX": "UNDIFFERENTIATED"}, {"sex"}, ("SEX", "UNDIFFERENTIATED")),
         ({"SEX": "U"}, {"sex"}, None),
-        ({"BRTHDTC": "26DEC1950"}, {"birth_year"}, ("BRTHDTC", "26DEC1950")),
+        ({"BRTHDTC": "unknown"}, {"birth_year"}, ("BRTHDTC", "unknown")),
     ],
 )
 def test_what_is_not_known_of_a_subject_is_left_out_and_told(
@@ -110,17 +110,45 @@ def test_where_ds_tells_of_the_death_dm_does_not_tell_it_again(tmp_path: Path) -
 
 
 def test_a_death_beside_another_reason_in_ds_is_told_urgently(tmp_path: Path) -> None:
-    """One record cannot hold both."""
-    result = _dm_and_ds(tmp_path, {**DS, "DSDECOD": "COMPLETED"})
-    assert [data["reason"] for data in _ends(result)] == ["completed"]
+    """One record cannot hold both: the death is its last revision, and the other end the last contact."""
+    result = _dm_and_ds(tmp_path, {**DS, "DSDECOD": "COMPLETED", "DSSTDTC": "2014-01-20"})
+    assert [(data["revision"], data["reason"]) for data in _ends(result)] == [(1, "completed"), (2, "death")]
+    assert _ends(result)[1]["last_contact"] == "2014-01-20"
     assert result.told("unmapped") == [(1, "DTHDTC", "2014-02-01")]
     assert result.summary.urgent == 1
 
 
 def test_a_death_without_a_date_is_told_urgently(tmp_path: Path) -> None:
-    """No event can go without one."""
-    result = _dm_and_ds(tmp_path, None, DTHDTC="")
-    assert (_ends(result), result.told("unmapped"), result.summary.urgent) == ([], [(1, "DTHFL", "Y")], 1)
+    """And written as of the year of the enrolment, which leaves open when it was."""
+    for date in ("", "unknown"):
+        result = _dm_and_ds(tmp_path, None, DTHDTC=date)
+        assert _ends(result) == [{"revision": 1, "scope": "study", "date": "2014", "reason": "death"}]
+        assert result.summary.urgent == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"DSDECOD": "DEATH", "DSCAT": "OTHER EVENT", "DSSCAT": ""},
+        {"DSDECOD": "DIED OF PROGRESSION"},
+        {"DSDECOD": "OTHER", "DSTERM": "Subject deceased at home"},
+        {"DSDECOD": "Décès", "DSSCAT": "DRUG A"},
+        {"DSDECOD": "DEATH", "DSSTDTC": ""},
+    ],
+)
+def test_a_death_in_ds_is_never_left_out(tmp_path: Path, change: dict[str, str]) -> None:
+    """Whatever the category, the scope, the words, and even without a date."""
+    (data,) = one_file(tmp_path, "ds", {**DS, **change}).data
+    assert (data["reason"], data["date"][:4]) == ("death", "2014")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_several_ends_the_death_holds(tmp_path: Path, order: tuple[int, int]) -> None:
+    """Rows of DS are no revisions of each other: the gravest is the last."""
+    rows = [DS, {**DS, "DSDECOD": "DEATH", "DSSTDTC": "2014-02-01", "DSDTC": "2014-02-01"}]
+    result = one_file(tmp_path, "ds", *(rows[at] for at in order))
+    assert [(data["revision"], data["reason"]) for data in result.data] == [(1, "withdrawal"), (2, "death")]
+    assert result.summary.urgent == 1
 
 
 def test_a_row_of_ex_is_an_administration(tmp_path: Path) -> None:
@@ -172,15 +200,54 @@ def test_an_interval_is_one_administration_at_its_start_known_at_its_end(tmp_pat
         ({"EXTRT": "DRUG B"}, "EXTRT"),
         ({"EXTRT": ""}, "EXTRT"),
         ({"EXSTDTC": ""}, "EXSTDTC"),
-        ({"EXSTDTC": "2014-02-30"}, "EXSTDTC"),
-        ({"EXENDTC": "2014-01-01"}, "EXENDTC"),
-        ({"EXSEQ": ""}, "EXSEQ"),
     ],
 )
 def test_an_administration_that_cannot_be_told_is_refused(tmp_path: Path, change: dict[str, str], field: str) -> None:
-    """Which drug, when, an end before its start, which record."""
+    """Which drug, and when."""
     result = one_file(tmp_path, "ex", {**EX, **change})
     assert (result.events, result.told("refused")) == ([], [(1, field, change[field])])
+
+
+@pytest.mark.parametrize(
+    ("change", "given"),
+    [
+        ({"EXSTDTC": "", "EXENDTC": "2014-01-13"}, "2014-01"),
+        ({"EXSTDTC": "", "EXENDTC": "2014-02-13"}, "2014"),
+        ({"EXSTDTC": ""}, "2014"),
+        ({"EXSTDTC": "2014-01-13", "EXENDTC": "2014-01-03"}, "2014-01"),
+        ({"EXSTDTC": "2014-01-32"}, "2014-01"),
+    ],
+)
+def test_a_first_dose_without_a_start_leaves_day_1_uncertain(
+    tmp_path: Path, change: dict[str, str], given: str
+) -> None:
+    """It lies between the enrolment and the end: two weeks later is not day 1."""
+    csv_file(tmp_path / "dm.csv", [{"USUBJID": "S-1", **DM}])
+    later = {"USUBJID": "S-1", **EX, "EXSEQ": "2", "EXSTDTC": "2014-03-01"}
+    csv_file(tmp_path / "ex.csv", [{"USUBJID": "S-1", **EX, **change}, later])
+    result = imported("sdtm", tmp_path)
+    doses = {
+        event["data"]["administration_id"]: event["data"]["given"]
+        for event in result.events
+        if "given" in event["data"]
+    }
+    assert doses == {"1": given, "2": "2014-03-01"}
+
+
+def test_a_later_dose_without_a_start_leaves_day_1_as_it_is(tmp_path: Path) -> None:
+    """Its end is the day on which something was given."""
+    result = one_file(tmp_path, "ex", EX, {**EX, "EXSEQ": "2", "EXSTDTC": "", "EXENDTC": "2014-02-13"})
+    assert [data["given"] for data in result.data] == ["2014-01-02", "2014-02-13"]
+
+
+def test_doses_of_one_id_are_doses_of_their_own(tmp_path: Path) -> None:
+    """An id may be the number of a page: no dose replaces the first one."""
+    rows = [{**EX, "EXSPID": "P1"}, {**EX, "EXSPID": "P1", "EXSEQ": "2", "EXSTDTC": "2014-01-16"}]
+    result = one_file(tmp_path, "ex", *rows)
+    assert [(data["administration_id"], data["given"]) for data in result.data] == [
+        ("P1", "2014-01-02"),
+        ("P1.2", "2014-01-16"),
+    ]
 
 
 def test_a_treatment_that_the_mapping_leaves_out_is_no_event_and_a_note(tmp_path: Path) -> None:
@@ -251,7 +318,6 @@ def test_a_row_of_ds_is_an_end(tmp_path: Path, change: dict[str, str], scope: st
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"DSDECOD": "MOVED AWAY"}, "DSDECOD"),
         ({"DSDECOD": ""}, "DSDECOD"),
         ({"DSSCAT": "DRUG A"}, "DSSCAT"),
         ({"DSSCAT": ""}, "DSSCAT"),
@@ -262,6 +328,13 @@ def test_an_end_that_cannot_be_told_is_refused(tmp_path: Path, change: dict[str,
     """Why, of what, when: no event can go without them."""
     result = one_file(tmp_path, "ds", {**DS, **change})
     assert (result.events, result.told("refused")) == ([], [(1, field, change[field])])
+
+
+@pytest.mark.parametrize(("word", "reason"), [("MOVED AWAY", "other"), ("DRUG TOXICITY", "adverse-event")])
+def test_a_reason_that_is_in_no_list_is_never_milder_than_its_words(tmp_path: Path, word: str, reason: str) -> None:
+    """Told urgently."""
+    result = one_file(tmp_path, "ds", {**DS, "DSDECOD": word})
+    assert (result.data[0]["reason"], result.summary.urgent) == (reason, 1)
 
 
 @pytest.mark.parametrize("change", [{"DSCAT": "PROTOCOL MILESTONE"}, {"DSSCAT": "", "EPOCH": "SCREENING"}])
