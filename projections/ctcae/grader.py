@@ -143,6 +143,11 @@ def _not_gradable(version: str, assay: Assay) -> Grader | None:
         return _asked(
             f"LOINC {assay.loinc} is {named}, and the test code says {test}", "Which of the two was measured?"
         )
+    return _odd_limits(assay)
+
+
+def _odd_limits(assay: Assay) -> Grader | None:
+    """Why the reference limits are none that a laboratory has."""
     if assay.uln is not None and assay.uln <= 0:
         return _asked(f"the upper limit is {assay.uln:g}", "What are the reference limits?")
     for limit, name in ((assay.lln, "lower"), (assay.uln, "upper")):
