@@ -40,7 +40,7 @@ _FATAL: Final = re.compile(rb'"outcome"' + _IS + rb'"\s*+fatal\b', re.IGNORECASE
 _RECORD_FIELDS: Final = {"ae_id": "ae", "lab_id": "lab"}
 _TEXTS: Final = {
     name: re.compile(rb'"' + name.encode() + rb'"' + _IS + _STRING, re.DOTALL)
-    for name in ("id", "source", "subject", *_RECORD_FIELDS)
+    for name in ("id", "site", "source", "subject", *_RECORD_FIELDS)
 }
 
 
@@ -89,6 +89,11 @@ def readable_id(raw: bytes) -> str | None:
 def readable_source(raw: bytes) -> str | None:
     """The event's source, where it can still be read."""
     return _attribute(raw, _parsed(raw), "source")
+
+
+def readable_site(raw: bytes) -> str | None:
+    """The site that the event names, where it can still be read."""
+    return _attribute(raw, _parsed(raw), "site")
 
 
 def readable_revision(raw: bytes) -> int | None:

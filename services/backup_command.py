@@ -13,6 +13,7 @@ from services.backup import restore as put_back
 from services.clock.time_source import now
 from services.data_lock import alone_on
 from services.live_options import Config, Data, settings_of
+from services.operator_audit import audited_file
 from services.settings import DATABASE_FILE, Settings, SettingsError
 
 PG_DUMP: Final = (
@@ -30,7 +31,9 @@ def backup(
 
     Logs, projections, keys, parked input and the delivery ledger; the configuration and its secrets are not in it.
     """
-    manifest = back_up(_embedded(settings_of(data, config)), to, now())
+    path = _embedded(settings_of(data, config))
+    audited_file(path, "backup", str(to))
+    manifest = back_up(path, to, now())
     typer.echo(f"{to}: {_described(manifest)}, checked", err=True)
 
 
@@ -45,6 +48,7 @@ def restore(
     """
     with alone_on(data):
         manifest = put_back(backup, data, force=force)
+    audited_file(data / DATABASE_FILE, "restore", str(backup))
     typer.echo(f"{data / DATABASE_FILE}: restored, {_described(manifest)}", err=True)
 
 

@@ -35,6 +35,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "services.reading.export_command:export",
     "queries": "services.reading.queries_command:queries",
     "keys": "services.gateway.keys_command:keys_app",
+    "sources": "services.sources_command:sources_app",
+    "audit": "services.audit_command:audit_app",
     "dead-letters": "services.replay_command:dead_letters_app",
     "config": "services.config_command:config_app",
     "gateway": "services.service_commands:gateway",

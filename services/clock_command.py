@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-
 import typer
 
 from events.dates import format_instant
 from services.clock import time_source
 from services.clock.watch import confirm_as_operator
 from services.live_options import Config, Data
+from services.operator import operator_name
 from services.reading.opening import store_of
 
 
@@ -20,17 +18,10 @@ def confirm(data: Data = None, config: Config = None) -> None:
     A Toxwatch that doubts its clock goes on within seconds, if its clock says the same: countdowns that have ended meanwhile
     then take effect at once.
     """
-    with store_of(data, config) as (_, database):
+    with store_of(data, config, "clock confirm") as (_, database):
         at = time_source.now()
         with database.writing() as connection:
-            ahead = confirm_as_operator(connection, at, _who())
+            ahead = confirm_as_operator(connection, at, operator_name())
     typer.echo(f"toxwatch: confirmed: it is {format_instant(at)} ({time_source.local_time()})", err=True)
     if ahead:
         typer.echo(f"toxwatch: the last time on record is {ahead} s ahead of that; see docs/operating.md", err=True)
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

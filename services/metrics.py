@@ -187,6 +187,13 @@ SEVERE_DEAD_LETTERS: Final = Declared(
     "letters",
     "Refused inputs that look severe and that nobody has mended or deleted.",
 )
+KEY_REQUESTS: Final = Declared(
+    "counter",
+    "toxwatch_key_requests_total",
+    "requests",
+    "Requests by what came of their key: used, forbidden (its role may not do it), or why it was refused.",
+    ("outcome",),
+)
 PARKED_SUBJECTS: Final = Declared(
     "gauge", "toxwatch_parked_subjects", "subjects", "Subjects that are not being watched, because of a bug."
 )
@@ -230,6 +237,7 @@ FROM_STORE: Final = (
     ALERT_LOG_LAG,
     DEAD_LETTERS,
     SEVERE_DEAD_LETTERS,
+    KEY_REQUESTS,
     PARKED_SUBJECTS,
     SITE_SILENCE,
     CLOCK_LEAP,

@@ -23,6 +23,7 @@ from events.dates import SECOND, Instant
 from events.errors import EventRefused, ToxwatchError
 from projections.folds.alert_transition import AlertKind
 from projections.store import parking
+from projections.store.audit import counts_by_outcome
 from projections.store.database import Database
 from projections.store.generation import next_offset
 from projections.store.tables import (
@@ -45,6 +46,7 @@ from services.clock.time_source import Clock, elapsed_seconds
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.dispatcher.delivery import CHANNEL_DISABLED, WAITING
 from services.gateway.authority import OutsideAuthority
+from services.gateway.key_uses import OUTCOMES
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
 from services.monitor.monitor import CONSUMER as MONITOR
@@ -204,6 +206,12 @@ def _severe_dead_letters(connection: Connection, _now: Instant) -> Iterator[Read
     yield _one(connection, select(func.count()).select_from(dead_letters).where(IS_URGENT))
 
 
+def _key_requests(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    counted = counts_by_outcome(connection)
+    for outcome in OUTCOMES:
+        yield (outcome,), counted.get(outcome, 0)
+
+
 def _parked_subjects(connection: Connection, _now: Instant) -> Iterator[Reading]:
     yield _one(connection, select(func.count()).select_from(parked_subjects))
 
@@ -225,6 +233,7 @@ READERS: Final[tuple[tuple[metrics.Declared, Callable[[Connection, Instant], Ite
     (metrics.CHANNELS_DISABLED, _channels_disabled),
     (metrics.DEAD_LETTERS, _dead_letters),
     (metrics.SEVERE_DEAD_LETTERS, _severe_dead_letters),
+    (metrics.KEY_REQUESTS, _key_requests),
     (metrics.PARKED_SUBJECTS, _parked_subjects),
     (metrics.SITE_SILENCE, _site_silence),
 )

@@ -25,6 +25,7 @@ from services.log.decoding import Decoder
 from services.log.opening import open_logs
 from services.log.port import EventLog
 from services.monitor.monitor import CONSUMER
+from services.operator_audit import audited
 from services.reading.opening import store_of
 from services.rules_version import configuration_hash
 from services.settings import Settings, SettingsError
@@ -42,6 +43,7 @@ def migrate(data: Data = None, config: Config = None) -> None:
     database = Database(url)
     try:
         before = migrate_tables(database)
+        audited(database, "migrate", latest_revision())
     finally:
         database.close()
     done = "already of" if before is SchemaState.CURRENT else "now of"
@@ -53,7 +55,10 @@ def rebuild(data: Data = None, config: Config = None, protocol: ProtocolInForce 
 
     Nothing is told again. Where a verdict is another under the rules in force, its alert is revised.
     """
-    with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
+    with (
+        store_of(data, config, "rebuild", protocol=protocol) as (settings, database),
+        open_logs(settings, database) as logs,
+    ):
         clock = SystemClock()
         with (
             rebuild_of(settings, database, logs.clinical).begun(clock.now()) as made,
@@ -75,7 +80,10 @@ def verify(
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
     """Rebuild aside and compare, row by row. Exits with 1 and names every row that differs."""
-    with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
+    with (
+        store_of(data, config, "verify", protocol=protocol) as (settings, database),
+        open_logs(settings, database) as logs,
+    ):
         clock = SystemClock()
         with (
             rebuild_of(settings, database, logs.clinical).aside(clock.now()) as made,

@@ -60,17 +60,25 @@ class ProtocolFile(BaseModel):
     cohort_design: str | None = None
     counted_part: Literal["A", "B"] | None = None
     sponsor_sources: list[str] | None = None
+    signatures: Literal["attested", "own"] | None = None
+    committee_sources: list[str] | None = None
     one_system: list[list[str]] | None = None
+    shared_sources: dict[str, list[str]] | None = None
+    subject_sites: dict[str, str] | None = None
     assumptions: AssumptionsFile | None = None
 
     def protocol(self, through: tuple[str, ...]) -> Protocol:
         """The base protocol with this configuration. ``through`` are the files that led here."""
         given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"base", "assumptions"})
-        for name in ("drugs", "sponsor_sources"):
+        for name in ("drugs", "sponsor_sources", "committee_sources"):
             if name in given:
                 given[name] = tuple(given[name])
         if "one_system" in given:
             given["one_system"] = tuple(tuple(group) for group in given["one_system"])
+        if self.shared_sources is not None:
+            given["shared_sources"] = tuple((name, frozenset(sites)) for name, sites in self.shared_sources.items())
+        if self.subject_sites is not None:
+            given["subject_sites"] = tuple(self.subject_sites.items())
         base = find_protocol(_beside(self.base, through), through)
         if self.assumptions is not None:
             given["assumptions"] = replace(base.assumptions, **self.assumptions.model_dump(exclude_none=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ from services.live_options import Config, Data, ProtocolInForce
 from services.log.opening import open_logs
 from services.logs import configure_logs
 from services.monitor.replay import Replay
+from services.operator import operator_name
 from services.reading.dead_letters_command import dead_letters_app
 from services.reading.opening import store_of
 from services.reading.parameters import PLACE_MAX
@@ -47,10 +47,14 @@ def replay_letter(
     configure_logs("error")
     if (letter_id is None) == (subject is None):
         raise typer.BadParameter("name a dead letter, or a subject")
-    with store_of(data, config, protocol=protocol) as (settings, database), open_logs(settings, database) as logs:
+    about = str(letter_id) if letter_id is not None else f"subject {subject}"
+    with (
+        store_of(data, config, "dead-letters replay", about, protocol=protocol) as (settings, database),
+        open_logs(settings, database) as logs,
+    ):
         trial = protocol_of(settings.protocol)
         clock = checked_clock(database)
-        by, now = f"command line: {getpass.getuser()}", clock.now()
+        by, now = f"command line: {operator_name()}", clock.now()
         replay = Replay(database, trial, settings.source)
         if subject is not None:
             _say(len(replay.replay_subject(subject, by, now).taken))

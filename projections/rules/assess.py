@@ -100,18 +100,18 @@ def evaluate_case(facts: SubjectFacts, name: str, *, whole: bool = False) -> Cas
 
     ``whole`` answers every predicate even where an earlier one has already decided: for an explanation.
     """
-    own = [ruling(known, facts.protocol) for known in facts.adjudications.get(name, {}).values()]
+    own = [ruling(known, facts.protocol, facts.site) for known in facts.adjudications.get(name, {}).values()]
     if name.startswith(AE) and name.removeprefix(AE) in facts.adverse_events:
         return _evaluate_adverse_event(facts, name, own, whole)
     if name.startswith(PREFIX) and name.removeprefix(PREFIX) in REASONS:
         proof = unexplained_stop(facts, name.removeprefix(PREFIX))
         if proof is not None:
-            return _adjudicated(facts, name, {proof.clause.id: proof}, decide(own, ()), None)
+            return _adjudicated(facts, name, {proof.clause.id: proof}, decide(own, (), facts.protocol), None)
     if name.startswith(LAB):
-        evaluation = _evaluate_laboratory(facts, name, decide(own, ()))
+        evaluation = _evaluate_laboratory(facts, name, decide(own, (), facts.protocol))
         if evaluation is not None:
             return evaluation
-    return _evaluate_nothing_on_record(facts, name, decide(own, ()))
+    return _evaluate_nothing_on_record(facts, name, decide(own, (), facts.protocol))
 
 
 def _evaluate_laboratory(facts: SubjectFacts, name: str, decision: Decision) -> CaseEvaluation | None:
@@ -138,11 +138,11 @@ def _evaluate_adverse_event(facts: SubjectFacts, name: str, own: list[Ruling], w
         return None
     case = AdverseEventCase(facts, ae_id)
     on_parts = [
-        ruling(known, facts.protocol)
+        ruling(known, facts.protocol, facts.site)
         for row in case.row_ids[1:]
         for known in facts.adjudications.get(f"{AE}{row}", {}).values()
     ]
-    return _adjudicated(facts, name, _clauses(case, whole), decide(own, on_parts), case)
+    return _adjudicated(facts, name, _clauses(case, whole), decide(own, on_parts, facts.protocol), case)
 
 
 def may_reach_a_clause(protocol: Protocol, event: AdverseEventReported) -> bool:

@@ -117,7 +117,15 @@ class Protocol:
     cohort_design: str = "3+3"
     counted_part: str = "A"
     sponsor_sources: tuple[str, ...] = ("urn:sponsor:*",)
+    #: ``attested``: the sponsor's system states who signed. ``own``: a party's signature counts from its own source alone.
+    signatures: Literal["attested", "own"] = "attested"
+    #: From which the committee signs, where a party signs from its own source; it is not the sponsor then.
+    committee_sources: tuple[str, ...] = ()
     one_system: tuple[tuple[str, ...], ...] = ()
+    #: Sources that these sites write from, and no others: a pattern that may end with ``*``, and its sites.
+    shared_sources: tuple[tuple[str, frozenset[str]], ...] = ()
+    #: Whose subjects are whose, where their ids do not say: a pattern of ids, and the site. The first that fits counts.
+    subject_sites: tuple[tuple[str, str], ...] = ()
     major_organs: frozenset[Organ] = MAJOR_ORGANS
     minor_organs: frozenset[Organ] = MINOR_ORGANS
     assumptions: Assumptions = field(default_factory=Assumptions)
@@ -186,6 +194,31 @@ class Protocol:
     def is_sponsor(self, source: str) -> bool:
         """Whether ``source`` may sign for the sponsor or the committee."""
         return any(fnmatchcase(source, pattern) for pattern in self.sponsor_sources)
+
+    def is_committee(self, source: str) -> bool:
+        """Whether ``source`` is the committee's own."""
+        return any(fnmatchcase(source, pattern) for pattern in self.committee_sources)
+
+    def is_of_site(self, source: str, site: str) -> bool:
+        """Whether ``source`` is one site's own: named after it, or given to it alone by the configuration."""
+        if self.is_sponsor(source) or self.is_committee(source):
+            return False
+        given = (sites for pattern, sites in self.shared_sources if fnmatchcase(source, pattern))
+        return source.startswith(f"urn:site:{site}:") or any(sites == {site} for sites in given)
+
+    def counts_signature(self, party: str, source: str, site: str) -> bool:
+        """Whether a signature for a party counts that an event of ``source`` states, about a subject of ``site`` (RULES 3.9)."""
+        if self.signatures == "attested":
+            return party == "investigator" or self.is_sponsor(source)
+        if party == "committee":
+            return self.is_committee(source)
+        if party == "sponsor":
+            return self.is_sponsor(source) and not self.is_committee(source)
+        return self.is_of_site(source, site)
+
+    def site_of_subject(self, subject: str) -> str | None:
+        """The site that the configuration gives a subject to; None where it says nothing."""
+        return next((site for pattern, site in self.subject_sites if fnmatchcase(subject, pattern)), None)
 
     def same_system(self, a: str, b: str) -> bool:
         """Whether two sources may write the same record (RULES 6)."""

@@ -69,6 +69,11 @@ class SubjectFacts:
         return self.enrolment.event.data.part if self.enrolment else None
 
     @property
+    def site(self) -> str | None:
+        """The site that enrolled the subject; None where that is not on record."""
+        return self.enrolment.event.site if self.enrolment else None
+
+    @property
     def dose_level(self) -> int | None:
         """The dose level on record."""
         return self.enrolment.event.data.dose_level if self.enrolment else None

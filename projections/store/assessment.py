@@ -6,7 +6,7 @@ as its stored findings say. Any other is judged again from its stored chart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, func, select
@@ -78,14 +78,17 @@ def open_questions(
     *,
     subject: str | None = None,
     site: str | None = None,
+    sites: Sequence[str] | None = None,
 ) -> list[OpenQuery]:
-    """Every question that is open at an instant: about one subject or all, to one site or all."""
+    """Every question that is open at an instant: about one subject or all, to one site, to several or to all."""
+    named: Sequence[str | None] = (site,) if sites is None else sites
     with database.reading() as connection:
         return [
             query
-            for chart, found, _ in _subjects(connection, protocol, rules, as_of, "recorded", subject, site)
+            for one in named
+            for chart, found, _ in _subjects(connection, protocol, rules, as_of, "recorded", subject, one)
             for query in _asked(chart, found)
-            if site in (None, query.site)
+            if one in (None, query.site)
         ]
 
 

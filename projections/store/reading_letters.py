@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
@@ -49,23 +50,31 @@ def letters_after(
     after: int,
     limit: int,
     *,
-    site: str | None = None,
+    sites: Sequence[str] | None = None,
+    sender: str | None = None,
     state: str | None = None,
     reason: str | None = None,
 ) -> list[Letter]:
     """Up to ``limit`` parked messages behind the one numbered ``after``, in order, without their bytes."""
     wanted = select(*_LISTED).where(dead_letters.c.id > after).order_by(dead_letters.c.id).limit(limit)
-    for column, value in ((dead_letters.c.site, site), (dead_letters.c.state, state), (dead_letters.c.reason, reason)):
+    c = dead_letters.c
+    for column, value in ((c.sender, sender), (c.state, state), (c.reason, reason)):
         if value is not None:
             wanted = wanted.where(column == value)
+    if sites is not None:
+        wanted = wanted.where(c.site.in_(sites))
     return [Letter(*row) for row in connection.execute(wanted)]
 
 
-def letter_of(connection: Connection, letter_id: int, site: str | None = None) -> Letter | None:
-    """One parked message with its bytes; with ``site``, only where it came from there."""
+def letter_of(
+    connection: Connection, letter_id: int, sites: Sequence[str] | None = None, sender: str | None = None
+) -> Letter | None:
+    """One parked message with its bytes; with ``sites`` or ``sender``, only where it came from there."""
     wanted: Select[Any] = select(*_LISTED, dead_letters.c.raw).where(dead_letters.c.id == letter_id)
-    if site is not None:
-        wanted = wanted.where(dead_letters.c.site == site)
+    if sites is not None:
+        wanted = wanted.where(dead_letters.c.site.in_(sites))
+    if sender is not None:
+        wanted = wanted.where(dead_letters.c.sender == sender)
     row = connection.execute(wanted).one_or_none()
     return None if row is None else Letter(*row)
 

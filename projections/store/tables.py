@@ -23,6 +23,12 @@ from sqlalchemy import (
     text,
 )
 
+from projections.store.access_tables import api_keys as api_keys
+from projections.store.access_tables import audit as audit
+from projections.store.access_tables import key_uses as key_uses
+from projections.store.access_tables import source_assignments as source_assignments
+from projections.store.access_tables import source_sites as source_sites
+from projections.store.access_tables import subject_sites as subject_sites
 from projections.store.columns import NOBODY as NOBODY
 from projections.store.columns import UNASSIGNED as UNASSIGNED
 from projections.store.columns import Micros as Micros
@@ -89,24 +95,6 @@ record_owners: Final = Table(
     Column("source", Text, nullable=False),
     Column("revision", BigInteger, nullable=True),
     PrimaryKeyConstraint("subject", "kind", "record_id"),
-)
-
-#: Whose a source is. ``last_used_at``: when the gateway last took an event from it, so that a silent site can be seen.
-source_sites: Final = Table(
-    "source_sites",
-    metadata,
-    Column("source", Text, primary_key=True),
-    Column("site", Text, nullable=False),
-    Column("first_used_at", Micros, nullable=False),
-    Column("last_used_at", Micros, nullable=True),
-)
-
-#: Whose subject it is, for a trial whose subject ids do not name the site: the site that wrote about the subject first.
-subject_sites: Final = Table(
-    "subject_sites",
-    metadata,
-    Column("subject", Text, primary_key=True),
-    Column("site", Text, nullable=False),
 )
 
 # --- Positions: how far each consumer has come. --------------------------------------------------------------------------------
@@ -327,17 +315,4 @@ parked_subjects: Final = Table(
     Column("subject", Text, primary_key=True),
     Column("parked_at", Micros, nullable=False),
     Column("error", Text, nullable=False),
-)
-
-api_keys: Final = Table(
-    "api_keys",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("role", Text, nullable=False),
-    Column("site", Text, nullable=True),
-    Column("name", Text, nullable=False),
-    Column("hash", Text, nullable=False),
-    Column("created_at", Micros, nullable=False),
-    Column("expires_at", Micros, nullable=True),
-    Column("revoked_at", Micros, nullable=True),
 )

@@ -19,6 +19,7 @@ from services.clock.time_source import Clock
 from services.gateway.budgets import KeyBudgets, Leases
 from services.gateway.documents import SECURITY_SCHEME, component_schemas
 from services.gateway.intake import Heard, Intake, nobody_listens
+from services.gateway.key_uses import CountKeyUses
 from services.gateway.keys import KeyRing
 from services.gateway.observing import GatewayObserver
 from services.gateway.problems import answer_with_problems
@@ -86,9 +87,11 @@ def create_app(
     @asynccontextmanager
     async def writing(_app: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(writer.run(), name="event-writer")
+        counting = asyncio.create_task(keys.uses.run(), name="key-uses")
         yield
         writer.stop()
-        await task
+        keys.uses.stop()
+        await asyncio.gather(task, counting)
 
     app = FastAPI(
         title="Toxwatch",
@@ -100,6 +103,7 @@ def create_app(
     )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Leases, budgets=KeyBudgets(settings.requests_per_key))
+    app.add_middleware(CountKeyUses, uses=keys.uses)
     answer_with_problems(app)
     app.include_router(events_router(keys.authenticate, writer, RateLimit(settings.events_per_minute), metrics))
     if reading is not None:

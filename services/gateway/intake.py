@@ -21,6 +21,7 @@ from events.errors import EventRefused
 from events.stamp import stamped
 from projections.rules.protocol import Protocol
 from projections.store import parking
+from projections.store.assignments import assigned
 from projections.store.database import Database
 from projections.store.parking import Arrival, NewLetter
 from services.clock.time_source import Clock
@@ -116,13 +117,15 @@ class Intake:
         self._passing = passing
         self._heard = heard
         self._codec = Codec(protocol.contract)
-        self._authority = Authority(protocol)
+        self._authority = Authority(protocol, source)
         self._letters = LetterWriter(protocol)
 
     def take(self, batch: Sequence[Submission]) -> Taking:
         """Take the events of several requests, in order. Raises ``StoreUnavailable`` where none of it could be done."""
         # A doubted clock refuses nobody: what is ahead of it may be right.
         now = self._clock.now() if self._clock.doubt() is None else FAR_FUTURE
+        with self._database.reading() as connection:
+            self._authority.assigned = assigned(connection)
         candidates = [
             _Candidate(submission.caller, message, self._read(submission.caller, message, now))
             for submission in batch

@@ -11,7 +11,6 @@ sources = ["urn:sponsor:clb:safety"]
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Final
@@ -24,6 +23,7 @@ from services.gateway.authority import OutsideAuthority
 from services.gateway.caller import Caller, Role
 from services.gateway.keys import SITE_PATTERN
 from services.gateway.messages import Message
+from services.gateway.sources import any_matches
 from services.settings import SettingsError
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$"
@@ -56,29 +56,20 @@ class IntakeTopic(BaseModel):
     def caller(self, message: Message) -> Caller:
         """With whose authority a message comes."""
         if self.sponsor:
-            return Caller(self.sender, Role.SPONSOR, None)
-        said = _site_of(message.event)
-        return Caller(self.sender, Role.SITE, said if said in self.sites else self.sites[0])
+            return Caller(self.sender, Role.SPONSOR, None, sources=tuple(self.sources))
+        del message
+        first, *others = self.sites
+        return Caller(self.sender, Role.SITE, first, tuple(others), tuple(self.sources))
 
     def checked(self, message: Message) -> Message:
         """The message, refused where it is from a source for which the topic may not speak."""
         source = readable_source(message.event)
-        if message.fault is not None or source is None or source in self.sources:
+        if message.fault is not None or source is None or any_matches(self.sources, source):
             return message
         fault: EventRefused = OutsideAuthority(
             f"source: the topic {self.name} does not speak for it", field="source", event_id=readable_id(message.event)
         )
         return message._replace(fault=fault)
-
-
-def _site_of(event: bytes) -> str | None:
-    """The site that an event names; it is checked against the event's own when that is read."""
-    try:
-        said = json.loads(event)
-    except (ValueError, RecursionError):
-        return None
-    site = said.get("site") if isinstance(said, dict) else None
-    return site if isinstance(site, str) else None
 
 
 _FILE: Final = TypeAdapter(dict[str, dict[str, object]])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import threading
@@ -28,10 +29,14 @@ from projections.store.tables import api_keys
 from services.clock.time_source import Clock
 from services.gateway.budgets import lease_of
 from services.gateway.caller import Caller, Role
+from services.gateway.key_uses import NO_KEY, KeyUse, KeyUses, note
 from services.gateway.problems import Problem, unavailable
+from services.gateway.sources import fault_of_pattern
 
 SITE: Final = Role.SITE.value
 ROLES: Final = tuple(Role)
+#: The roles that write.
+WRITERS: Final = (Role.SITE, Role.SPONSOR)
 NAME_CHARS_MAX: Final = 200
 SITE_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
@@ -55,25 +60,58 @@ class NewKey(NamedTuple):
 
 
 def add_key(
-    connection: Connection, role: str, site: str | None, name: str, now: Instant, expires: Instant | None = None
+    connection: Connection,
+    role: str,
+    site: str | None,
+    name: str,
+    now: Instant,
+    expires: Instant | None = None,
+    *,
+    more_sites: Sequence[str] = (),
+    sources: Sequence[str] = (),
 ) -> NewKey:
-    """Make a key. Raises :class:`ApiKeyError` where role and site do not go together."""
+    """Make a key. Raises :class:`ApiKeyError` where role, sites and sources do not go together.
+
+    ``sources`` are patterns of the sources that it writes from; none: its sites' own, or the sponsor's.
+    """
     if role not in ROLES:
         raise ApiKeyError(f"role: {role!r} is none of {', '.join(ROLES)}")
     if (role == SITE) != (site is not None):
         raise ApiKeyError(
             "site: a site's key names its site" if role == SITE else "site: only the key of a site has one"
         )
-    if site is not None and not SITE_PATTERN.fullmatch(site):
-        raise ApiKeyError(f"site: {site!r} is not the id of a site, such as FR01")
+    sites = [] if site is None else [site, *more_sites]
+    _check_sources(role, sites, sources)
     if not name.isprintable() or len(name) > NAME_CHARS_MAX:
         raise ApiKeyError(f"name: one line of at most {NAME_CHARS_MAX} characters")
     if expires is not None and expires <= now:
         raise ApiKeyError("expires: that instant has passed")
     key_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     row = {"id": key_id, "role": role, "site": site, "name": name, "hash": _hash_of(secret)}
-    connection.execute(api_keys.insert().values(**row, created_at=now, expires_at=expires))
+    lists = {"more_sites": _listed(sites[1:]), "sources": _listed(sources)}
+    connection.execute(api_keys.insert().values(**row, **lists, created_at=now, expires_at=expires))
     return NewKey(key_id, f"txw_{key_id}_{secret}")
+
+
+def _check_sources(role: str, sites: Sequence[str], sources: Sequence[str]) -> None:
+    for site in sites:
+        if not SITE_PATTERN.fullmatch(site):
+            raise ApiKeyError(f"site: {site!r} is not the id of a site, such as FR01")
+    if sources and role not in WRITERS:
+        raise ApiKeyError(f"source: a {role} key writes nothing")
+    for source in sources:
+        if fault := fault_of_pattern(source, sites):
+            raise ApiKeyError(f"source: {source!r}: {fault}")
+
+
+def _listed(texts: Sequence[str]) -> str | None:
+    return json.dumps(list(dict.fromkeys(texts))) if texts else None
+
+
+def caller_of_row(row: Row[Any]) -> Caller:
+    """Who calls with a key."""
+    sources = None if row.sources is None else tuple(json.loads(row.sources))
+    return Caller(row.id, row.role, row.site, tuple(json.loads(row.more_sites or "[]")), sources)
 
 
 def list_keys(connection: Connection) -> Sequence[Row[Any]]:
@@ -94,6 +132,7 @@ class KeyRing:
     """Says who is calling. A key's row is read for each request, so that revocation and expiry take effect at once."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
+        self.uses: Final = KeyUses(database, clock)
         self._database = database
         self._clock = clock
         self._hashing = threading.Lock()
@@ -104,8 +143,9 @@ class KeyRing:
         Raises a :class:`Problem`: one and the same whatever is wrong with the key; another where it has too many requests.
         """
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
-        caller = self.caller_of(text.strip()) if scheme.lower() == "bearer" else None
-        if caller is None:
+        caller = self._look_up(text.strip()) if scheme.lower() == "bearer" else KeyUse(NO_KEY, "missing")
+        note(request.scope, caller if isinstance(caller, KeyUse) else KeyUse(caller.key_id, None))
+        if isinstance(caller, KeyUse):
             detail = "send a valid API key as 'Authorization: Bearer …'"
             raise Problem(401, "No valid key", detail, {"WWW-Authenticate": 'Bearer realm="toxwatch"'})
         lease_of(request).take(caller.key_id)
@@ -113,16 +153,23 @@ class KeyRing:
 
     def caller_of(self, text: str) -> Caller | None:
         """Whose key it is; None where it is nobody's, expired or revoked."""
+        found = self._look_up(text)
+        return None if isinstance(found, KeyUse) else found
+
+    def _look_up(self, text: str) -> Caller | KeyUse:
+        """Whose key it is, or why it is refused."""
         found = _KEY.fullmatch(text)
         if found is None:
-            return None
+            return KeyUse(NO_KEY, "malformed")
         with self._database.reading() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.id == found[1])).one_or_none()
-        if row is None or row.revoked_at is not None:
-            return None
+        if row is None:
+            return KeyUse(NO_KEY, "unknown")
+        if row.revoked_at is not None:
+            return KeyUse(row.id, "revoked")
         if row.expires_at is not None and row.expires_at <= self._clock.now():
-            return None
-        return Caller(row.id, row.role, row.site) if self._is_right(row.id, found[2], row.hash) else None
+            return KeyUse(row.id, "expired")
+        return caller_of_row(row) if self._is_right(row.id, found[2], row.hash) else KeyUse(row.id, "wrong")
 
     def _is_right(self, key_id: str, secret: str, kept: str) -> bool:
         if kept.startswith(_SHA_256):

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 from sqlalchemy import Row
 
 from events.dates import Instant, format_instant, parse_instant
+from projections.store.audit import first_and_last_use, record
 from services.assessment.tables import console_for_output
 from services.assessment.writing import printable, write_json
 from services.clock import time_source
 from services.gateway.caller import Role
-from services.gateway.keys import ApiKeyError, add_key, list_keys, revoke_key
+from services.gateway.keys import ApiKeyError, add_key, caller_of_row, list_keys, revoke_key
+from services.gateway.sources import is_of_people
 from services.live_options import Config, Data, ListFormat, OutputFormat
+from services.operator import operator_name
 from services.private_files import keep_private
 from services.reading.opening import store_of
+
+#: Of the table; the lists in JSON have `site` too, the first of `sites`.
+COLUMNS: Final = (
+    "id",
+    "role",
+    "sites",
+    "sources",
+    "name",
+    "state",
+    "created",
+    "expires",
+    "revoked",
+    "first_used",
+    "last_used",
+)
 
 keys_app = typer.Typer(help="API keys: who may send events, and who may read.", no_args_is_help=True)
 
@@ -28,7 +46,19 @@ def add(
     role: Annotated[Role, typer.Option("--role", help="What the key may do.")],
     data: Data = None,
     config: Config = None,
-    site: Annotated[str | None, typer.Option("--site", help="The site of a site's key, such as FR01.")] = None,
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", help="The site of a site's key, such as FR01; again for a shared laboratory."),
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            metavar="PATTERN",
+            help="A source that it writes from, or the beginning of several with * at its end; again for each. Default: "
+            "'urn:site:<site>:*', for the sponsor what the protocol lists.",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="For whom it is, to be found again in the list.")] = "",
     expires: Annotated[
         str | None, typer.Option("--expires", help="Not valid from then on, RFC 3339 with offset.", metavar="INSTANT")
@@ -36,11 +66,17 @@ def add(
 ) -> None:
     """Make a key. It is printed once, as the only line on standard output, and kept nowhere."""
     ends_at = _instant(expires)
-    with store_of(data, config) as (_, database), database.writing() as connection:
+    first, others = (site[0], site[1:]) if site else (None, [])
+    with store_of(data, config) as (settings, database), database.writing() as connection:
+        if of_people := [one for one in source or () if is_of_people(one, settings.deployment)]:
+            raise typer.BadParameter(f"{of_people[0]!r}: signed-in people write from it, and no key does")
+        now = time_source.now()
         try:
-            made = add_key(connection, role.value, site, name, time_source.now(), ends_at)
+            made = add_key(connection, role.value, first, name, now, ends_at, more_sites=others, sources=source or ())
         except ApiKeyError as error:
             raise typer.BadParameter(str(error)) from None
+        said = f"key {made.id}: {role.value} {' '.join(site or ())}; {name}"
+        record(connection, now, operator_name(), "keys add", said)
     keep_private(sys.stdout)
     typer.echo(made.text)
     typer.echo(f"key {made.id}: keep it now, it is not shown again", err=True)
@@ -53,17 +89,18 @@ def list_all(
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
     """Every key there ever was, and whether it is valid now."""
-    with store_of(data, config) as (_, database), database.reading() as connection:
-        rows = [_shown(row, time_source.now()) for row in list_keys(connection)]
+    with store_of(data, config, "keys list") as (_, database), database.reading() as connection:
+        used = first_and_last_use(connection)
+        rows = [_shown(row, used.get(row.id), time_source.now()) for row in list_keys(connection)]
     if format is ListFormat.JSON:
         write_json(rows)
     elif format is ListFormat.NDJSON:
         for row in rows:
             typer.echo(_line(row))
     else:
-        table = Table("id", "role", "site", "name", "state", "created", "expires", "revoked")
+        table = Table(*(name.replace("_", " ") for name in COLUMNS))
         for row in rows:
-            table.add_row(*(printable(str(value)) if value is not None else "" for value in row.values()))
+            table.add_row(*(_cell(row[name]) for name in COLUMNS))
         console_for_output().print(table)
 
 
@@ -75,7 +112,9 @@ def revoke(
 ) -> None:
     """Revoke a key, at once and for good."""
     with store_of(data, config) as (_, database), database.writing() as connection:
-        revoked = revoke_key(connection, key_id, time_source.now())
+        now = time_source.now()
+        revoked = revoke_key(connection, key_id, now)
+        record(connection, now, operator_name(), "keys revoke", f"key {key_id}" + ("" if revoked else ", once more"))
     typer.echo(f"key {key_id} is revoked" if revoked else f"key {key_id} was revoked before", err=True)
 
 
@@ -88,16 +127,28 @@ def _instant(text: str | None) -> Instant | None:
         raise typer.BadParameter(f"{text!r}: {error}", param_hint="--expires") from None
 
 
-def _shown(row: Row[Any], now: Instant) -> dict[str, str | None]:
+def _cell(value: str | list[str] | None) -> str:
+    if value is None:
+        return ""
+    return printable(value if isinstance(value, str) else " ".join(value))
+
+
+def _shown(row: Row[Any], used: tuple[Instant, Instant] | None, now: Instant) -> dict[str, str | list[str] | None]:
+    caller = caller_of_row(row)
+    first_used, last_used = (format_instant(at) for at in used) if used is not None else (None, None)
     return {
         "id": row.id,
         "role": row.role,
         "site": row.site,
+        "sites": list(caller.sites),
+        "sources": list(caller.patterns),
         "name": row.name,
         "state": _state(row, now),
         "created": format_instant(row.created_at),
         "expires": None if row.expires_at is None else format_instant(row.expires_at),
         "revoked": None if row.revoked_at is None else format_instant(row.revoked_at),
+        "first_used": first_used,
+        "last_used": last_used,
     }
 
 
@@ -107,5 +158,5 @@ def _state(row: Row[Any], now: Instant) -> str:
     return "expired" if row.expires_at is not None and row.expires_at <= now else "valid"
 
 
-def _line(row: dict[str, str | None]) -> str:
+def _line(row: dict[str, str | list[str] | None]) -> str:
     return json.dumps(row, ensure_ascii=False)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from events.catalog import AnyEvent, subject_of
 from events.dates import Instant
 from events.envelope import SubjectEvent
-from events.errors import IdConflict
+from events.errors import BadField, IdConflict
 from events.faults import show
 from events.stamp import unstamped
+from events.subject import SubjectEnrolled
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
 from projections.rules.protocol import Protocol
 from projections.store.database import ASKED_MAX, insert_all, pieces, rows_of, upsert
 from projections.store.tables import NOBODY, record_owners, source_sites, subject_sites, taken_events
-from services.gateway.authority import outside
+from services.gateway.authority import NOT_THIS_KEYS, outside
 from services.gateway.caller import Caller, Role
+from services.gateway.sources import any_matches
 from services.log.port import EventLog, Position
 
 #: Entries of the log that nobody asked for are read with the others where the gap is no larger.
@@ -41,6 +43,13 @@ class Taken(NamedTuple):
     superseded_by: int | None = None
 
 
+class _SubjectSite(NamedTuple):
+    """Whose a subject is, and whether that site has enrolled it, or was only the first to write."""
+
+    site: str
+    is_enrolled: bool
+
+
 class IntakeLedger:
     """Identities, owners of records, and whose the sources and subjects are."""
 
@@ -52,26 +61,25 @@ class IntakeLedger:
         self._taken: dict[Identity, Taken] = {}
         self._owners: dict[Record, str] = {}
         self._revisions: dict[Record, int] = {}
-        self._sites: dict[str, str] = {}
-        self._subjects: dict[str, str] = {}
+        self._alike: dict[str, set[str]] = {}
+        self._subjects: dict[str, _SubjectSite] = {}
         self._new: list[AnyEvent] = []
         self._moved: set[Record] = set()
-        self._new_subjects: dict[str, str] = {}
-        self._used: set[str] = set()
+        self._enrolled: set[str] = set()
+        self._used: set[tuple[str, str]] = set()
 
     def load(self, events: Sequence[AnyEvent]) -> None:
         """Read what is known of these events."""
         self._load_taken({(event.source, event.id) for event in events})
         self._load_owners({_record(event) for event in events})
-        wanted = select(source_sites.c.source, source_sites.c.site)
-        for asked in pieces({event.source for event in events}):
-            for row in self._connection.execute(wanted.where(source_sites.c.source.in_(asked))):
-                self._sites[row.source] = row.site
+        source = source_sites.c.source
+        for asked in pieces({event.source.lower() for event in events}):
+            for known in self._connection.scalars(select(source).distinct().where(func.lower(source).in_(asked))):
+                self._alike.setdefault(known.lower(), set()).add(known)
         if not self._subject_names_site:
-            of = select(subject_sites.c.subject, subject_sites.c.site)
             for asked in pieces({subject_of(event) or NOBODY for event in events}):
-                for row in self._connection.execute(of.where(subject_sites.c.subject.in_(asked))):
-                    self._subjects[row.subject] = row.site
+                for row in self._connection.execute(select(subject_sites).where(subject_sites.c.subject.in_(asked))):
+                    self._subjects[row.subject] = _SubjectSite(row.site, row.is_enrolled)
 
     def take(self, caller: Caller, event: AnyEvent, raw: bytes) -> tuple[bool, Taken]:
         """Take an event, or find that it was taken: whether it is new, and the one that stands.
@@ -79,29 +87,32 @@ class IntakeLedger:
         Raises ``EventRefused`` where it contradicts what stands, or is not the caller's to write.
         """
         if caller.role == Role.SITE:
-            self._check_site(caller, event)
+            self._check_site(event)
         subject = subject_of(event) or NOBODY
         first = self._taken.get((event.source, event.id))
         if first is not None:
             self._check_repeats(event, subject, raw, first)
-            self._used.add(event.source)
+            self._heard(caller, event)
             return False, first._replace(superseded_by=self._superseded_by(event))
         record = _record(event)
         owner = self._owners.get(record, event.source)
         if not self._protocol.same_system(owner, event.source):
-            raise owner_conflict(event, owner)
+            # A site that learned the owner's name here would learn whose the record is.
+            is_ours = caller.role == Role.SPONSOR or any_matches(caller.patterns, owner)
+            raise owner_conflict(event, owner if is_ours else "another source")
         if record not in self._owners:
             self._owners[record] = event.source
             self._moved.add(record)
-        if caller.role == Role.SITE and caller.site is not None:
-            self._claim(caller.site, event.source, subject)
+        if isinstance(event, SubjectEnrolled) and caller.role == Role.SITE and not self._subject_names_site:
+            self._subjects[subject] = _SubjectSite(event.site, True)
+            self._enrolled.add(subject)
         taken = Taken(subject, raw, None, len(self._new), self._superseded_by(event))
         if taken.superseded_by is None and _revision(event) != self._revisions.get(record):
             self._revisions[record] = _revision(event)
             self._moved.add(record)
         self._new.append(event)
         self._taken[(event.source, event.id)] = taken
-        self._used.add(event.source)
+        self._heard(caller, event)
         return True, taken
 
     def write(self, positions: Sequence[Position], now: Instant) -> None:
@@ -128,21 +139,44 @@ class IntakeLedger:
             for record in sorted(self._moved)
         ]
         upsert(self._connection, record_owners, owners, keep=["source"])
-        if self._new_subjects:
-            sites = [{"subject": subject, "site": site} for subject, site in self._new_subjects.items()]
-            insert_all(self._connection, subject_sites, sites)
-        used = [
-            {"source": source, "site": self._sites[source], "first_used_at": now, "last_used_at": now}
-            for source in sorted(self._used & self._sites.keys())
+        enrolled = [
+            {"subject": subject, "site": self._subjects[subject].site, "is_enrolled": True}
+            for subject in sorted(self._enrolled)
         ]
-        upsert(self._connection, source_sites, used, keep=["site", "first_used_at"])
+        upsert(self._connection, subject_sites, enrolled)
+        used = [
+            {"source": source, "site": site, "first_used_at": now, "last_used_at": now}
+            for source, site in sorted(self._used)
+        ]
+        upsert(self._connection, source_sites, used, keep=["first_used_at"])
 
-    def _check_site(self, caller: Caller, event: AnyEvent) -> None:
-        """A source belongs to the site that used it first; so does a subject, where its id does not name the site."""
-        if self._sites.get(event.source, caller.site) != caller.site:
-            raise outside(event, f"source: {show(event.source)} belongs to another site")
-        if self._subjects.get(subject_of(event) or NOBODY, caller.site) != caller.site:
-            raise outside(event, "subject: it belongs to another site")
+    def _check_site(self, event: AnyEvent) -> None:
+        """A source is written in one way; a subject whose id does not name the site is of the site that enrolled it."""
+        assert isinstance(event, SubjectEvent), "the gateway takes nothing else"
+        alike = self._alike.get(event.source.lower(), set())
+        if alike and event.source not in alike:
+            raise BadField(
+                f"source: {show(event.source)} differs by capital letters alone from one that is known; write it as before",
+                field="source",
+                event_id=event.id,
+                subject=event.subject,
+            )
+        if not self._subject_names_site and not self._is_of(event, event.site):
+            raise outside(event, f"subject: {NOT_THIS_KEYS}")
+
+    def _is_of(self, event: SubjectEvent, site: str) -> bool:
+        configured = self._protocol.site_of_subject(event.subject)
+        if configured is not None:
+            return configured == site
+        known = self._subjects.get(event.subject)
+        if known is None or known.site == site:
+            return True
+        return isinstance(event, SubjectEnrolled) and not known.is_enrolled
+
+    def _heard(self, caller: Caller, event: AnyEvent) -> None:
+        if caller.role == Role.SITE and isinstance(event, SubjectEvent):
+            self._used.add((event.source, event.site))
+            self._alike.setdefault(event.source.lower(), set()).add(event.source)
 
     def _check_repeats(self, event: AnyEvent, subject: str, raw: bytes, first: Taken) -> None:
         if first.subject != subject:
@@ -154,11 +188,6 @@ class IntakeLedger:
             )
         if not repeats(event, raw, unstamped(first.body)):
             raise id_conflict(event)
-
-    def _claim(self, site: str, source: str, subject: str) -> None:
-        self._sites.setdefault(source, site)
-        if not self._subject_names_site and subject not in self._subjects:
-            self._subjects[subject] = self._new_subjects[subject] = site
 
     def _load_taken(self, identities: Iterable[Identity]) -> None:
         columns = taken_events.c

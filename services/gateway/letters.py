@@ -7,7 +7,7 @@ import re
 from events.codec import looks_severe
 from events.errors import EventRefused, TakingFailed, Unreadable
 from events.subject_pattern import ID_CHARS_MAX
-from events.triage import readable_record, readable_source
+from events.triage import readable_record, readable_site, readable_source
 from projections.rules.protocol import Protocol
 from projections.store.parking import GATEWAY, NewLetter
 from services.gateway.caller import Caller
@@ -36,7 +36,7 @@ class LetterWriter:
             raw=message.raw,
             is_severe=isinstance(refusal, Unreadable | TakingFailed) or looks_severe(message.event),
             sender=caller.key_id,
-            site=caller.site,
+            site=caller.site_for(readable_site(message.event)) if caller.more_sites else caller.site,
             subject=record.subject if is_ours else None,
             source=source,
             event_id=refusal.event_id,

@@ -14,9 +14,9 @@ from projections.rules.protocol import Protocol
 from projections.store import parking
 from projections.store.database import Database
 from projections.store.tables import api_keys, dead_letters
-from services.gateway.caller import Caller
 from services.gateway.intake import REFUSED, Intake, Result, Submission
 from services.gateway.intake_topics import IntakeTopic
+from services.gateway.keys import caller_of_row
 from services.gateway.messages import Message, message_again
 
 
@@ -70,7 +70,7 @@ class Resubmission:
             raise ResubmissionRefused(f"the key or topic {letter.sender!r} that it came with is not known here")
         if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
             raise ResubmissionRefused(f"the key {letter.sender!r} that it came with was revoked, or has expired")
-        return Submission(Caller(key.id, key.role, key.site), [message])
+        return Submission(caller_of_row(key), [message])
 
 
 def _message(letter: Row[Any]) -> Message:

@@ -55,7 +55,13 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def own_site(request: Request) -> str | None:
-    """The site to which what the caller may see is limited; None: to none."""
+def own_sites(request: Request) -> tuple[str, ...] | None:
+    """The sites to which what the caller may see is limited; None: to none."""
     caller = caller_of(request)
-    return (caller.site or NO_SITE) if caller.role == SITE else None
+    return (caller.sites or (NO_SITE,)) if caller.role == SITE else None
+
+
+def own_key(request: Request) -> str | None:
+    """The key to whose input a caller is limited that several sites share: what the sites sent themselves is not its affair."""
+    caller = caller_of(request)
+    return caller.key_id if caller.more_sites else None

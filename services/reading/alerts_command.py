@@ -78,7 +78,7 @@ def alerts(
             "with --follow there is no end to one JSON document; use ndjson", param_hint="--format"
         )
     wanted = Wanted(subject, verdict, state)
-    with store_of(data, config) as (_, database):
+    with store_of(data, config, "alerts", subject or "") as (_, database):
         with database.reading() as connection:
             seen = Place(life_of(connection), newest_seq(connection))
             _show(_all(connection, wanted), format)

@@ -30,7 +30,7 @@ def assessment(
     """
     instant = instant_of(as_of)
     checked_subject(subject)
-    with store_of(data, config, protocol=protocol) as (settings, database):
+    with store_of(data, config, "assessment", subject or "", protocol=protocol) as (settings, database):
         trial = protocol_of(settings.protocol)
         if protocol is None:
             with database.reading() as connection:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from services.assessment.tables import console_for_output
 from services.assessment.writing import printable, write_json
 from services.clock.time_source import SystemClock
 from services.live_options import Config, Data, ListFormat, OutputFormat
+from services.operator import operator_name
 from services.protocols import find_protocol
 from services.reading.letter_shapes import dead_letter
 from services.reading.opening import store_of
@@ -47,7 +46,7 @@ def list_letters(
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
     """What was refused, in the order in which it came, without its bytes."""
-    with store_of(data, config) as (_, database), database.reading() as connection:
+    with store_of(data, config, "dead-letters list") as (_, database), database.reading() as connection:
         found = _all(connection, state, reason)
         if format is ListFormat.JSON:
             write_json([dead_letter(letter).model_dump(mode="json") for letter in found])
@@ -66,7 +65,7 @@ def show_letter(
     raw: Annotated[bool, typer.Option("--raw", help="Write the bytes as they came, and nothing else.")] = False,
 ) -> None:
     """One refused message: what is wrong with it, and what it says, made safe for a terminal."""
-    with store_of(data, config) as (_, database), database.reading() as connection:
+    with store_of(data, config, "dead-letters show", str(letter_id)) as (_, database), database.reading() as connection:
         letter = letter_of(connection, letter_id)
     if letter is None:
         raise LetterError(f"there is no dead letter {letter_id}")
@@ -94,10 +93,10 @@ def delete_letter(
     """Erase the bytes of a refused message. That it came, and who erased it and why, is kept."""
     if not reason.strip():
         raise typer.BadParameter("say why", param_hint="--reason")
-    with store_of(data, config) as (settings, database):
+    with store_of(data, config, "dead-letters delete", str(letter_id), reason) as (settings, database):
         protocol = find_protocol(settings.protocol)
         with database.writing() as connection:
-            delete(connection, protocol, settings.source, letter_id, _who(), reason, SystemClock().now())
+            delete(connection, protocol, settings.source, letter_id, operator_name(), reason, SystemClock().now())
         gone = _forgotten(database)
     rest = "" if gone else "; its bytes stay in the file until whoever reads an older state has done"
     typer.echo(f"toxwatch: dead letter {letter_id} was erased{rest}", err=True)
@@ -117,14 +116,6 @@ def _all(connection: Connection, state: str | None, reason: str | None) -> Itera
     while page := letters_after(connection, after, PAGE_MAX, state=state, reason=reason):
         yield from page
         after = page[-1].id
-
-
-def _who() -> str:
-    """The account that the command runs under."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _table(found: Iterator[Letter]) -> Table:

@@ -39,7 +39,7 @@ def export(data: Data = None, config: Config = None, from_: _From = None, to: _T
     """
     first = _position(from_, "--from") or Position(0, 0)
     last = _position(to, "--to")
-    with store_of(data, config) as (settings, database), open_logs(settings, database) as logs:
+    with store_of(data, config, "export") as (settings, database), open_logs(settings, database) as logs:
         keep_private(sys.stdout)
         out = sys.stdout.buffer
         for entry in entries(logs.clinical, first, last):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 
 from projections.store.reading_letters import Letter, letter_of, letters_after
 from services.gateway.problems import Problem
-from services.reading.access import OPERATOR, caller_of, own_site
+from services.reading.access import OPERATOR, caller_of, own_key, own_sites
 from services.reading.letter_shapes import (
     LetterPage,
     LetterSummary,
@@ -32,7 +33,8 @@ class LetterRoutes:
 
     async def page(self, request: Request, parameters: Annotated[LetterParameters, Query()]) -> LetterPage:
         """Parked input in the order in which it came. Go on with `after` = `next`."""
-        found, following = await self._reader.ask(partial(_page, parameters=parameters, site=own_site(request)))
+        wanted = partial(_page, parameters=parameters, sites=own_sites(request), sender=own_key(request))
+        found, following = await self._reader.ask(wanted)
         if caller_of(request).role == OPERATOR:
             return LetterPage(dead_letters=[letter_summary(letter) for letter in found], next=following)
         return LetterPage(dead_letters=[dead_letter(letter) for letter in found], next=following)
@@ -45,13 +47,17 @@ class LetterRoutes:
     ) -> WholeDeadLetter | LetterSummary:
         """One parked message with its bytes."""
         del parameters
-        letter = await self._reader.ask(partial(letter_of, letter_id=letter_id, site=own_site(request)))
+        letter = await self._reader.ask(
+            partial(letter_of, letter_id=letter_id, sites=own_sites(request), sender=own_key(request))
+        )
         if letter is None:
             raise Problem(404, "There is no such dead letter", "nothing of yours is parked under this id")
         return letter_summary(letter) if caller_of(request).role == OPERATOR else whole_dead_letter(letter)
 
 
-def _page(connection: Connection, parameters: LetterParameters, site: str | None) -> tuple[list[Letter], int | None]:
+def _page(
+    connection: Connection, parameters: LetterParameters, sites: Sequence[str] | None, sender: str | None
+) -> tuple[list[Letter], int | None]:
     life, after = number_of(connection, parameters.after)
-    found = letters_after(connection, site=site, **{**dict(parameters), "after": after})
+    found = letters_after(connection, sites=sites, sender=sender, **{**dict(parameters), "after": after})
     return found, Place(life, found[-1].id).told if len(found) == parameters.limit else None

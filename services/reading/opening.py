@@ -15,6 +15,7 @@ from events.errors import ToxwatchError
 from projections.store.database import Database
 from projections.store.schema import WrongSchema, require_current
 from services.live_options import settings_of
+from services.operator_audit import audited
 from services.settings import Settings, SettingsError
 
 
@@ -23,8 +24,13 @@ class NoStore(ToxwatchError):  # noqa: N818 - reads better where it is caught
 
 
 @contextmanager
-def store_of(data: Path | None, config: Path | None, **more: Any) -> Iterator[tuple[Settings, Database]]:
-    """The settings and the open database; ``more`` are further options. Raises :class:`NoStore` with a sentence."""
+def store_of(
+    data: Path | None, config: Path | None, doing: str = "", about: str = "", reason: str | None = None, **more: Any
+) -> Iterator[tuple[Settings, Database]]:
+    """The settings and the open database; ``more`` are further options. Raises :class:`NoStore` with a sentence.
+
+    What the command is ``doing``, to what and why, is written to the audit table before it does it.
+    """
     settings = settings_of(data, config, **more)
     try:
         url = make_url(settings.database_url)
@@ -36,6 +42,8 @@ def store_of(data: Path | None, config: Path | None, **more: Any) -> Iterator[tu
     database = Database(settings.database_url)
     try:
         _check(database, shown)
+        if doing:
+            audited(database, doing, about, reason)
         yield settings, database
     finally:
         database.close()

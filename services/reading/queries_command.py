@@ -30,7 +30,7 @@ def queries(
 ) -> None:
     """Every question that is open: about which record or case, and who can answer it. The event that answers it closes it."""
     checked_subject(subject)
-    with store_of(data, config, protocol=protocol) as (settings, database):
+    with store_of(data, config, "queries", subject or site or "", protocol=protocol) as (settings, database):
         trial = protocol_of(settings.protocol)
         rules = configuration_hash(trial)
         if protocol is None:

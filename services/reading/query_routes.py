@@ -11,7 +11,7 @@ from projections.rules.protocol import Protocol
 from projections.store.assessment import open_questions
 from projections.store.database import Database
 from services.clock.time_source import Clock
-from services.reading.access import own_site
+from services.reading.access import own_sites
 from services.reading.alert_shapes import Shape
 from services.reading.parameters import QueryParameters
 from services.reading.reader import Reader
@@ -45,13 +45,12 @@ class QueryRoutes:
 
     async def queries(self, request: Request, parameters: Annotated[QueryParameters, Query()]) -> Queries:
         """The questions that are open now: those of a site's own subjects for a site."""
-        own = own_site(request)
-        if own is not None and parameters.site not in (None, own):
-            return Queries(queries=[])
-        site = own if own is not None else parameters.site
+        own = own_sites(request)
+        wanted = None if parameters.site is None else (parameters.site,)
+        sites = wanted if own is None else tuple(site for site in own if wanted is None or site in wanted)
         rules, now = configuration_hash(self._protocol), self._clock.now()
 
         def asked() -> list[OpenQuery]:
-            return open_questions(self._database, self._protocol, rules, now, subject=parameters.subject, site=site)
+            return open_questions(self._database, self._protocol, rules, now, subject=parameters.subject, sites=sites)
 
         return Queries(queries=[QueryRow(**query._asdict()) for query in await self._reader.run(asked)])

@@ -213,11 +213,11 @@ def test_what_a_site_may_not_write(live: Live, change: dict[str, Any], field: st
     assert result["error"].startswith(f"{field}:"), result["error"]
 
 
-def test_a_source_belongs_to_the_site_that_used_it_first(live: Live) -> None:
+def test_a_source_belongs_to_the_key_that_was_given_it(live: Live) -> None:
     """Another site's system cannot be spoken for, under an old id or a new one."""
     subject, source = new_subject("FR02"), "urn:laboratory:shared"
     first = visit(subject, source=source)
-    live.accept(first, who="FR02")
+    assert live.send(first, key=live.new_key("FR02", "--source", source)).status_code == 202
     own = new_subject("FR01")
     for event_id in (first["id"], None):
         changed = {"source": source, **({"id": event_id} if event_id else {})}

@@ -12,7 +12,7 @@ import pytest
 
 from projections.rules.isi_jx import PROTOCOL
 from projections.rules.protocol import Protocol
-from services.protocols import ProtocolFile, find_protocol
+from services.protocols import ProtocolError, ProtocolFile, find_protocol
 from tests.assessment.command_line import assess
 from tests.assessment.writing import FR01, RELATED, Site
 
@@ -29,6 +29,10 @@ window_days = 21
 counted_part = "B"
 sponsor_sources = ["urn:ghent:*"]
 one_system = [["urn:edc:a", "urn:edc:b"]]
+signatures = "attested"
+committee_sources = ["urn:board:*"]
+subject_sites = { "BE1-*" = "BE1" }
+shared_sources = { "urn:lab:x" = ["BE1", "BE2"] }
 ctcae_version = "5.0"
 cohort_design = "3+3"
 
@@ -62,6 +66,9 @@ def test_what_is_given_replaces_and_what_is_not_stays(toml: str) -> None:
     assert (protocol.time_zone, protocol.window_days) == ("America/Sao_Paulo", 21)
     assert (protocol.counted_part, protocol.ctcae_version) == ("B", "5.0")
     assert (protocol.sponsor_sources, protocol.one_system) == (("urn:ghent:*",), (("urn:edc:a", "urn:edc:b"),))
+    assert (protocol.signatures, protocol.committee_sources) == ("attested", ("urn:board:*",))
+    assert protocol.subject_sites == (("BE1-*", "BE1"),)
+    assert protocol.shared_sources == (("urn:lab:x", frozenset({"BE1", "BE2"})),)
     assert protocol.assumptions.stopping_lookback_days == 30
     assert protocol.assumptions.open_case_keeps_pending is False
     assert protocol.assumptions.replaceable_only_when_nothing_open is True
@@ -204,3 +211,12 @@ def test_a_configuration_that_stands_on_itself_is_wrong_usage(tmp_path: Path) ->
     first.write_text(json.dumps({"base": str(second)}), encoding="utf-8")
     second.write_text(json.dumps({"base": str(first)}), encoding="utf-8")
     assert refused(str(first))
+
+
+def test_whose_word_a_signature_is_can_be_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('base = "isi-jx"\nsignatures = "own"\n', encoding="utf-8")
+    assert find_protocol(str(path)).signatures == "own"
+    path.write_text('base = "isi-jx"\nsignatures = "trusted"\n', encoding="utf-8")
+    with pytest.raises(ProtocolError, match="signatures"):
+        find_protocol(str(path))
