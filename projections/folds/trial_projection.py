@@ -20,12 +20,16 @@ from projections.rules.protocol import Protocol
 
 
 class TrialProjection:
-    """The charts of every subject of one trial. Fold each event once; ``as_json`` may be asked at any instant."""
+    """The charts of every subject of one trial. Fold each event once; ``as_json`` may be asked at any instant.
+
+    ``failed`` are the subjects that met a fault of ours, with what was raised: they are not judged, and everybody else is.
+    """
 
     def __init__(self, protocol: Protocol) -> None:
         self.protocol = protocol
         self.charts: dict[str, SubjectChart] = {}
         self.events = 0
+        self.failed: dict[str, Exception] = {}
 
     def fold(self, event: AnyEvent, time: Instant, received: Instant | None = None) -> None:
         """Take in one event that the ledger let through; ``received`` None: nobody has stamped it."""
@@ -33,7 +37,15 @@ class TrialProjection:
             return
         self.events += 1
         if isinstance(event, SubjectEvent):
-            self.chart(event.subject).fold(event, time, received)
+            if event.subject in self.failed:
+                return
+            try:
+                self.chart(event.subject).fold(event, time, received)
+            except Exception as error:
+                # Half folded, the chart says nothing.
+                del self.charts[event.subject]
+                self.failed[event.subject] = error
+                raise
 
     def chart(self, subject: str) -> SubjectChart:
         """The chart of a subject, empty at first."""
@@ -53,12 +65,22 @@ class TrialProjection:
         cases: list[dict[str, Any]] = []
         queries: list[dict[str, str]] = []
         grades: list[dict[str, Any]] = []
-        for chart, findings in self.findings(as_of):
-            cases.extend(finding.as_json(chart.facts.subject) for finding in findings)
-            queries.extend(query.as_json() for query in open_queries(chart, asked_by(findings)))
-            grades.extend(lab_grade_rows(chart, lab_grades))
-            board.update(chart.facts.subject, standing_of(chart, findings))
-        return {"cases": cases, "lab_grades": grades, "cohorts": board.as_json(), "queries": queries}
+        for subject, chart in sorted(self.charts.items()):
+            try:
+                findings = findings_of(chart, as_of)
+                own_cases = [finding.as_json(subject) for finding in findings]
+                own_queries = [query.as_json() for query in open_queries(chart, asked_by(findings))]
+                own_grades = list(lab_grade_rows(chart, lab_grades))
+                standing = standing_of(chart, findings)
+            except Exception as error:  # noqa: BLE001 - a fault of ours costs one subject, who is named, and nobody else
+                self.failed[subject] = error
+                continue
+            cases += own_cases
+            queries += own_queries
+            grades += own_grades
+            board.update(subject, standing)
+        judged = {"cases": cases, "lab_grades": grades, "cohorts": board.as_json(), "queries": queries}
+        return {**judged, **({"unwatched": sorted(self.failed)} if self.failed else {})}
 
 
 def findings_of(chart: SubjectChart, as_of: Instant) -> list[Finding]:

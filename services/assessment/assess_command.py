@@ -19,7 +19,7 @@ from services.assessment.options import (
     instant_of,
     protocol_of,
 )
-from services.assessment.refusals import report_refusals
+from services.assessment.refusals import report_failures, report_refusals
 from services.assessment.tables import console_for_output, show_assessment
 from services.assessment.writing import write_json
 
@@ -45,4 +45,4 @@ def assess(
         write_json(result)
     else:
         show_assessment(console_for_output(), result)
-    raise typer.Exit(report_refusals(reading.intake))
+    raise typer.Exit(max(report_failures(reading.trial.failed), report_refusals(reading.intake)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events.catalog import subject_of
-from events.codec import Codec, Logged, looks_severe
+from events.codec import Codec, Logged, looks_severe, readable_id
 from events.errors import EventRefused
 from projections.folds.event_ledger import EventLedger, id_conflict, owner_conflict, repeats
 from projections.rules.protocol import Protocol
@@ -37,12 +37,14 @@ class Intake:
     files: EventFiles
     refused: list[Refusal] = field(default_factory=list)
     duplicates: int = 0
+    _latest: Line | None = None
 
     def events(self, advance: Callable[[int], None] = lambda _: None) -> Iterator[Logged]:
         """Every event that counts, once, in the order of the lines."""
         codec = Codec(self.protocol.contract)
         ledger = EventLedger(self.protocol)
         for line in self.files.lines(advance):
+            self._latest = line
             try:
                 logged = codec.decode(line.raw, line.size)
                 if self._is_new(logged, line, ledger):
@@ -53,6 +55,15 @@ class Intake:
                 self.refused.append(
                     Refusal(line.file, line.number, refusal.event_id, refusal.error, looks_severe(line.raw))
                 )
+            except Exception as error:  # noqa: BLE001 - a fault of ours costs one line, and not the whole log
+                self.refuse_latest(error)
+
+    def refuse_latest(self, error: Exception) -> None:
+        """The line that was read last met a fault of ours: it is listed, and urgent where what is readable of it says so."""
+        line = self._latest
+        assert line is not None, "one was read"
+        why = f"taking it raised {type(error).__name__}, which is a fault of Toxwatch: judge its subject by hand"
+        self.refused.append(Refusal(line.file, line.number, readable_id(line.raw), why, looks_severe(line.raw)))
 
     def _is_new(self, logged: Logged, line: Line, ledger: EventLedger) -> bool:
         event = logged.event

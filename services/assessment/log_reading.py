@@ -49,7 +49,10 @@ def read_log(paths: list[str], protocol: Protocol, as_of: Instant, axis: Axis) -
         intake = Intake(protocol, files)
         with bytes_read("reading events", files.bytes_total) as advance:
             for logged in known_at(intake.events(advance), as_of, axis):
-                trial.fold(logged.event, logged.time, logged.received)
+                try:
+                    trial.fold(logged.event, logged.time, logged.received)
+                except Exception as error:  # noqa: BLE001 - a fault of ours costs one subject, and not the whole log
+                    intake.refuse_latest(error)
     return Reading(protocol, as_of, trial, intake)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import typer
@@ -20,3 +21,11 @@ def report_refusals(intake: Intake) -> int:
         named = f" (id {refusal.id})" if refusal.id is not None else ""
         typer.echo(printable(f"{refusal.file}:{refusal.line}: {urgent}refused{named}: {refusal.error}"), err=True)
     return SOME_INPUT_REFUSED if intake.refused else DONE
+
+
+def report_failures(failed: Mapping[str, Exception]) -> int:
+    """Name each subject that could not be judged on standard error, and give the exit code."""
+    for subject, error in sorted(failed.items()):
+        what = f"{subject} was not judged ({type(error).__name__}), which is a fault of Toxwatch: judge this subject by hand"
+        typer.echo(printable(f"URGENT {what}"), err=True)
+    return SOME_INPUT_REFUSED if failed else DONE

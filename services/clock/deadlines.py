@@ -7,12 +7,14 @@ derived from what is due: written twice, it is one event. What came due while ev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple
 
+import structlog
 from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from events.dates import Instant, format_instant
+from events.errors import ToxwatchError
 from events.identity import derived_id
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
@@ -25,6 +27,8 @@ from services.steps import nothing
 FIRED_AT_ONCE_MAX: Final = 500
 #: How long the service sleeps at most (real seconds): a deadline may be written, or the machine's clock set, meanwhile.
 SLEEP_SECONDS_MAX: Final = 0.25
+
+log = structlog.get_logger()
 
 
 class Due(NamedTuple):
@@ -66,9 +70,39 @@ class DeadlineClock:
             # Nearly always nothing is due, and nobody should wait for us to find that out.
             if connection.execute(self._due(connection, now).limit(1)).first() is None:
                 return 0
+        try:
+            return self._fire(now, FIRED_AT_ONCE_MAX, frozenset())
+        except ToxwatchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised below, once it is known which of them it was
+            return self._one_by_one(now, error)
+
+    def _one_by_one(self, now: Instant, error: Exception) -> int:
+        """Fire each by itself; those of a subject whose deadline fails wait. Raises where none could be fired."""
+        stuck: set[str] = set()
+        fired = 0
+        for _ in range(FIRED_AT_ONCE_MAX):
+            with self._database.reading() as connection:
+                first = connection.execute(self._due(connection, now, stuck).limit(1)).first()
+            if first is None:
+                break
+            try:
+                fired += self._fire(now, 1, stuck)
+            except ToxwatchError:
+                raise
+            except Exception as failure:  # noqa: BLE001 - the others are not to wait for it
+                stuck.add(first.subject)
+                error = failure
+        if stuck:
+            log.critical("deadlines_not_fired", count=len(stuck), exc_info=error)
+        if not fired:
+            raise error
+        return fired
+
+    def _fire(self, now: Instant, count: int, stuck: Collection[str]) -> int:
         with self._database.writing() as connection:
             generation = current_generation(connection)
-            locked = self._due(connection, now).limit(FIRED_AT_ONCE_MAX).with_for_update(skip_locked=True)
+            locked = self._due(connection, now, stuck).limit(count).with_for_update(skip_locked=True)
             found = [Due(*row) for row in connection.execute(locked)]
             if not found:
                 return 0
@@ -100,12 +134,17 @@ class DeadlineClock:
             )
         return SLEEP_SECONDS_MAX if due is None else min(SLEEP_SECONDS_MAX, self._clock.seconds_until(due))
 
-    def _due(self, connection: Connection, now: Instant) -> Select[Any]:
-        """What has come and was not fired."""
+    def _due(self, connection: Connection, now: Instant, stuck: Collection[str] = ()) -> Select[Any]:
+        """What has come and was not fired, save what is of these subjects."""
         c = deadlines.c
         return (
             select(c.subject, c.case_name, c.due)
-            .where(c.generation == current_generation(connection), ~c.is_fired, c.due <= now)
+            .where(
+                c.generation == current_generation(connection),
+                ~c.is_fired,
+                c.due <= now,
+                c.subject.not_in(sorted(stuck)),
+            )
             .order_by(c.due, c.subject, c.case_name)
         )
 

@@ -17,7 +17,7 @@ from events.catalog import subject_of
 from events.codec import Codec, Logged, readable_id
 from events.dates import FAR_FUTURE, Instant
 from events.envelope import SubjectEvent
-from events.errors import EventRefused
+from events.errors import EventRefused, ToxwatchError
 from events.stamp import stamped
 from projections.rules.protocol import Protocol
 from projections.store import parking
@@ -27,12 +27,15 @@ from projections.store.parking import Arrival, NewLetter
 from services.clock.time_source import Clock
 from services.gateway.authority import Authority, OutsideAuthority
 from services.gateway.caller import Caller
+from services.gateway.halving import NotTaken, Result, Submission, Taking, halves, messages_in, together
 from services.gateway.ledger import IntakeLedger, Taken
 from services.gateway.letters import LetterWriter
 from services.gateway.messages import Message
 from services.gateway.observing import GatewayObserver, NobodyWatches, Outcome
 from services.log.port import EventLog, NewEntry, Position
 from services.steps import nothing
+
+__all__ = ["ACCEPTED", "DUPLICATE", "REFUSED", "Heard", "Intake", "Result", "Submission", "Taking", "nobody_listens"]
 
 ACCEPTED: Final[Outcome] = "accepted"
 DUPLICATE: Final[Outcome] = "duplicate"
@@ -45,35 +48,6 @@ Heard = Callable[[Connection, Sequence[Instant]], None]
 
 def nobody_listens(_connection: Connection, _times: Sequence[Instant]) -> None:
     """Where the clock needs no confirmation."""
-
-
-class Submission(NamedTuple):
-    """The events of one request, and who sent them."""
-
-    caller: Caller
-    messages: Sequence[Message]
-
-
-class Result(NamedTuple):
-    """What became of one event. ``is_outside``: refused because the key may not write it.
-
-    ``superseded_by``: a higher revision of its record is in effect, so that the event changes nothing.
-    """
-
-    id: str | None
-    status: Outcome
-    position: Position | None = None
-    error: str | None = None
-    is_outside: bool = False
-    superseded_by: int | None = None
-
-
-class Taking(NamedTuple):
-    """What a batch came to: the results of each submission in order, and whether there is something new in either log."""
-
-    results: list[list[Result]]
-    appended: int
-    told: int
 
 
 class _Candidate(NamedTuple):
@@ -121,7 +95,25 @@ class Intake:
         self._letters = LetterWriter(protocol)
 
     def take(self, batch: Sequence[Submission]) -> Taking:
-        """Take the events of several requests, in order. Raises ``StoreUnavailable`` where none of it could be done."""
+        """Take the events of several requests, in order. Raises ``StoreUnavailable`` where the store is away.
+
+        An event that makes taking fail in any other way is refused alone and kept; whatever else came with it is taken.
+        """
+        try:
+            return self._take(batch)
+        except ToxwatchError:
+            raise
+        except Exception as error:
+            structlog.get_logger().error("intake_failed", count=messages_in(batch), exc_info=error)
+            if messages_in(batch) > 1:
+                first, second = halves(batch)
+                return together(self.take(first), self.take(second))
+            faulty = NotTaken(error)
+            if any(isinstance(message.fault, NotTaken) for one in batch for message in one.messages):
+                raise
+            return self.take([one._replace(messages=[m._replace(fault=faulty) for m in one.messages]) for one in batch])
+
+    def _take(self, batch: Sequence[Submission]) -> Taking:
         # A doubted clock refuses nobody: what is ahead of it may be right.
         now = self._clock.now() if self._clock.doubt() is None else FAR_FUTURE
         with self._database.reading() as connection:
