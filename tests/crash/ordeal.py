@@ -13,8 +13,11 @@ from tests.crash.evidence import Evidence, evidence_of
 from tests.crash.load import SPONSOR, Load
 from tests.crash.receivers import Receivers
 from tests.crash.settling import await_settled
+from tests.neighbours.outlandish import hostile_life
 
 SITES: Final = ["FR01", "FR02", "FR03"]
+#: Sends outlandish events that the contract allows.
+HOSTILE: Final = "FR09"
 #: Of the kills, the share that strikes while the process is still starting.
 STARTING_SHARE: Final = 0.2
 #: One life in so many is ended in good order.
@@ -41,7 +44,10 @@ def ordeal(home: Path, seed: int, kills: int, progress: Callable[[str], None] = 
     chance = random.Random(seed)
     with Receivers(seed, refusing=0.05, slow=0.1) as receivers, Deployment(home, receivers) as deployment:
         deployment.start()
-        with Load(deployment, deployment.make_keys(SITES, SPONSOR), seed) as load:
+        with (
+            Load(deployment, deployment.make_keys(SITES, SPONSOR), seed) as load,
+            Load(deployment, deployment.make_keys([HOSTILE]), seed, hostile_life, book=load.book),
+        ):
             while deployment.kills < kills:
                 _end_and_start(deployment, chance)
                 progress(f"{deployment.kills} kills, {len(load.book.answers)} events answered")

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from tests.brokers import Broker, kafka_broker
 from tests.crash.deployment import eventually
 from tests.crash.load import SPONSOR, Load
+from tests.crash.ordeal import HOSTILE
 from tests.crash.receivers import Receivers
 from tests.databases import crash_postgresql, new_postgresql_database, postgresql_server
 from tests.distributed.evidence import FleetEvidence, evidence_of, faults
@@ -21,6 +22,7 @@ from tests.distributed.struck_monitor import PROGRAM, STALL_FILE, STALL_SECONDS
 from tests.distributed.toothless import VARIABLE
 from tests.distributed.waiting import await_settled
 from tests.distributed.watching import PositionsWatch
+from tests.neighbours.outlandish import hostile_life
 
 SITES: Final = ["FR01", "FR02", "FR03"]
 MONITORS: Final = ("monitor-1", "monitor-2", "monitor-3")
@@ -151,7 +153,11 @@ def ordeal(
             fleet.environment[VARIABLE] = without
         ordering = Ordering(fleet, broker, server, receivers, chance)
         _begin(fleet, ordering, MEMBERS)
-        with PositionsWatch(fleet) as watch, Load(fleet, fleet.make_keys(SITES, SPONSOR), seed) as load:
+        with (
+            PositionsWatch(fleet) as watch,
+            Load(fleet, fleet.make_keys(SITES, SPONSOR), seed) as load,
+            Load(fleet, fleet.make_keys([HOSTILE]), seed, hostile_life, book=load.book),
+        ):
             for kind in _drawn(chance, count):
                 time.sleep(chance.uniform(0.2, BETWEEN_SECONDS_MAX))
                 ordering.strike(kind)

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, update
 
+from events.codec import Codec, Logged
 from events.dates import DAY, Instant
+from events.stamp import stamped
 from projections.store.database import Database
 from projections.store.tables import chart_events, findings, subjects
 from tests.monitor.deployment import Deployment
+from tests.neighbours.outlandish import Outlandish
 from tests.properties.draws import Draw
 from tests.properties.timelines import random_timeline
 
@@ -44,6 +47,25 @@ def test_the_stored_projections_say_what_the_log_says(database: Database, seed: 
     """At random instants, on both axes."""
     deployment, instants = _lived(database, seed)
     for as_of in instants:
+        for axis in ("recorded", "received"):
+            from_log = deployment.judged_from_log(tmp_path / "log.ndjson", as_of, axis)
+            assert deployment.assessed(as_of, axis) == from_log, (as_of, axis)
+
+
+def test_the_law_holds_whatever_a_hostile_site_sends(database: Database, tmp_path: Path) -> None:
+    """Outlandish events that the contract allows, beside a story: now, when they were recorded, and long after."""
+    deployment, _ = _lived(database, TELLING)
+    codec = Codec(deployment.protocol.contract)
+    drawn = [(raw, codec.read(raw)) for raw in Outlandish(5, 12, sources=1).events(200)]
+    taken = [(raw, read) for raw, read in drawn if isinstance(read, Logged)]
+    deployment.clock.instant = max(read.time for _, read in taken)
+    with database.writing() as connection:
+        received = deployment.log.stamp(deployment.clock.now(), connection)
+        deployment.log.append([deployment.entry(read, stamped(raw, received)) for raw, read in taken], connection)
+    deployment.run(40)
+    assert len(taken) > 150
+    assert deployment.parked() == 0
+    for as_of in (taken[7][1].time, taken[90][1].time, deployment.clock.now(), deployment.clock.now() + LONG):
         for axis in ("recorded", "received"):
             from_log = deployment.judged_from_log(tmp_path / "log.ndjson", as_of, axis)
             assert deployment.assessed(as_of, axis) == from_log, (as_of, axis)

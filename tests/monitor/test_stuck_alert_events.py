@@ -83,7 +83,9 @@ def test_a_deadline_that_cannot_be_written_holds_back_its_subject_only(
     """The other's countdown ends in time."""
     deployment = Deployment(database)
     lasting = {"grade": 3, "end": None, "ongoing": True}
-    deployment.receive([*treated(BAD), *treated(GOOD, 2), sepsis(BAD, on(6), **lasting), sepsis(GOOD, on(6), **lasting)])
+    deployment.receive(
+        [*treated(BAD), *treated(GOOD, 2), sepsis(BAD, on(6), **lasting), sepsis(GOOD, on(6), **lasting)]
+    )
     deployment.run()
     append = EmbeddedLog.append
 

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tests.crash.stories import TRIAL
+from events.codec import Codec
+from events.errors import EventRefused
+from projections.rules.isi_jx import PROTOCOL
+from tests.crash.stories import TRIAL, Line
 
 Json = dict[str, Any]
 
@@ -60,11 +63,18 @@ LAST: Final = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 class Outlandish:
-    """Draws events of site A. ``subjects`` are so many."""
+    """Draws events of a site, site A unless named, about so many subjects of it, or about one that is given.
 
-    def __init__(self, seed: int, subjects: int) -> None:
+    ``sources``: from how many systems; of one alone no event contradicts another.
+    """
+
+    def __init__(
+        self, seed: int, subjects: int = 1, site: str = SITE, subject: str | None = None, sources: int = 2
+    ) -> None:
         self._chance = random.Random(seed)
-        self._subjects = [f"{SITE}-{number:05d}" for number in range(subjects)]
+        self._site = site
+        self._subjects = [subject] if subject else [f"{site}-{number:05d}" for number in range(subjects)]
+        self._sources = [f"urn:site:{site}:edc", f"urn:site:{site}:edc", f"urn:site:{site}:{'s' * 900}"][-sources:]
         self._count = 0
         self._kinds: tuple[Callable[[], tuple[str, Json]], ...] = (
             self._enrolled,
@@ -89,15 +99,16 @@ class Outlandish:
 
     def _event(self, kind: str, data: Json) -> Json:
         self._count += 1
+        subject = self._pick(*self._subjects)
         if self._chance.random() < 0.05:
             data["x"] = self._own()
         event = {
             "specversion": "1.0",
-            "id": f"{self._count}-{self._identifier()}"[:250],
-            "source": self._pick("urn:site:FR01:edc", "urn:site:FR01:edc", f"urn:site:FR01:{'s' * 900}"),
+            "id": f"{subject}-{self._count}-{self._identifier()}"[:250],
+            "source": self._pick(*self._sources),
             "type": f"toxwatch.{kind}.v1",
-            "subject": self._pick(*self._subjects),
-            "site": SITE,
+            "subject": subject,
+            "site": self._site,
             "time": self._instant(),
             "trial": TRIAL,
             "data": {name: value for name, value in data.items() if value is not None or self._chance.random() < 0.2},
@@ -289,3 +300,13 @@ class Outlandish:
             ("ae", "ae_id"), ("lab", "lab_id"), ("treatment", "administration_id"), ("visit", "visit_id")
         )
         return f"{kind}.retracted", {name: self._identifier(), "revision": self._revision(), "reason": self._text()}
+
+
+def hostile_life(chance: random.Random, subject: str) -> Iterator[list[Line]]:
+    """What a hostile site sends of one subject, as a load's life: requests of outlandish events that the contract allows."""
+    codec = Codec(PROTOCOL.contract)
+    drawn = Outlandish(chance.randrange(2**32), site=subject[:4], subject=subject, sources=1).events(24)
+    valid = [raw for raw in drawn if not isinstance(codec.read(raw), EventRefused)]
+    for start in range(0, len(valid) - 1, 4):
+        # Never one alone: binary mode would put its identifiers into headers.
+        yield [Line(json.loads(raw)["id"], subject, raw) for raw in valid[start : start + 5]]
