@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, select
 
 from events.alert import AlertData
 from events.catalog import EVENT_ADAPTER
 from events.dates import parse_instant
+from events.envelope import LIST_ITEMS_MAX
 from projections.folds.alert_transition import AlertTransition, Standing
 from projections.folds.system_alerts import COHORT
 from projections.rules.protocol import Protocol
@@ -18,6 +19,9 @@ from projections.store.tables import NOBODY, alert_events, alerts
 
 OPEN: Final = "open"
 WITHDRAWN: Final = "withdrawn"
+#: What one alert event may have in bytes: less than every log and reader takes.
+ALERT_BYTES_MAX: Final = 200 * 1024
+LEFT_OUT: Final = "more is on record than one message holds: read on at the alert itself"
 State = Literal["open", "withdrawn"]
 
 
@@ -31,7 +35,7 @@ def alert_key(trial: str, transition: AlertTransition) -> str:
 
 def alert_body(protocol: Protocol, source: str, transition: AlertTransition) -> bytes:
     """The alert event as it travels. ``source`` is the deployment's, ``urn:toxwatch:<deployment>``."""
-    envelope = {
+    envelope: dict[str, Any] = {
         "specversion": "1.0",
         "id": transition.event_id,
         "source": source,
@@ -42,8 +46,29 @@ def alert_body(protocol: Protocol, source: str, transition: AlertTransition) -> 
     }
     if transition.subject is not None:
         envelope["subject"] = transition.subject
-    event = EVENT_ADAPTER.validate_python(envelope)
-    return EVENT_ADAPTER.dump_json(event, by_alias=True, exclude_unset=True)
+    body = _dumped(envelope)
+    while len(body) > ALERT_BYTES_MAX and (shorter := _shorter(envelope["data"])) is not None:
+        body = _dumped(envelope | {"data": shorter})
+        envelope["data"] = shorter
+    return body
+
+
+def _dumped(envelope: dict[str, Any]) -> bytes:
+    return EVENT_ADAPTER.dump_json(EVENT_ADAPTER.validate_python(envelope), by_alias=True, exclude_unset=True)
+
+
+def _shorter(data: AlertData) -> AlertData | None:
+    """With half of its longest list, and a word about that; None where there is nothing to leave out.
+
+    A message beyond what a log takes would reach nobody. What is stored of the alert, and what is read of it, is whole.
+    """
+    name = max(("evidence", "questions", "reasons"), key=lambda one: len(repr(getattr(data, one))))
+    items = getattr(data, name)
+    if len(items) <= 2:
+        return None
+    changes: dict[str, Any] = {name: items[: len(items) // 2]}
+    reasons = [reason for reason in changes.get("reasons", data.reasons) if reason != LEFT_OUT]
+    return data.model_copy(update={**changes, "reasons": [*reasons, LEFT_OUT][-LIST_ITEMS_MAX:]})
 
 
 def tell(connection: Connection, protocol: Protocol, source: str, transitions: Sequence[AlertTransition]) -> None:

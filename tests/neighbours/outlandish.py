@@ -307,6 +307,7 @@ def hostile_life(chance: random.Random, subject: str) -> Iterator[list[Line]]:
     codec = Codec(PROTOCOL.contract)
     drawn = Outlandish(chance.randrange(2**32), site=subject[:4], subject=subject, sources=1).events(24)
     valid = [raw for raw in drawn if not isinstance(codec.read(raw), EventRefused)]
+    # Never one alone: binary mode would put its identifiers into headers.
     for start in range(0, len(valid) - 1, 4):
-        # Never one alone: binary mode would put its identifiers into headers.
-        yield [Line(json.loads(raw)["id"], subject, raw) for raw in valid[start : start + 5]]
+        if len(several := valid[start : start + 4]) > 1:
+            yield [Line(json.loads(raw)["id"], subject, raw) for raw in several]

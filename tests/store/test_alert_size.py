@@ -1,0 +1,38 @@
+"""An alert event is never larger than every log and reader takes; what is left out is said."""
+
+from __future__ import annotations
+
+import json
+
+from events.codec import Codec
+from events.envelope import EventRef as EventRefData
+from projections.folds.system_alerts import system_transition
+from projections.rules.isi_jx import PROTOCOL
+from projections.rules.truth import EventRef
+from projections.store.told import ALERT_BYTES_MAX, LEFT_OUT, alert_body
+
+SOURCE = "urn:toxwatch:test"
+
+
+def test_an_alert_that_rests_on_more_than_a_message_holds_is_shortened_and_says_so() -> None:
+    """Five hundred events with identifiers as long as they may be, and five hundred long questions."""
+    cause = EventRef(SOURCE, "e")
+    step = system_transition(
+        PROTOCOL, "intake:1", None, ["why " * 400] * 500, cause, 0, questions=["what " * 380] * 500
+    )
+    assert step is not None
+    evidence = [EventRefData(source="s" * 1000, id=f"{number:0>1000}") for number in range(500)]
+    large = step._replace(data=step.data.model_copy(update={"evidence": evidence}))
+    body = alert_body(PROTOCOL, SOURCE, large)
+    assert len(body) <= ALERT_BYTES_MAX
+    told = json.loads(body)["data"]
+    assert told["reasons"][-1] == LEFT_OUT
+    assert told["reasons"].count(LEFT_OUT) == 1
+    assert told["evidence"]
+    assert Codec(PROTOCOL.contract).decode(body).event.id == step.event_id
+
+
+def test_any_other_alert_says_all_of_it() -> None:
+    step = system_transition(PROTOCOL, "intake:1", None, ["why"], EventRef(SOURCE, "e"), 0)
+    assert step is not None
+    assert json.loads(alert_body(PROTOCOL, SOURCE, step))["data"]["reasons"] == ["why"]
