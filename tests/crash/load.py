@@ -21,7 +21,7 @@ from tests.crash.stories import Author, Line, lifetime
 PAUSE_SECONDS: Final = 0.05
 TIMEOUT_SECONDS: Final = 60.0
 #: How long a request may go unanswered before that is a fault by itself.
-PATIENCE_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 300.0
 #: Between two requests of one sender, at most.
 REST_SECONDS_MAX: Final = 0.1
 SPONSOR: Final = "sponsor"
