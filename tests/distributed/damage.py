@@ -23,6 +23,13 @@ class Batch(NamedTuple):
     at: int
     raw: bytearray
 
+    @property
+    def offsets(self) -> range:
+        """Those of its records."""
+        first, _ = _HEAD.unpack_from(self.raw)
+        (delta,) = struct.unpack_from(">i", self.raw, _LAST_DELTA_AT)
+        return range(first, first + delta + 1)
+
 
 def batches(segment: Path) -> list[Batch]:
     """The batches of a segment."""
