@@ -404,3 +404,27 @@ def test_an_adverse_event_without_a_term_is_written_and_asked_about(tmp_path: Pa
     found = reported(tmp_path, without(adverse_event(), "event"))
     assert found.data("ae.reported")["term"] == "no term given"
     assert any("no term" in line for line in found.urgent)
+
+
+def test_an_end_before_its_onset_is_doubt_and_not_silence(tmp_path: Path) -> None:
+    """Nobody knows which of the two dates is wrong: neither is written, and the verdict asks."""
+    grade = extension("ae-grade", valueCodeableConcept=concept("4"))
+    event = adverse_event(extension=[grade, extension("resolve-date", valueDateTime="2017-02-14")])
+    found = reported(tmp_path, event)
+    assert {"onset", "end"}.isdisjoint(found.data("ae.reported"))
+    assert any("before the onset" in line for line in found.urgent)
+    assert found.verdicts()["ae:ae1"]["DLT-1"] == "possible"
+
+
+def test_a_dose_that_ends_before_it_starts_leaves_day_1_in_doubt(tmp_path: Path) -> None:
+    period = {"start": "2017-02-13", "end": "2017-02-06"}
+    resource = without(administration(), "effectiveDateTime") | {"effectivePeriod": period}
+    found = Imported(tmp_path, bundle(*subject(), resource))
+    assert found.data("treatment.administered")["given"] == "2017-02"
+    assert any("day 1 is uncertain" in line for line in found.urgent)
+
+
+def test_resources_that_an_operation_returned_as_parameters_are_read(tmp_path: Path) -> None:
+    answer = {"resourceType": "Parameters", "id": "p", "parameter": [{"name": "return", "resource": observation()}]}
+    found = Imported(tmp_path, bundle(*subject(), administration(), answer))
+    assert found.grades() == {("ALT", "high"): 3}

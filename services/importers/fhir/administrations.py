@@ -8,7 +8,16 @@ from typing import Final, NamedTuple
 from services.importers.code_lists import normal
 from services.importers.consumed import Element
 from services.importers.fhir.bundles import Entry
-from services.importers.fhir.elements import any_time_of, certainly_before, covering, ignore_known, read_word, words_of
+from services.importers.fhir.elements import (
+    any_time_of,
+    certainly_before,
+    contradict,
+    covering,
+    earlier,
+    ignore_known,
+    read_word,
+    words_of,
+)
 from services.importers.fhir.identity import record_id
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError, Values
 from services.importers.mapping import Mapping
@@ -110,6 +119,12 @@ def _time(entry: Entry, reading: FhirReading, subject: str) -> tuple[str, str]:
         "effective",
     )
     start, end = any_time_of(resource, stem)
+    if contradict(start, end, reading.zone):
+        first = earlier(start, end, reading.zone)
+        date = covering(first, end if first == start else start)
+        message = f"the end lies before the start: {date} is written, which covers both; day 1 is uncertain"
+        reading.say(entry, f"{entry.kind}.{stem}", f"{start} to {end}", message, urgent=True)
+        return date, ""
     if start:
         return start, end
     bound = end or reading.updated(entry) or reading.latest

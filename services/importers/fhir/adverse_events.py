@@ -13,6 +13,7 @@ from services.importers.fhir.codes import OUTCOMES_BY_WEIGHT, criterion_of, grad
 from services.importers.fhir.elements import (
     Word,
     any_time_of,
+    contradict,
     date_of,
     extension_value,
     extensions,
@@ -53,7 +54,7 @@ def adverse_event(entry: Entry, reading: FhirReading) -> Iterator[Made]:
         resource.ignore(reason="it was entered in error: whatever it says is taken back")
         yield "AE", {**common, "AESPID": record_id(entry), "AEDTC": when}
         return
-    onset, ended = _dates(resource)
+    onset, ended = _dates(entry, reading)
     values = {
         **common,
         "AESPID": record_id(entry),
@@ -73,7 +74,7 @@ def adverse_event(entry: Entry, reading: FhirReading) -> Iterator[Made]:
         values["AEAWDTC"] = detected
     elif detected:
         reading.say(entry, f"{entry.kind}.detected", detected, "a day, where the contract has an instant: left out")
-    dates = [detected, onset, ended]
+    dates = [onset, ended]
     values["AEDTC"] = reading.updated(entry, recorded) if any(dates) else reading.updated_or_latest(entry, recorded)
     if not onset:
         message = "no date of onset: it lies anywhere up to the first date that is known"
@@ -88,15 +89,24 @@ def matters(values: Values) -> bool:
     return says or not grade.isdigit() or int(grade) >= _SEVERE
 
 
-def _dates(resource: Element) -> tuple[str, str]:
-    """Onset and end: R4 has ``date``, R5 ``occurrence[x]``; the end is the guide's, or that of the period."""
+def _dates(entry: Entry, reading: FhirReading) -> tuple[str, str]:
+    """Onset and end: R4 has ``date``, R5 ``occurrence[x]``; the end is the guide's, or that of the period.
+
+    Of an end before the onset nobody knows which is wrong: neither is written, so that the verdict asks.
+    """
+    resource = entry.element
     start, end = any_time_of(resource, "occurrence")
     for stem in ("effect", "event"):
         if not start:
             start, end = any_time_of(resource, stem)
     date = date_of(resource["date"])
     resolved = date_of(extension_value(resource, "resolve-date", "resolved-date", "resolution-date"))
-    return start or date, resolved or end
+    onset, ended = start or date, resolved or end
+    if contradict(onset, ended, reading.zone):
+        message = "the end lies before the onset: neither date is written, and when it was must be asked"
+        reading.say(entry, f"{entry.kind}.date", f"{onset} to {ended}", message, urgent=True)
+        return "", ""
+    return onset, ended
 
 
 def _terms(entry: Entry, reading: FhirReading) -> Values:

@@ -282,6 +282,8 @@ class _Reader:
         if kind == "Bundle":
             self.bundle(resource, number)
             return
+        if kind == "Parameters":
+            self._parameters(number, resource)
         identity = resource.get("id")
         name = f"{kind}/{identity}" if isinstance(identity, str | int) and str(identity) else ""
         if inside is not None:
@@ -291,6 +293,13 @@ class _Reader:
         contained = resource.get("contained")
         for each in contained if isinstance(contained, list) else [contained] if isinstance(contained, dict) else []:
             self._resource(number, each, "", entry)
+
+    def _parameters(self, number: int, resource: Json) -> None:
+        """The resources that an operation returned as parameters."""
+        parameters = resource.get("parameter")
+        for each in parameters if isinstance(parameters, list) else []:
+            if isinstance(each, dict) and isinstance(each.get("resource"), dict):
+                self._resource(number, each["resource"], "")
 
     def _fault(
         self,

@@ -29,7 +29,7 @@ from services.importers.fhir.reading import (
     in_error,
 )
 from services.importers.fhir.reports import diagnostic_report
-from services.importers.fhir.subjects import ignore_patient, research_subject
+from services.importers.fhir.subjects import ignore_person, research_subject
 from services.importers.fhir.validity import fault_of
 from services.importers.fhir.visits import encounter
 from services.importers.mapping import Domain, Mapping
@@ -235,7 +235,7 @@ class FhirImport:
             if entry.context or entry.kind in READERS:
                 continue
             if entry.kind == "Patient":
-                self._tell_patient(entry, reading)
+                self._tell_person(entry, reading)
             elif entry.kind in _CONTEXT:
                 ignore_common(entry.element)
                 ignore_known(entry.element, *_CONTEXT[entry.kind], reason="read where another resource names it")
@@ -251,16 +251,16 @@ class FhirImport:
         for deletion in self.contents.deletions:
             self._tell_deletion(deletion, reading)
 
-    def _tell_patient(self, entry: Entry, reading: FhirReading) -> None:
+    def _tell_person(self, entry: Entry, reading: FhirReading) -> None:
         element = entry.element
         dead, when = deceased(entry)
         date_of(element["birthDate"])
-        ignore_patient(element)
-        if dead and all(person.patient is not entry for person in self.people.persons.values()):
+        ignore_person(element)
+        if dead and all(person.human is not entry for person in self.people.persons.values()):
             message = "a death of somebody who is no subject of the study here: no event says it"
             reading.report.left_over(entry.file, entry.number, "Patient.deceased", when, message, urgent=True)
         for part in element.left():
-            # What a Patient says may name a person.
+            # What it says may name a person.
             urgent = may_be_severe(f"{part.path} {part.value}")
             reading.report.left_over(
                 entry.file, entry.number, part.path, masked(part.value), "nothing reads this", urgent=urgent

@@ -202,6 +202,18 @@ def certainly_before(date: str, other: str) -> bool:
     return date[:10] < other[:10] and not other.startswith(date[:10])
 
 
+def contradict(start: str, end: str, zone: str) -> bool:
+    """Whether an end lies before its start, however imprecise the two are."""
+    if not start or not end:
+        return False
+    return read_moment(end, zone).last < read_moment(start, zone).first
+
+
+def earlier(a: str, b: str, zone: str) -> str:
+    """The one of two dates that begins first."""
+    return a if read_moment(a, zone).first <= read_moment(b, zone).first else b
+
+
 def valid_day(text: str) -> bool:
     """Whether a text begins with a calendar date that exists."""
     try:

@@ -246,8 +246,8 @@ def _visit(resource: Element) -> str:
 
 
 def _who(entry: Entry, reading: FhirReading, collected: str) -> Who:
-    patient = reading.people.patient_of(entry.element["subject"], entry)
-    if patient is None:
+    human = reading.people.human_of(entry.element["subject"], entry)
+    if human is None:
         return Who("", "", collected)
-    sex = {"female": "F", "male": "M"}.get(str(patient.resource.get("gender") or "").lower(), "")
-    return Who(sex, str(patient.resource.get("birthDate") or ""), collected)
+    sex = {"female": "F", "male": "M"}.get(str(human.resource.get("gender") or "").lower(), "")
+    return Who(sex, str(human.resource.get("birthDate") or ""), collected)

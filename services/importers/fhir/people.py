@@ -59,7 +59,7 @@ class Person(NamedTuple):
 
     subject: str
     research_subject: Entry
-    patient: Entry | None
+    human: Entry | None
 
 
 class People:
@@ -116,22 +116,22 @@ class People:
             return ""
         own = [each.value for each in identifiers_of(reference) if self._is_own(each.value)]
         if found is not None and found.kind in ("Patient", "ResearchSubject"):
-            return self.own_id(found) if found.kind == "ResearchSubject" else self._own_of_patient(found)
+            return self.own_id(found) if found.kind == "ResearchSubject" else self._own_of_person(found)
         return (
             next(iter(own), "")
             or next((each.value for each in identifiers_of(reference)), "")
             or key.rpartition("/")[2]
         )
 
-    def patient_of(self, reference: Element, holder: Entry | None = None) -> Entry | None:
-        """The Patient whom a reference is about, also by way of a ResearchSubject."""
+    def human_of(self, reference: Element, holder: Entry | None = None) -> Entry | None:
+        """The resource of the person whom a reference is about, also by way of a ResearchSubject."""
         found = self.referred(reference, holder)
         if found is None and not reference and holder is not None and holder.inside is not None:
-            return self.patient_of(holder.inside.element["subject"], holder.inside)
+            return self.human_of(holder.inside.element["subject"], holder.inside)
         if found is not None and found.kind == "Patient":
             return found
         person = self.persons.get(self._person_key(reference, found, holder))
-        return person.patient if person is not None else None
+        return person.human if person is not None else None
 
     def takes_part_elsewhere(self, reference: Element, holder: Entry | None = None) -> bool:
         """Whether the import knows a person only as a subject of another study."""
@@ -160,11 +160,11 @@ class People:
             )
         return values[0] if values else str(entry.resource.get("id") or "")
 
-    def _own_of_patient(self, patient: Entry) -> str:
+    def _own_of_person(self, human: Entry) -> str:
         values = [
-            each.value for each in identifiers_of(patient.element) if self._own_pattern and self._is_own(each.value)
+            each.value for each in identifiers_of(human.element) if self._own_pattern and self._is_own(each.value)
         ]
-        return values[0] if values else str(patient.resource.get("id") or "")
+        return values[0] if values else str(human.resource.get("id") or "")
 
     def _is_own(self, value: str) -> bool:
         return self._pattern.fullmatch(value) is not None
@@ -202,8 +202,8 @@ class People:
             chosen = self._chosen(key, ours)
             self.foreign += [entry for entry in group if entry.key != chosen.key]
             found = self._by_reference.get(key)
-            patient = found if found is not None and found.kind == "Patient" else None
-            self.persons[key] = Person(self.own_id(chosen), chosen, patient)
+            human = found if found is not None and found.kind == "Patient" else None
+            self.persons[key] = Person(self.own_id(chosen), chosen, human)
 
     def _chosen(self, key: str, ours: list[Entry]) -> Entry:
         if len(ours) > 1:
@@ -289,13 +289,13 @@ def ignore_identifiers(element: Element) -> None:
     )
 
 
-def deceased(patient: Entry | None) -> tuple[bool, str]:
+def deceased(human: Entry | None) -> tuple[bool, str]:
     """Whether a person has died, and when."""
-    if patient is None:
+    if human is None:
         return False, ""
-    when = date_of(patient.element["deceasedDateTime"])
-    said = patient.element["deceasedBoolean"].flag()
-    written = "deceasedDateTime" in patient.element
+    when = date_of(human.element["deceasedDateTime"])
+    said = human.element["deceasedBoolean"].flag()
+    written = "deceasedDateTime" in human.element
     return bool(said) or written, when
 
 

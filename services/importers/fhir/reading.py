@@ -12,6 +12,7 @@ from services.importers.fhir.people import People, ignore_identifiers
 from services.importers.mapping import Domain, Mapping
 from services.importers.moments import read_moment
 from services.importers.report import Report
+from services.importers.study import UTC
 
 Values = dict[str, str]
 #: A row of a domain, as the columns of SDTM.
@@ -48,6 +49,11 @@ class FhirReading:
         self.enrolled: dict[str, str] = {}
         #: Entries of other kinds that were read with a resource that names them.
         self.used: dict[int, Entry] = {}
+
+    @property
+    def zone(self) -> str:
+        """The time zone in which dates without an offset are compared."""
+        return self.mapping.time_zone or UTC
 
     def say(self, entry: Entry, field: str, value: str, message: str, *, urgent: bool = False) -> None:
         """A line about something that the event of a resource goes without, or says otherwise."""

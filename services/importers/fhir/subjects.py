@@ -1,4 +1,4 @@
-"""ResearchSubject and Patient: who takes part, who never did, who has left, and who has died."""
+"""ResearchSubjects and persons: who takes part, who never did, who has left, and who has died."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_ENROLLED: Final = frozenset(
 )
 WITHDRAWN: Final = frozenset({"withdrawn", "withdrawal"})
 OFF_STUDY: Final = frozenset({"offstudy", "completed"})
-_PATIENT_KNOWN: Final = (
+_HUMAN_KNOWN: Final = (
     "name", "telecom", "address", "photo", "contact", "communication", "generalPractitioner", "managingOrganization", "link",
     "maritalStatus", "multipleBirthBoolean", "multipleBirthInteger",
 )  # fmt: skip
@@ -38,9 +38,9 @@ def research_subject(entry: Entry, reading: FhirReading) -> Iterator[Made]:
     common = reading.common(entry)
     resource = entry.element
     person = reading.people.person_of(entry)
-    patient = person.patient if person is not None else None
-    if patient is not None:
-        reading.used[id(patient)] = patient
+    human = person.human if person is not None else None
+    if human is not None:
+        reading.used[id(human)] = human
     else:
         message = "the person is not in the import: sex, year of birth, and whether they live, are not known from it"
         reading.say(entry, f"{entry.kind}.individual", "", message)
@@ -50,7 +50,7 @@ def research_subject(entry: Entry, reading: FhirReading) -> Iterator[Made]:
         raise NotReadError(
             "an enrolment that was entered in error: no event takes one back", urgent=True, field="status"
         )
-    dead, died = deceased(patient)
+    dead, died = deceased(human)
     if state in NOT_ENROLLED and not dead:
         raise NotReadError(
             f"status {state}: not taking part, so that there is no enrolment", refused=False, field="status"
@@ -63,9 +63,9 @@ def research_subject(entry: Entry, reading: FhirReading) -> Iterator[Made]:
             entry, f"{entry.kind}.period.start", "", f"no date of enrolment: {start or 'none'} is written", urgent=True
         )
     reading.enrolled[common["USUBJID"]] = start
-    yield "DM", {**common, **_who(patient), "RFICDTC": start, "DMDTC": updated, "ARMCD": _arm(resource)}
+    yield "DM", {**common, **_who(human), "RFICDTC": start, "DMDTC": updated, "ARMCD": _arm(resource)}
     left = state in WITHDRAWN | OFF_STUDY
-    if dead and patient is not None:
+    if dead and human is not None:
         if left:
             message = f"left the study ({state} {end}), and has died: the death is written as the end of the study"
             reading.say(entry, "status", state, message, urgent=True)
@@ -73,7 +73,7 @@ def research_subject(entry: Entry, reading: FhirReading) -> Iterator[Made]:
             "DS",
             {
                 **common,
-                **_ended("DEATH", _death(entry, reading, start, died, bound), reading.updated_or_latest(patient)),
+                **_ended("DEATH", _death(entry, reading, start, died, bound), reading.updated_or_latest(human)),
             },
         )
     elif left:
@@ -120,28 +120,28 @@ def _death(entry: Entry, reading: FhirReading, start: str, died: str, bound: str
     return date
 
 
-def _who(patient: Entry | None) -> Values:
-    if patient is None:
+def _who(human: Entry | None) -> Values:
+    if human is None:
         return {"SEX": "", "BRTHDTC": ""}
-    element = patient.element
-    ignore_patient(element)
+    element = human.element
+    ignore_person(element)
     return {"SEX": sex_of(element), "BRTHDTC": date_of(element["birthDate"])[:7]}
 
 
-def sex_of(patient: Element) -> str:
+def sex_of(human: Element) -> str:
     """The sex, as far as the contract has it; a word that is not one of FHIR's stays unread, so that it is told."""
-    said = patient["gender"].text().lower()
+    said = human["gender"].text().lower()
     if said not in ("female", "male", "other", "unknown", ""):
-        patient["gender"].unread()
+        human["gender"].unread()
     return {"female": "F", "male": "M"}.get(said, "")
 
 
-def ignore_patient(element: Element) -> None:
-    """What of a Patient is about the person, not about what happened to a subject."""
+def ignore_person(element: Element) -> None:
+    """What a person's resource says about the person, not about what happened to a subject."""
     ignore_common(element)
     element["active"].flag()
     sex_of(element)
-    ignore_known(element, *_PATIENT_KNOWN, reason="it identifies a person, and no rule needs it")
+    ignore_known(element, *_HUMAN_KNOWN, reason="it identifies a person, and no rule needs it")
 
 
 def _arm(resource: Element) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.importers.fhir.bundles import Entry
-from services.importers.fhir.elements import covering, ignore_known, period_of, read_word, words_of
+from services.importers.fhir.elements import contradict, covering, ignore_known, period_of, read_word, words_of
 from services.importers.fhir.identity import record_id
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError
 
@@ -43,6 +43,11 @@ def encounter(entry: Entry, reading: FhirReading) -> Iterator[Made]:
     if not start and not in_error:
         start = covering("", reading.updated(entry) or reading.latest)
         reading.say(entry, "Encounter.period", "", f"no date of the visit: {start or 'none'} is written")
+    if contradict(start, end, reading.zone):
+        reading.say(
+            entry, "Encounter.period", f"{start} to {end}", "the end lies before the start: the start alone is written"
+        )
+        end = ""
     names = [read_word(each) for each in resource["type"]]
     yield (
         "SV",
