@@ -130,12 +130,8 @@ def _not_gradable(version: str, assay: Assay) -> Grader | None:
         if test in analytes() or test in ungraded():
             return Grader((), f"CTCAE {version} has no criterion for {test}", listed=False)
         return _asked(f"{assay.test!r} is not a test code that is known here", "Which test is it?")
-    if assay.specimen == UNKNOWN_SPECIMEN:
-        return _asked(
-            "in a specimen that is not known here: only blood, serum and plasma are graded", "In which specimen?"
-        )
     if assay.specimen not in BLOOD:
-        return Grader((), f"in {assay.specimen}: only blood, serum and plasma are graded")
+        return _not_blood(assay.specimen)
     if assay.status in NOT_GRADED_STATUS:
         return Grader((), f"the result is {assay.status}")
     named = named_by_loinc(assay.loinc) if assay.loinc else None
@@ -158,6 +154,14 @@ def _odd_limits(assay: Assay) -> Grader | None:
             f"the lower limit {assay.lln:g} is above the upper limit {assay.uln:g}", "What are the reference limits?"
         )
     return None
+
+
+def _not_blood(specimen: str | None) -> Grader:
+    """Why a result that was not measured in blood is not graded; where it may have been, it is asked."""
+    if specimen == UNKNOWN_SPECIMEN:
+        why = "in a specimen that is not known here: only blood, serum and plasma are graded"
+        return _asked(why, "In which specimen?")
+    return Grader((), f"in {specimen}: only blood, serum and plasma are graded")
 
 
 def _asked(why: str, question: str) -> Grader:
