@@ -428,3 +428,21 @@ def test_resources_that_an_operation_returned_as_parameters_are_read(tmp_path: P
     answer = {"resourceType": "Parameters", "id": "p", "parameter": [{"name": "return", "resource": observation()}]}
     found = Imported(tmp_path, bundle(*subject(), administration(), answer))
     assert found.grades() == {("ALT", "high"): 3}
+
+
+def test_records_of_one_person_that_were_merged_are_one_subject(tmp_path: Path) -> None:
+    """The laboratory still writes to the record that was replaced."""
+    link = {"other": {"reference": "Patient/p1"}, "type": "replaced-by"}
+    old = {"resourceType": "Patient", "id": "old", "link": [link]}
+    result = observation(subject={"reference": "Patient/old"})
+    found = Imported(tmp_path, bundle(*subject(), old, administration(), result), ANY_ID)
+    assert {event["subject"] for event in found.events} == {"FR01-001"}
+
+
+def test_a_date_years_ahead_is_doubt_and_not_silence_until_then(tmp_path: Path) -> None:
+    """2071 for 2017: an event of that time would be known in fifty years."""
+    grade = extension("ae-grade", valueCodeableConcept=concept("4"))
+    found = reported(tmp_path, adverse_event(date="2071-02-22", extension=[grade]), observation())
+    assert "onset" not in found.data("ae.reported")
+    assert any("years after anything" in line for line in found.urgent)
+    assert found.verdicts()["ae:ae1"]["DLT-1"] == "possible"

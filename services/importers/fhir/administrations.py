@@ -119,6 +119,10 @@ def _time(entry: Entry, reading: FhirReading, subject: str) -> tuple[str, str]:
         "effective",
     )
     start, end = any_time_of(resource, stem)
+    if reading.impossible(start):
+        message = "a date years after anything that was written: left out"
+        reading.say(entry, f"{entry.kind}.{stem}", start, message, urgent=True)
+        start, end = "", ""
     if contradict(start, end, reading.zone):
         first = earlier(start, end, reading.zone)
         date = covering(first, end if first == start else start)

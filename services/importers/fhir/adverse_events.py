@@ -102,6 +102,10 @@ def _dates(entry: Entry, reading: FhirReading) -> tuple[str, str]:
     date = date_of(resource["date"])
     resolved = date_of(extension_value(resource, "resolve-date", "resolved-date", "resolution-date"))
     onset, ended = start or date, resolved or end
+    if reading.impossible(onset) or reading.impossible(ended):
+        message = "a date years after anything that was written: left out, and when it was must be asked"
+        reading.say(entry, f"{entry.kind}.date", f"{onset} to {ended}", message, urgent=True)
+        return "", ""
     if contradict(onset, ended, reading.zone):
         message = "the end lies before the onset: neither date is written, and when it was must be asked"
         reading.say(entry, f"{entry.kind}.date", f"{onset} to {ended}", message, urgent=True)

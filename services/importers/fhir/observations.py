@@ -187,7 +187,10 @@ def _is_laboratory(word: str) -> bool:
 def _collected(entry: Entry, reading: FhirReading, taken: str, issued: str) -> str:
     """When it was collected: as said here, by the specimen, by what contains it; else it lies before it was issued."""
     start, end = any_time_of(entry.element, "effective")
-    if start or end:
+    if reading.impossible(start or end):
+        message = "a date years after anything that was written: left out"
+        reading.say(entry, "Observation.effective", start or end, message, urgent=True)
+    elif start or end:
         return start or end
     if taken:
         return taken

@@ -78,6 +78,17 @@ class People:
         self.foreign: list[Entry] = []
         self._elsewhere: set[str] = set()
         self._find_persons([entry for entry in contents.entries if entry.kind == "ResearchSubject"])
+        for entry in contents.entries:
+            if entry.kind == "Patient":
+                self._join_links(entry)
+
+    def _join_links(self, human: Entry) -> None:
+        """Records of one person that were merged, or are said to be of one: whichever has the subject has it for both."""
+        for link in human.element["link"]:
+            other = key_of(reference_text(link["other"]))
+            for one, two in ((human.key, other), (other, human.key)):
+                if one in self.persons:
+                    self.persons.setdefault(two, self.persons[one])
 
     def _index(self, entry: Entry) -> None:
         for name in (entry.key, entry.full_url, key_of(entry.full_url) if entry.inside is None else ""):

@@ -20,6 +20,7 @@ Made = tuple[Domain, Values]
 
 ENTERED_IN_ERROR: Final = "ENTERED_IN_ERROR"
 VERSION: Final = "VERSION"
+_YEAR: Final = 366 * 24 * 3600 * 1_000_000
 ERROR_STATUS: Final = "entered-in-error"
 
 
@@ -43,8 +44,9 @@ class FhirReading:
         self.people = people
         self.mapping = mapping
         self.report = report
+        self._stamped = _latest(_stamps(contents))
         #: The latest time that anything in the import gives: until then, at least, the extract knows.
-        self.latest = _latest(contents)
+        self.latest = _latest(text for text in _times(contents) if is_date(text) and not self.impossible(text))
         #: Of each subject the date of enrolment, as far as it is known.
         self.enrolled: dict[str, str] = {}
         #: Entries of other kinds that were read with a resource that names them.
@@ -54,6 +56,12 @@ class FhirReading:
     def zone(self) -> str:
         """The time zone in which dates without an offset are compared."""
         return self.mapping.time_zone or UTC
+
+    def impossible(self, date: str) -> bool:
+        """Whether a clinical date is years after anything that was written: an event of it would be known only then."""
+        if not date or not self._stamped:
+            return False
+        return read_moment(date, self.zone).first > read_moment(self._stamped, self.zone).last + _YEAR
 
     def say(self, entry: Entry, field: str, value: str, message: str, *, urgent: bool = False) -> None:
         """A line about something that the event of a resource goes without, or says otherwise."""
@@ -130,29 +138,30 @@ def text_of(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _latest(contents: Contents) -> str:
-    """The latest time in the import: of the bundles themselves, of versions, of what was recorded and issued."""
-    moments = (text for text in _times(contents) if is_date(text) and "T" in text)
+def _latest(times: Iterator[str]) -> str:
+    """The latest of the times that are exact."""
+    moments = (text for text in times if is_date(text) and "T" in text)
     return max(moments, key=lambda text: read_moment(text, "UTC").last, default="")
 
 
-def _times(contents: Contents) -> Iterator[str]:
+def _stamps(contents: Contents) -> Iterator[str]:
+    """When something was written: of the bundles themselves, of versions, of what was recorded and issued."""
     yield from contents.stamps
     yield from (deletion.at for deletion in contents.deletions)
     for entry in contents.entries:
         yield entry.updated
-        for name in (
-            "issued",
-            "recordedDate",
-            "recorded",
-            "effectiveDateTime",
-            "effectiveInstant",
-            "date",
-            "occurrenceDateTime",
-        ):
-            value = entry.resource.get(name)
-            if isinstance(value, str):
-                yield value
+        yield from _texts(entry, "issued", "recordedDate", "recorded")
+
+
+def _times(contents: Contents) -> Iterator[str]:
+    """The same, and when something happened."""
+    yield from _stamps(contents)
+    for entry in contents.entries:
+        yield from _texts(entry, "effectiveDateTime", "effectiveInstant", "date", "occurrenceDateTime")
         period = entry.resource.get("effectivePeriod")
         if isinstance(period, dict):
             yield from (value for value in (period.get("start"), period.get("end")) if isinstance(value, str))
+
+
+def _texts(entry: Entry, *names: str) -> Iterator[str]:
+    yield from (value for name in names if isinstance(value := entry.resource.get(name), str))
