@@ -89,7 +89,8 @@ def _read(path: Path, name: str, form: TextFormat, **options: Any) -> tuple[Any,
     except UnicodeDecodeError as error:
         rule = "the file is not in utf-8; name its encoding in the mapping (format.encoding)"
         raise ImportFailedError(f"{name}: {rule}") from error
-    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, OSError, ValueError) as error:
+    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, OSError, ValueError, TypeError) as error:
+        # A TypeError: two columns whose names are damaged alike.
         raise ImportFailedError(f"{name}: not a SAS transport file that can be read: {error}") from error
 
 
