@@ -8,8 +8,10 @@ from typing import Annotated, Final
 import typer
 from sqlalchemy.engine import make_url
 
-from services.backup import Manifest, back_up
+from services.assessment.writing import printable
+from services.backup import BackupError, Manifest, back_up
 from services.backup import restore as put_back
+from services.backup_key import BackupKey, find_key, make_key
 from services.clock.time_source import now
 from services.data_lock import alone_on
 from services.live_options import Config, Data, settings_of
@@ -31,25 +33,55 @@ def backup(
 
     Logs, projections, keys, parked input and the delivery ledger; the configuration and its secrets are not in it.
     """
-    path = _embedded(settings_of(data, config))
-    audited_file(path, "backup", str(to))
-    manifest = back_up(path, to, now())
-    typer.echo(f"{to}: {_described(manifest)}, checked", err=True)
+    settings = settings_of(data, config)
+    database = _embedded(settings)
+    audited_file(database, "backup", str(to))
+    key = make_key(settings)
+    manifest = back_up(database, to, now(), key)
+    typer.echo(f"{to}: {_described(manifest)}, checked, sealed with the key in {key.path}", err=True)
 
 
 def restore(
     backup: Annotated[Path, typer.Option("--from", metavar="FILE", help="What `toxwatch backup` has made.")],
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="The directory of the deployment's data.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the database that is in the directory.")] = False,
+    config: Config = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file", metavar="FILE", help="The key that sealed it. Default: this deployment's.", show_default=False
+        ),
+    ] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Do not ask for a seal; only with --reason.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Why it is known to be unchanged.", show_default=False)
+    ] = None,
 ) -> None:
     """Put a backup into a data directory. Toxwatch must not be running on it.
 
     What was taken after the backup was made is not in it: let the senders publish it again, which is safe.
     """
+    if unverified is not bool((reason or "").strip()):
+        raise typer.BadParameter("--unverified and --reason go together", param_hint="--unverified")
+    key = None if unverified else _key_of(settings_of(data, config), key_file)
     with alone_on(data):
-        manifest = put_back(backup, data, force=force)
-    audited_file(data / DATABASE_FILE, "restore", str(backup))
-    typer.echo(f"{data / DATABASE_FILE}: restored, {_described(manifest)}", err=True)
+        manifest = put_back(backup, data, now(), key, force=force)
+    vouched = f" (not verified: {reason})" if reason else ""
+    audited_file(data / DATABASE_FILE, "restore", f"{backup}{vouched}")
+    seal = f"not verified ({printable(reason)})" if reason else "its seal is whole"
+    typer.echo(f"{data / DATABASE_FILE}: restored, {_described(manifest)}; {seal}", err=True)
+
+
+def _key_of(settings: Settings, named: Path | None) -> BackupKey:
+    key = find_key(settings, named)
+    if key is None:
+        raise BackupError(
+            f"{named or 'the key of this deployment'}: there is no such key; name the one that sealed the backup (--key-file),"
+            " or, where you know that the backup is unchanged, --unverified --reason WHY"
+        )
+    return key
 
 
 def _embedded(settings: Settings) -> Path:

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(
         256, ge=8, le=60_000, description="How many of them from one address; behind a proxy, all come from one."
     )
+    backup_key: Path | None = Field(
+        None, description="File of the key that seals backups. Default: in the account's configuration directory."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged at least.")
 
     @field_validator("database")
@@ -266,7 +269,7 @@ def _file_of_settings(path: Path) -> dict[str, Any]:
         raise SettingsError(_why_unreadable(str(path), error)) from None
     if unknown := [name for name in values if name not in Settings.model_fields]:
         raise SettingsError("; ".join(f"{path}: {_unknown(name)}" for name in unknown))
-    for name in ("data", "recipients", "intake", "kafka_ca"):
+    for name in ("data", "recipients", "intake", "kafka_ca", "backup_key"):
         if isinstance(values.get(name), str):
             values[name] = path.parent / values[name]
     beside = path.parent / str(values.get("protocol", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _reference_data()
+    # Where a deployment's key for backups is made: not in the account of whoever runs the tests.
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="toxwatch-config-")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -10,13 +11,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, create_engine, inspect
 
 from events.errors import ToxwatchError
 from projections.store import tables_upkeep as _tables_upkeep  # noqa: F401 - declares its tables
 from projections.store.database import Database
+from projections.store.fingerprint import Structure, strangers
+from projections.store.tables import metadata
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
+#: How much of what does not belong there is named.
+NAMED_MAX: Final = 5
 
 
 class SchemaState(Enum):
@@ -50,9 +55,42 @@ def schema_state(database: Database) -> SchemaState:
 
 def require_current(database: Database) -> None:
     """Raises :class:`WrongSchema`, with what to do, unless the tables are those of this software."""
-    state = schema_state(database)
-    if state is not SchemaState.CURRENT:
-        raise WrongSchema(_ADVICE[state])
+    with database.reading() as connection:
+        state = _state(connection)
+        if state is not SchemaState.CURRENT:
+            raise WrongSchema(_ADVICE[state])
+        require_ours(connection)
+
+
+def require_ours(connection: Connection, revision: str | None = None, more: Structure | None = None) -> None:
+    """Raises :class:`WrongSchema` where the database holds anything that is not ours, or not all of it.
+
+    ``revision``: of which version of the tables, this software's unless said; ``more`` are tables that may be there too.
+    """
+    found = list(islice(strangers(connection, structure_of(revision), more), NAMED_MAX + 1))
+    if found:
+        rest = ", and more" if len(found) > NAMED_MAX else ""
+        raise WrongSchema(
+            f"the database is not as Toxwatch has made it: {', '.join(found[:NAMED_MAX])}{rest}. Somebody has changed it; find"
+            " out who, and restore a backup"
+        )
+
+
+def structure_of(revision: str | None = None) -> Structure:
+    """Every table of a version with its columns. Raises :class:`WrongSchema` where this software never had such a version."""
+    if revision is None or revision == latest_revision():
+        return {table.name: frozenset(table.c.keys()) for table in metadata.sorted_tables}
+    if revision not in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}:
+        raise WrongSchema(_ADVICE[SchemaState.NEWER])
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), revision)
+        tables = inspect(connection)
+        made = {
+            name: frozenset(column["name"] for column in tables.get_columns(name)) for name in tables.get_table_names()
+        }
+    engine.dispose()
+    return made
 
 
 def migrate(database: Database) -> SchemaState:

@@ -12,16 +12,28 @@ from pathlib import Path
 
 import pytest
 import typer
-from sqlalchemy import func, select
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, func, select
 
 from events.dates import format_instant
 from projections.store.database import Database, upsert
 from projections.store.generation import next_offset
-from projections.store.schema import SchemaState, latest_revision, migrate, schema_state
+from projections.store.life import life_of
+from projections.store.schema import (
+    MIGRATIONS,
+    SchemaState,
+    latest_revision,
+    migrate,
+    require_current,
+    schema_state,
+)
 from projections.store.tables import alert_events, alert_log, clinical_log, dead_letters, positions
-from services.backup import MANIFEST, BackupError, back_up, restore, verify
+from services import backup as backups
+from services.backup import MANIFEST, BackupError, Manifest, verify
 from services.backup_command import backup as backup_command
 from services.backup_command import restore as restore_command
+from services.backup_key import SEAL_BYTES, BackupKey
 from services.log.embedded import EmbeddedLog
 from services.log.port import NewEntry
 from services.monitor.relay import Relay
@@ -29,6 +41,17 @@ from tests.shell.command_line import run
 from tests.shell.stores import NOW, put, tell_system_alert
 
 ENTRIES_AT_ONCE = 5
+KEY = BackupKey(b"5" * 64, Path("the.key"))
+
+
+def back_up(database: Path, to: Path, now: int) -> Manifest:
+    """A backup, sealed."""
+    return backups.back_up(database, to, now, KEY)
+
+
+def restore(file: Path, data: Path, *, force: bool = False, key: BackupKey | None = KEY) -> Manifest:
+    """Put it back."""
+    return backups.restore(file, data, NOW, key, force=force)
 
 
 @pytest.fixture
@@ -205,7 +228,7 @@ def test_a_damaged_backup_is_not_restored(data: Path, tmp_path: Path) -> None:
         (tmp_path / "absent", "no such file"),
     ):
         with pytest.raises(BackupError, match=said):
-            restore(file, tmp_path / "new")
+            restore(file, tmp_path / "new", key=None)
         assert not (tmp_path / "new").exists() or list((tmp_path / "new").iterdir()) == []
 
 
@@ -267,6 +290,90 @@ def test_a_restored_database_is_no_backup(data: Path, tmp_path: Path) -> None:
     assert back_up(tmp_path / "new" / "toxwatch.db", tmp_path / "again", NOW).log_end == 5
 
 
+STRANGE = {
+    "a trigger": "CREATE TRIGGER t AFTER INSERT ON alerts BEGIN DELETE FROM alerts; END",
+    "a view": "CREATE VIEW v AS SELECT * FROM api_keys",
+    "a table": "CREATE TABLE notes (text)",
+    "a column": "ALTER TABLE alerts ADD COLUMN note",
+    "a computed column": "ALTER TABLE alerts ADD COLUMN seen GENERATED ALWAYS AS (revision + 1)",
+    "a missing table": "DROP TABLE deliveries",
+    "a missing column": "ALTER TABLE alerts DROP COLUMN raised_at",
+    "a name that steers a terminal": 'CREATE TABLE "\x1b[2Jgone" (text)',
+    "nothing to say of itself": f"DELETE FROM {MANIFEST}",
+    "two things to say": f"INSERT INTO {MANIFEST} SELECT * FROM {MANIFEST}",
+    "a terminal's escape": f"UPDATE {MANIFEST} SET made_at = made_at || char(27) || '[2J'",
+    "a version that is a text with a line break": f"UPDATE {MANIFEST} SET toxwatch_version = '1' || char(10) || 'ok'",
+    "a count that is none": f"UPDATE {MANIFEST} SET log_end = 'many'",
+    "a negative count": f"UPDATE {MANIFEST} SET log_end = -1",
+    "a version of the tables that never was": f"UPDATE {MANIFEST} SET schema_version = '9999'",
+}
+
+
+@pytest.mark.parametrize("statement", STRANGE.values(), ids=STRANGE)
+def test_a_backup_with_anything_else_in_it_is_not_restored(data: Path, tmp_path: Path, statement: str) -> None:
+    """Neither where its seal is asked for, nor where somebody has vouched for it; and no message steers a terminal."""
+    changed = _backup_of_steps(data, tmp_path / "good", 1)
+    with closing(sqlite3.connect(changed)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    for key in (KEY, None):
+        with pytest.raises(BackupError) as refused:
+            restore(changed, tmp_path / "new", key=key)
+        assert str(refused.value).isprintable()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_backup_of_every_earlier_version_is_restored(tmp_path: Path) -> None:
+    """Its tables are those of that version, and `toxwatch migrate` brings them to this one."""
+    for revision in ("0001", "0002"):
+        old = tmp_path / revision / "toxwatch.db"
+        old.parent.mkdir()
+        with create_engine(f"sqlite:///{old}").begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+        back_up(old, tmp_path / f"{revision}.backup", NOW)
+        restore(tmp_path / f"{revision}.backup", tmp_path / f"restored-{revision}")
+        database = _opened(tmp_path / f"restored-{revision}")
+        assert migrate(database) is SchemaState.OLDER
+        require_current(database)
+        database.close()
+
+
+def test_one_changed_byte_breaks_the_seal(data: Path, tmp_path: Path) -> None:
+    """Though the file is whole to SQLite: somebody else's key hash in place of ours, say."""
+    good = _backup_of_steps(data, tmp_path / "good", 3)
+    content = good.read_bytes()
+    at = content.index(b"body 7")
+    changed, cut, twice = tmp_path / "changed", tmp_path / "cut", tmp_path / "twice"
+    changed.write_bytes(content[:at] + b"b0dy 7" + content[at + 6 :])
+    cut.write_bytes(content[:-SEAL_BYTES])
+    twice.write_bytes(content + content[-SEAL_BYTES:])
+    for file, said in ((changed, "its seal does not fit"), (cut, "is not sealed"), (twice, "its seal does not fit")):
+        with pytest.raises(BackupError, match=said):
+            restore(file, tmp_path / "new")
+    with pytest.raises(BackupError, match=r"sealed with another key.*--key-file"):
+        restore(good, tmp_path / "new", key=BackupKey(b"6" * 64, Path("another.key")))
+    restore(cut, tmp_path / "vouched", key=None)
+    restore(good, tmp_path / "new")
+    assert (tmp_path / "new" / "toxwatch.db").read_bytes()[-16:] != content[-16:]
+
+
+def test_a_restored_database_is_in_a_new_life(data: Path, tmp_path: Path) -> None:
+    """Places that were given out after the backup was made mean nothing in what was restored; again and again."""
+    file = _backup_of_steps(data, tmp_path / "good", 2)
+    lives = set()
+    for number in range(3):
+        restored = tmp_path / f"restored-{number}"
+        backups.restore(file, restored, NOW + number, KEY)
+        database = _opened(restored)
+        with database.reading() as connection:
+            lives.add(life_of(connection))
+        database.close()
+    assert len(lives) == 3
+
+
 def _commands() -> typer.Typer:
     app = typer.Typer()
     app.command()(backup_command)
@@ -274,8 +381,9 @@ def _commands() -> typer.Typer:
     return app
 
 
-def test_the_commands(data: Path, tmp_path: Path) -> None:
-    """Nothing on standard output, what was done on the other."""
+def test_the_commands(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on standard output, what was done on the other. A key is made with the first backup, and is asked for."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     database = _opened(data)
     _step(database, 0)
     database.close()
@@ -288,6 +396,19 @@ def test_the_commands(data: Path, tmp_path: Path) -> None:
     assert "restored" in done.err
     again = run(_commands(), "restore", "--from", file, "--data", new)
     assert again.code == 1
+    (key,) = tmp_path.joinpath("config", "toxwatch").iterdir()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    key.chmod(0o644)
+    assert "chmod 600" in run(_commands(), "restore", "--from", file, "--data", new, "--force").err
+    key.rename(tmp_path / "kept.key").chmod(0o600)
+    elsewhere = ("restore", "--from", file, "--data", str(tmp_path / "elsewhere"))
+    assert "--key-file" in run(_commands(), *elsewhere).words
+    assert run(_commands(), *elsewhere, "--unverified").code == 64
+    vouched = run(_commands(), *elsewhere, "--unverified", "--reason", "from the safe\x1b[2J")
+    assert (vouched.code, "not verified (from the safe" in vouched.err, "\x1b" in vouched.err) == (0, True, False)
+    assert run(_commands(), *elsewhere, "--force", "--key-file", str(tmp_path / "kept.key")).code == 0
+    key.write_bytes((tmp_path / "kept.key").read_bytes())
+    key.chmod(0o600)
     assert "--force" in again.err
     assert run(_commands(), "restore", "--from", file, "--data", new, "--force").code == 0
 

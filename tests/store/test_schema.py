@@ -70,3 +70,32 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Database) -> None:
     assert schema_state(empty) is SchemaState.EMPTY
     event.remove(empty.engine, "before_cursor_execute", _fail)
     assert migrate(empty) is SchemaState.EMPTY
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW v AS SELECT * FROM alerts",
+        "CREATE TABLE notes (text TEXT)",
+        "ALTER TABLE alerts ADD COLUMN note TEXT",
+        "ALTER TABLE alerts DROP COLUMN raised_at",
+        "DROP TABLE deliveries",
+        "TRIGGER",
+    ],
+)
+def test_a_database_that_somebody_has_changed_is_not_run_on(database: Database, statement: str) -> None:
+    """Whatever is not ours is named: a trigger would act on what nobody here has written."""
+    with database.writing() as connection:
+        for each in TRIGGERS[connection.dialect.name] if statement == "TRIGGER" else (statement,):
+            connection.execute(text(each))
+    with pytest.raises(WrongSchema, match="not as Toxwatch has made it"):
+        require_current(database)
+
+
+TRIGGERS = {
+    "sqlite": ("CREATE TRIGGER t AFTER INSERT ON alerts BEGIN DELETE FROM alerts; END",),
+    "postgresql": (
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+        "CREATE TRIGGER t BEFORE INSERT ON alerts FOR EACH ROW EXECUTE FUNCTION f()",
+    ),
+}
