@@ -25,6 +25,7 @@ from projections.store.schema import WrongSchema, require_ours
 from projections.store.tables_upkeep import database_life
 from services.backup_key import KEY_FILE, SEAL_BYTES, BackupKey, is_sealed_by, seal, seal_of
 from services.data_lock import LOCK_FILE
+from services.disk import RESERVE_FILE
 from services.settings import DATABASE_FILE
 
 #: In the copy alone; a database that is in use has no such table.
@@ -91,7 +92,7 @@ def restore(backup: Path, data: Path, now: Instant, key: BackupKey | None, *, fo
     if key is not None:
         _require_sealed(backup, key)
     data.mkdir(parents=True, exist_ok=True)
-    if any(path.name not in (LOCK_FILE, KEY_FILE) for path in data.iterdir()) and not force:
+    if any(path.name not in (LOCK_FILE, KEY_FILE, RESERVE_FILE) for path in data.iterdir()) and not force:
         raise BackupError(f"{data}: is not empty; --force replaces the database in it")
     target = data / DATABASE_FILE
     part = data / (DATABASE_FILE + UNFINISHED)

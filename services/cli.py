@@ -50,6 +50,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "migrate-log": "services.migration.command:migrate_log",
     "backup": "services.backup_command:backup",
     "restore": "services.backup_command:restore",
+    "compact": "services.compact_command:compact",
 }
 
 FAILED: Final = 1

@@ -211,6 +211,7 @@ def _topic_readers(parts: Parts) -> list[TopicReader]:
             parts.metrics,
             parts.passing,
             parts.watch.heard,
+            parts.settings.letter_quota,
         )
 
     named = load_intake_topics(parts.settings.intake)

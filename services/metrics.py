@@ -204,6 +204,16 @@ SITE_SILENCE: Final = Declared(
     "Since a site's own systems sent the last event that was taken.",
     ("site",),
 )
+DEAD_LETTER_BYTES: Final = Declared(
+    "gauge", "toxwatch_dead_letter_bytes", "bytes", "Bytes of refused or parked input that are kept."
+)
+DATABASE_BYTES: Final = Declared("gauge", "toxwatch_database_bytes", "bytes", "How much room the database takes.")
+DISK_FREE: Final = Declared(
+    "gauge",
+    "toxwatch_disk_free_bytes",
+    "bytes",
+    "Free on the disk of an embedded database; not shown where a server has its own.",
+)
 CLOCK_LEAP: Final = Declared(
     "gauge",
     "toxwatch_clock_leap_seconds",
@@ -240,6 +250,9 @@ FROM_STORE: Final = (
     KEY_REQUESTS,
     PARKED_SUBJECTS,
     SITE_SILENCE,
+    DEAD_LETTER_BYTES,
+    DATABASE_BYTES,
+    DISK_FREE,
     CLOCK_LEAP,
 )
 

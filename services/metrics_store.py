@@ -26,6 +26,8 @@ from projections.store import parking
 from projections.store.audit import counts_by_outcome
 from projections.store.database import Database
 from projections.store.generation import next_offset
+from projections.store.letter_upkeep import letter_bytes
+from projections.store.room import size_of
 from projections.store.tables import (
     IS_URGENT,
     alert_events,
@@ -43,6 +45,7 @@ from projections.store.tables import (
 from projections.store.told import OPEN
 from services import metrics
 from services.clock.time_source import Clock, elapsed_seconds
+from services.disk import disk_of
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.dispatcher.delivery import CHANNEL_DISABLED, WAITING
 from services.gateway.authority import OutsideAuthority
@@ -110,9 +113,22 @@ class StoreCollector(Collector):
             # Not knowing where a log ends is no lag of 0.
             with suppress(ToxwatchError, SQLAlchemyError):
                 readings[declared.name] = list(_lag(self._database, consumer, event_log.ends()))
+        if is_up:
+            readings |= _room(self._database)
         readings[metrics.STORE_UP.name] = [((), float(is_up))]
         readings[metrics.CLOCK_LEAP.name] = [((), self._clock.leap())]
         return [_family(declared, readings.get(declared.name, ())) for declared in metrics.FROM_STORE]
+
+
+def _room(database: Database) -> dict[str, list[Reading]]:
+    found: dict[str, list[Reading]] = {}
+    # Not knowing how much there is is no 0.
+    with suppress(ToxwatchError, SQLAlchemyError, OSError):
+        found[metrics.DATABASE_BYTES.name] = [((), float(size_of(database)))]
+        disk = disk_of(database)
+        if disk is not None:
+            found[metrics.DISK_FREE.name] = [((), float(disk.free()))]
+    return found
 
 
 def _family(declared: metrics.Declared, readings: Iterable[Reading] = ()) -> Metric:
@@ -202,6 +218,10 @@ def reasons() -> set[str]:
     return known | {OutsideAuthority.reason}
 
 
+def _dead_letter_bytes(connection: Connection, _now: Instant) -> Iterator[Reading]:
+    yield (), float(letter_bytes(connection))
+
+
 def _severe_dead_letters(connection: Connection, _now: Instant) -> Iterator[Reading]:
     yield _one(connection, select(func.count()).select_from(dead_letters).where(IS_URGENT))
 
@@ -236,6 +256,7 @@ READERS: Final[tuple[tuple[metrics.Declared, Callable[[Connection, Instant], Ite
     (metrics.KEY_REQUESTS, _key_requests),
     (metrics.PARKED_SUBJECTS, _parked_subjects),
     (metrics.SITE_SILENCE, _site_silence),
+    (metrics.DEAD_LETTER_BYTES, _dead_letter_bytes),
 )
 
 

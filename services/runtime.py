@@ -21,10 +21,12 @@ from projections.store.database import Database
 from projections.store.generation import begin_first_generation, next_offset
 from projections.store.schema import SchemaState, migrate, require_current, schema_state
 from services.clock.deadlines import DeadlineClock
-from services.clock.doubt_alert import DoubtAlert
+from services.clock.doubt_alert import clock_is_doubted
 from services.clock.time_source import Clock
 from services.clock.watch import ClockWatch
+from services.condition_alert import Condition, ConditionAlert
 from services.data_lock import alone_on
+from services.disk import disk_check, disk_is_low, disk_of
 from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients, load_recipients
 from services.garbage import spare_what_stays
@@ -32,6 +34,7 @@ from services.gateway.app import create_app
 from services.gateway.keys import KeyRing
 from services.gateway.writer import nobody, not_behind
 from services.health import clock_is_believed, database_answers, log_is_not_ahead, write_the_time
+from services.letter_retention import LetterRetention
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
 from services.loops import Loop
@@ -117,6 +120,7 @@ class System:
             database_answers(database),
             clock_is_believed(clock),
             log_is_not_ahead(database, clock),
+            disk_check(database),
             lambda: self._dispatcher.problem,
             self._gateway.state.writer.trouble,
             *(loop.trouble for loop in self._loops),
@@ -181,7 +185,7 @@ def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_told: Cal
         parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing
     )
 
-    doubt = DoubtAlert(parts.database, parts.protocol, parts.clock, parts.settings.source)
+    doubt = _alert_while(parts, clock_is_doubted(parts.clock))
 
     def work() -> bool:
         parts.watch.look()
@@ -202,13 +206,23 @@ def _monitor_loop(parts: Parts, wake_relay: Callable[[], None]) -> Loop:
     return Loop("monitor", runner.work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
 
+def _alert_while(parts: Parts, condition: Condition) -> ConditionAlert:
+    return ConditionAlert(parts.database, parts.protocol, parts.clock, parts.settings.source, condition)
+
+
 def store_loop(parts: Parts) -> Loop:
-    """Writes now and then, so that a store that takes no writes is noticed before anybody sends."""
+    """Writes now and then, so that a store that takes no writes is noticed before anybody sends; and sees that there is room."""
+    settings = parts.settings
+    disk, low = disk_of(parts.database), _alert_while(parts, disk_is_low(parts.database))
+    old = LetterRetention(parts.database, parts.protocol, parts.clock, settings.source, settings.letter_days)
 
     def work() -> bool:
         parts.watch.look()
         write_the_time(parts.database, parts.clinical, parts.clock)
-        return False
+        if disk is not None:
+            disk.keep_reserve()
+        low.look()
+        return old.look()
 
     return Loop("store", work, lambda: PROBE_SECONDS, parts.metrics.store_unavailable_total)
 

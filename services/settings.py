@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from events.errors import ToxwatchError
+from projections.store.letter_quota import Quota
 
 PREFIX: Final = "TOXWATCH_"
 #: Names the file of settings.
@@ -76,6 +77,15 @@ class Settings(BaseSettings):
     connections: int = Field(1024, ge=16, le=60_000, description="How many connections the gateway has open at a time.")
     connections_per_address: int = Field(
         256, ge=8, le=60_000, description="How many of them from one address; behind a proxy, all come from one."
+    )
+    letters_per_key: int = Field(
+        10_000, ge=1, description="How many refused events of one key are kept with their bytes."
+    )
+    letter_megabytes_per_key: int = Field(
+        256, ge=1, description="How many megabytes of refused events of one key are kept."
+    )
+    letter_days: int = Field(
+        365, ge=1, description="After so many days refused events are erased, unless they are severe and still open."
     )
     backup_key: Path | None = Field(
         None, description="File of the key that seals backups. Default: in the account's configuration directory."
@@ -187,6 +197,11 @@ class Settings(BaseSettings):
     def is_distributed(self) -> bool:
         """Whether the logs are on Kafka."""
         return self.log != EMBEDDED
+
+    @property
+    def letter_quota(self) -> Quota:
+        """How much of what one key sends and is refused is kept."""
+        return Quota(self.letters_per_key, self.letter_megabytes_per_key * 1024 * 1024)
 
     @property
     def source(self) -> str:

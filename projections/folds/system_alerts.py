@@ -25,6 +25,7 @@ UNWATCHED: Final = "unwatched:"
 UNDELIVERED: Final = "undelivered:"
 DRIFT: Final = "drift:"
 STALLED: Final = "stalled:"
+DISK: Final = "disk:"
 
 COHORT_HOLD: Final = "COHORT-HOLD"
 #: Whose refused input it is where it came with a key of no single site.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -158,14 +159,21 @@ class Database:
                 connection.scalar(select(func.pg_advisory_unlock(number)))
 
     def forget_erased(self) -> bool:
-        """Have what was erased overwritten in the file too, and say whether it is; False while somebody reads what was before."""
+        """Have what was erased overwritten in the file too, and say whether it is; False while somebody reads what was before.
+
+        Or while a full disk has no room for that.
+        """
         if not self.is_sqlite:
             return True
         with _unavailable(), closing(self.engine.raw_connection()) as connection:
             # By the driver: outside of any transaction.
             cursor = connection.cursor()
-            (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            cursor.close()
+            try:
+                (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                cursor.close()
         return not busy
 
     def close(self) -> None:
@@ -232,6 +240,9 @@ def _sqlite_engine(url: str) -> Engine:
     def _prepare(connection: Any, _record: object) -> None:
         # Python's driver would begin transactions by itself, and too late: see `_begin`.
         connection.isolation_level = None
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            # Only while nothing stands in the file, and before anything else: so what is erased can be given back later.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
 

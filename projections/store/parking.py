@@ -207,11 +207,12 @@ def delete(
         raise LetterError(f"dead letter {letter_id} was deleted before")
     if (letter.source or "").startswith(OWN_SOURCES):
         raise LetterError(f"dead letter {letter_id} is Toxwatch's own, and holds nobody's text: replay it")
+    # The bytes first: or the row would be written once more with them, for which a full disk has no room.
+    erased = {"raw": None, "headers": None, "error": "(deleted)", "event_id": None, "record_id": None}
+    connection.execute(update(dead_letters).where(dead_letters.c.id == letter_id).values(**erased))
     _close(
         connection, [{"letter_id": letter_id, "state": DELETED, "at": now, "by": _storable(by), "why": _storable(why)}]
     )
-    erased = {"raw": None, "headers": None, "error": "(deleted)", "event_id": None, "record_id": None}
-    connection.execute(update(dead_letters).where(dead_letters.c.id == letter_id).values(**erased))
     if letter.alert_case is not None:
         tell_of_severe(connection, protocol, source, {letter.alert_case: _reference(source, letter_id)}, now)
 

@@ -81,7 +81,7 @@ def create_app(
     ``on_appended`` is called when something new is in the log, ``on_told`` when something new is in the outbox.
     ``behind`` says how many entries of the log have not been judged.
     """
-    intake = Intake(database, log, protocol, clock, settings.source, metrics, passing, heard)
+    intake = Intake(database, log, protocol, clock, settings.source, metrics, passing, heard, settings.letter_quota)
     writer = EventWriter(intake, on_appended, on_told, behind)
 
     @asynccontextmanager

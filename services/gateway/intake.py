@@ -23,6 +23,7 @@ from projections.rules.protocol import Protocol
 from projections.store import parking
 from projections.store.assignments import assigned
 from projections.store.database import Database
+from projections.store.letter_quota import DEFAULT, LetterQuota, Quota
 from projections.store.parking import Arrival, NewLetter
 from services.clock.time_source import Clock
 from services.gateway.authority import Authority, OutsideAuthority
@@ -81,6 +82,7 @@ class Intake:
         observer: GatewayObserver | None = None,
         passing: Callable[[str], None] = nothing,
         heard: Heard = nobody_listens,
+        quota: Quota = DEFAULT,
     ) -> None:
         self._database = database
         self._log = log
@@ -90,6 +92,7 @@ class Intake:
         self._observer = observer or NobodyWatches()
         self._passing = passing
         self._heard = heard
+        self._quota = LetterQuota(quota)
         self._codec = Codec(protocol.contract)
         self._authority = Authority(protocol, source)
         self._letters = LetterWriter(protocol)
@@ -204,7 +207,8 @@ class Intake:
         }
         told = parking.settle(*at, list(arrivals.values()), received)
         if letters:
-            told += parking.park(*at, [letters[number] for number in sorted(letters)], received)
+            kept = self._quota.within(connection, [letters[number] for number in sorted(letters)])
+            told += parking.park(*at, kept, received)
             told += parking.settle(*at, list(_behind_letters(arrivals, letters)), received)
         return told
 

@@ -13,6 +13,7 @@ from events.errors import ToxwatchError, Unreadable
 from projections.rules.protocol import Protocol
 from projections.store import parking
 from projections.store.database import Database
+from projections.store.letter_quota import is_whole
 from projections.store.tables import api_keys, dead_letters
 from services.gateway.intake import REFUSED, Intake, Result, Submission
 from services.gateway.intake_topics import IntakeTopic
@@ -52,6 +53,8 @@ class Resubmission:
                 raise parking.LetterError(f"dead letter {letter_id} is none that the gateway has parked")
             if letter.reason == Unreadable.reason:
                 raise ResubmissionRefused(f"it holds no event: {letter.error}")
+            if not is_whole(letter.raw):
+                raise ResubmissionRefused("not all of its bytes were kept: its sender must send it again")
             submission = self._submission(connection, letter, now)
         result = self._intake.take([submission]).results[0][0]
         if result.status == REFUSED:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from typing import Annotated, Final
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from rich.table import Table
 from sqlalchemy import Connection
 
 from events.dates import format_instant
-from projections.store.database import Database
+from projections.rules.protocol import Protocol
+from projections.store.database import Database, StoreUnavailable
+from projections.store.letter_upkeep import ERASED_AT_ONCE, Where, erase, meant_by
 from projections.store.parking import LetterError, delete
 from projections.store.reading import PAGE_MAX
 from projections.store.reading_letters import Letter, letter_of, letters_after
+from projections.store.room import give_back, writing_sparingly
 from services.assessment.tables import console_for_output
 from services.assessment.writing import printable, write_json
 from services.clock.time_source import SystemClock
+from services.disk import room_on
 from services.live_options import Config, Data, ListFormat, OutputFormat
 from services.operator import operator_name
 from services.protocols import find_protocol
 from services.reading.letter_shapes import dead_letter
+from services.reading.letter_where import where_of
 from services.reading.opening import store_of
 from services.reading.parameters import PLACE_MAX
 
@@ -35,6 +42,10 @@ FORGETTING_MAX: Final = 50
 PAUSE_SECONDS: Final = 0.1
 
 LetterId = Annotated[int, typer.Argument(metavar="ID", min=1, max=PLACE_MAX, help="As `dead-letters list` shows it.")]
+OneOrMany = Annotated[
+    int | None,
+    typer.Argument(metavar="[ID]", min=1, max=PLACE_MAX, help="As `dead-letters list` shows it.", show_default=False),
+]
 
 
 @dead_letters_app.command("list")
@@ -84,22 +95,93 @@ def show_letter(
 
 
 @dead_letters_app.command("delete")
-def delete_letter(
-    letter_id: LetterId,
+def delete_letters(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept, with who and when.")],
+    letter_id: OneOrMany = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="NAME=VALUE",
+            help="All of which this is so: reason=, site=, key=, older-than=30d. Several must all be so.",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --where: erase them, rather than say how many there are.")
+    ] = False,
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Erase the bytes of a refused message. That it came, and who erased it and why, is kept."""
+    """Erase the bytes of a refused message, or of many. That they came, and who erased them and why, is kept.
+
+    With --where it is said first how many letters are meant; only with --yes are they erased.
+    """
     if not reason.strip():
         raise typer.BadParameter("say why", param_hint="--reason")
-    with store_of(data, config, "dead-letters delete", str(letter_id), reason) as (settings, database):
-        protocol = find_protocol(settings.protocol)
-        with database.writing() as connection:
-            delete(connection, protocol, settings.source, letter_id, operator_name(), reason, SystemClock().now())
-        gone = _forgotten(database)
-    rest = "" if gone else "; its bytes stay in the file until whoever reads an older state has done"
-    typer.echo(f"toxwatch: dead letter {letter_id} was erased{rest}", err=True)
+    if (letter_id is None) == (not where):
+        raise typer.BadParameter("name one dead letter, or say which with --where", param_hint="ID")
+    about = str(letter_id) if letter_id is not None else ", ".join(where or ())
+    with store_of(data, config, "dead-letters delete", about, reason) as (settings, database):
+        erasing = _Erasing(database, find_protocol(settings.protocol), settings.source, reason)
+        if letter_id is not None:
+            done = erasing.one(letter_id)
+        else:
+            done = erasing.many(where_of(where or (), SystemClock().now()), is_sure=yes)
+        typer.echo(f"toxwatch: {done}", err=True)
+
+
+class _Erasing(NamedTuple):
+    """Erases, and says what was done. On a full disk one by one, and sparing with room."""
+
+    database: Database
+    protocol: Protocol
+    source: str
+    why: str
+
+    def one(self, letter_id: int) -> str:
+        def erased(connection: Connection) -> None:
+            delete(connection, self.protocol, self.source, letter_id, operator_name(), self.why, SystemClock().now())
+
+        with room_on(self.database):
+            try:
+                with self.database.writing() as connection:
+                    erased(connection)
+            except StoreUnavailable:
+                with writing_sparingly(self.database) as connection:
+                    erased(connection)
+            return f"dead letter {letter_id} was erased{self._rest()}"
+
+    def many(self, where: Where, *, is_sure: bool) -> str:
+        with self.database.reading() as connection:
+            meant = meant_by(connection, where)
+        severe = f", {meant.severe} of them severe and open, whose alerts end" if meant.severe else ""
+        said = f"{meant.letters} dead letters with {meant.bytes} bytes{severe}"
+        if not is_sure:
+            return f"{said}: nothing was erased; the same with --yes erases them"
+        with room_on(self.database):
+            try:
+                erased = self._erased(where, self.database.writing, ERASED_AT_ONCE)
+            except StoreUnavailable:
+                erased = self._erased(where, partial(writing_sparingly, self.database), 1)
+            return f"{said}: {erased} erased{self._rest()}"
+
+    def _erased(self, where: Where, writing: Callable[[], AbstractContextManager[Connection]], at_once: int) -> int:
+        total = 0
+        while True:
+            at = (self.protocol, self.source, where, operator_name(), self.why, SystemClock().now())
+            with writing() as connection:
+                some = erase(connection, *at, at_once)
+            total += some
+            if not some:
+                return total
+
+    def _rest(self) -> str:
+        """Give back the room, and have nothing left of the bytes."""
+        with suppress(StoreUnavailable):
+            give_back(self.database)
+        gone = _forgotten(self.database)
+        return "" if gone else "; the bytes stay in the file until whoever reads an older state has done"
 
 
 def _forgotten(database: Database) -> bool:

@@ -12,9 +12,10 @@ from projections.store.generation import begin_first_generation
 from projections.store.tables import alert_events, deadlines, log_ends
 from services.clock import time_source, watch
 from services.clock.deadlines import DeadlineClock
-from services.clock.doubt_alert import DoubtAlert
+from services.clock.doubt_alert import clock_is_doubted
 from services.clock.time_source import SystemClock
 from services.clock.watch import ClockWatch, confirm, confirm_as_operator
+from services.condition_alert import ConditionAlert
 from services.log.embedded import EmbeddedLog
 from services.log.stamps import stamp
 from tests.monitor.deployment import SOURCE
@@ -61,7 +62,7 @@ def test_a_start_far_from_the_last_time_on_record_waits(
     machine.wall += 2 * MINUTE
     assert machine.clock.now() == LAST + 2 * MINUTE
     assert machine.fire() == 0
-    alert = DoubtAlert(database, PROTOCOL, machine.clock, SOURCE)
+    alert = ConditionAlert(database, PROTOCOL, machine.clock, SOURCE, clock_is_doubted(machine.clock))
     assert (alert.look(), alert.look()) == (True, False)
     with database.writing() as connection:
         confirm_as_operator(connection, machine.wall, "night shift")

@@ -112,6 +112,8 @@ def test_what_is_declared_is_all_there_is() -> None:
     read = {declared.name for declared, _ in READERS} | {"toxwatch_store_up", "toxwatch_clock_leap_seconds"}
     # Of a log and a position, wherever the log is.
     read |= {"toxwatch_log_lag_events", "toxwatch_alert_log_lag_events"}
+    # Of files, and of a server.
+    read |= {"toxwatch_database_bytes", "toxwatch_disk_free_bytes"}
     assert read == {one.name for one in FROM_STORE}
 
 
