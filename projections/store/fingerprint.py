@@ -18,13 +18,15 @@ Structure = Mapping[str, frozenset[str]]
 #: What Alembic and SQLite themselves keep.
 _VERSION: Final = {"alembic_version": frozenset({"version_num"})}
 _OF_SQLITE: Final = re.compile(r"sqlite_(sequence|stat\d)")
+#: What a column is filled with, where nothing is said: a value, and nothing that is worked out.
+_LITERAL: Final = re.compile(r"-?[0-9.]+|'[^']*'|null|true|false", re.IGNORECASE)
 _NAME_CHARS_MAX: Final = 60
 
 _SQLITE_THINGS: Final = text(
     "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index') ORDER BY type, name"
 )
 _SQLITE_COLUMNS: Final = text(
-    "SELECT m.name AS of_table, p.name, p.dflt_value IS NOT NULL OR p.hidden <> 0 AS is_computed,"
+    "SELECT m.name AS of_table, p.name, p.hidden <> 0 AS is_computed, p.dflt_value AS filled_with,"
     " m.sql LIKE 'CREATE VIRTUAL%' OR upper(m.sql) LIKE '%CHECK%(%' AS is_strange"
     " FROM sqlite_schema m LEFT JOIN pragma_table_xinfo(m.name) p WHERE m.type = 'table' ORDER BY 1, p.cid"
 )
@@ -39,8 +41,8 @@ _POSTGRESQL_THINGS: Final = text(
     " WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"
 )
 _POSTGRESQL_COLUMNS: Final = text(
-    "SELECT c.relname AS of_table, a.attname AS name, a.attgenerated <> '' AS is_computed, false AS is_strange"
-    " FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    "SELECT c.relname AS of_table, a.attname AS name, a.attgenerated <> '' AS is_computed, NULL AS filled_with,"
+    " false AS is_strange FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')"
     " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
     " ORDER BY 1, a.attnum"
@@ -59,7 +61,8 @@ def strangers(connection: Connection, expected: Structure, more: Structure | Non
             continue
         if row.is_strange:
             yield f"the table {_shown(row.of_table)}, which checks or computes"
-        if row.is_computed and row.of_table in expected:
+        is_computed = row.is_computed or (row.filled_with is not None and not _LITERAL.fullmatch(row.filled_with))
+        if is_computed and row.of_table in expected:
             yield f"the column {_shown(row.of_table)}.{_shown(row.name)}, which is computed"
     yield from _different(found, {**_VERSION, **expected}, more or {}, is_sqlite=is_sqlite)
 
