@@ -16,7 +16,7 @@ def compact(data: Data = None, config: Config = None) -> None:
 
     SQLite: the file becomes smaller; the first time it is written anew, for which as much again must be free. PostgreSQL: VACUUM.
     """
-    with store_of(data, config) as (_, database), room_on(database):
+    with store_of(data, config, "compact") as (_, database), room_on(database):
         before = size_of(database)
         make_compact(database)
         typer.echo(f"toxwatch: the database took {before} bytes, and takes {size_of(database)}", err=True)
