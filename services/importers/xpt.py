@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -84,12 +85,16 @@ def _read(path: Path, name: str, form: TextFormat, **options: Any) -> tuple[Any,
     # Imported here: it brings pandas with it, which takes longer to load than most files to read.
     import pyreadstat
 
+    encoding = None if form.encoding == UTF_8 else form.encoding
     try:
-        return pyreadstat.read_xport(str(path), encoding=None if form.encoding == UTF_8 else form.encoding, **options)
+        with warnings.catch_warnings():
+            # It would rename the second of two columns of one name, and what it says would be lost.
+            warnings.simplefilter("error", UserWarning)
+            return pyreadstat.read_xport(str(path), encoding=encoding, **options)
     except UnicodeDecodeError as error:
         rule = "the file is not in utf-8; name its encoding in the mapping (format.encoding)"
         raise ImportFailedError(f"{name}: {rule}") from error
-    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, OSError, ValueError, TypeError) as error:
+    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, OSError, ValueError, TypeError, UserWarning) as error:
         # A TypeError: two columns whose names are damaged alike.
         raise ImportFailedError(f"{name}: not a SAS transport file that can be read: {error}") from error
 
