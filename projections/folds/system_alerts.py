@@ -39,11 +39,25 @@ def intake_case(site: str | None, reason: str) -> str:
     return f"{INTAKE}{site or NO_SITE}/{reason}"
 
 
+#: A report that is in the log and changes nothing, because a higher revision of its record was known.
+LOWER_REVISION: Final = "lower-revision"
+
+
 def intake_reasons(case: str, count: int, examples: Sequence[str]) -> list[str]:
     """What the alert says of refused severe events."""
     site, _, reason = case.removeprefix(INTAKE).partition("/")
     events, say = ("event", "says") if count == 1 else ("events", "say")
     sender = "a sender of no single site" if site == NO_SITE else f"site {site}"
+    if reason == LOWER_REVISION:
+        are = "is" if count == 1 else "are"
+        first = (
+            f"{count} {events} from {sender} {say} more than what is in effect, and {are} not used: of a lower revision"
+        )
+        return [
+            first,
+            "a higher revision settles it, or a person who deletes the letter",
+            f"among them: {'; '.join(examples)}",
+        ]
     if reason in _UNKNOWN:
         inputs, they = ("input", "it says") if count == 1 else ("inputs", "they say")
         first = f"{count} {inputs} from {sender} could not be read or taken: what {they} is known to nobody, and may be severe"

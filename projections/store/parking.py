@@ -19,6 +19,7 @@ from events.bounds import IDENTIFIER_BYTES_MAX
 from events.dates import Instant
 from events.errors import ToxwatchError
 from events.triage import readable_revision
+from projections.folds.system_alerts import LOWER_REVISION as LOWER_REVISION
 from projections.folds.system_alerts import intake_case
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
@@ -31,8 +32,6 @@ SETTLED: Final = "settled"
 DELETED: Final = "deleted"
 REPLAYED: Final = "replayed"
 
-#: The reason under which a report is kept that is in the log and changes nothing, because a higher revision was known.
-LOWER_REVISION: Final = "lower-revision"
 #: The reason under which events of a subject that is not watched are parked.
 NOT_WATCHED: Final = "not-watched"
 

@@ -56,7 +56,9 @@ def test_a_graver_report_of_a_lower_revision_is_an_alert(database: Database, bat
     deployment = lived(database, [MILD, GRAVE], batch)
     (told,) = intake_alerts(deployment)
     assert (told.type, told.data.urgency) == ("toxwatch.alert.raised.v1", "urgent")
+    assert told.data.case == "intake:FR01/lower-revision"
     assert any(SUBJECT in reason for reason in told.data.reasons)
+    assert not any("refused" in reason for reason in told.data.reasons)
     assert letters(database) == [(LOWER_REVISION, "parked")]
     assessed = deployment.assessed_document()
     assert assessed["cases"] == []
