@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -84,22 +84,13 @@ def create_app(
     intake = Intake(database, log, protocol, clock, settings.source, metrics, passing, heard, settings.letter_quota)
     writer = EventWriter(intake, on_appended, on_told, behind)
 
-    @asynccontextmanager
-    async def writing(_app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(writer.run(), name="event-writer")
-        counting = asyncio.create_task(keys.uses.run(), name="key-uses")
-        yield
-        writer.stop()
-        keys.uses.stop()
-        await asyncio.gather(task, counting)
-
     app = FastAPI(
         title="Toxwatch",
         version=version("toxwatch"),
         description="Clinical events of a dose-finding trial in, alerts and assessments out.",
         docs_url=None,
         redoc_url=None,
-        lifespan=writing,
+        lifespan=_writing(writer, keys),
     )
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Leases, budgets=KeyBudgets(settings.requests_per_key))
@@ -111,6 +102,21 @@ def create_app(
     app.state.writer = writer
     app.openapi = _document(app)  # type: ignore[method-assign]
     return app
+
+
+def _writing(writer: EventWriter, keys: KeyRing) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What runs as long as the application does: the writer of events, and that of how keys were used."""
+
+    @asynccontextmanager
+    async def running(_app: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(writer.run(), name="event-writer")
+        counting = asyncio.create_task(keys.uses.run(), name="key-uses")
+        yield
+        writer.stop()
+        keys.uses.stop()
+        await asyncio.gather(task, counting)
+
+    return running
 
 
 def _document(app: FastAPI) -> Callable[[], dict[str, Any]]:
