@@ -160,8 +160,9 @@ NOW = time_source.now() // SECOND * SECOND
         ("-1", None),
         ("soon", None),
         ("1.5", None),
-        (format_datetime(to_datetime(NOW + 90 * SECOND), usegmt=True), 90.0),
-        (format_datetime(to_datetime(NOW - 90 * SECOND), usegmt=True), 0.0),
+        # Named, or two workers that begin in different seconds would collect different tests.
+        pytest.param(format_datetime(to_datetime(NOW + 90 * SECOND), usegmt=True), 90.0, id="a date ahead"),
+        pytest.param(format_datetime(to_datetime(NOW - 90 * SECOND), usegmt=True), 0.0, id="a date that is over"),
         ("Wed, 01 Mar 2017 08:00:00", None),
     ],
 )
