@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import structlog
 from sqlalchemy import Connection
 
-from events.dates import HOUR, Instant, parse_instant
+from events.dates import HOUR, SECOND, Instant, parse_instant
 from projections.folds.system_alerts import UNDELIVERED
 from projections.rules.protocol import Protocol
 from services.dispatcher import ledger
@@ -28,7 +28,8 @@ class Planner:
     def __init__(self, protocol: Protocol, source: str, recipients: Recipients) -> None:
         delay = protocol.assumptions.routine_delivery_delay_hours * HOUR
         self._entries = AlertEntries(protocol, source)
-        self._line = planning_line(Directory(recipients), delay)
+        again = int(recipients.grouping.system_alert_seconds * SECOND)
+        self._line = planning_line(Directory(recipients), delay, again)
 
     def plan(self, entries: Sequence[Entry], connection: Connection, now: Instant) -> int:
         """Plan entries of one partition that follow each other, and move the position past them. Says how many rows are new.

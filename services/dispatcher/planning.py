@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from events.dates import FAR_FUTURE, MINUTE, Instant
+from events.dates import FAR_FUTURE, Instant
 from services.dispatcher.delivery import (
     CHANNEL_DISABLED,
     SETTLED,
@@ -84,7 +84,7 @@ class Draft:
 Stage = Callable[[Draft], Draft]
 
 
-def planning_line(directory: Directory, routine_delay: int, again_delay: int = MINUTE) -> tuple[Stage, ...]:
+def planning_line(directory: Directory, routine_delay: int, again_delay: int) -> tuple[Stage, ...]:
     """The stages, in order.
 
     ``routine_delay`` is how long a routine alert waits, ``again_delay`` how long after the message before it people are told

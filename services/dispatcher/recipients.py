@@ -136,10 +136,21 @@ class Recipient(Section):
     operational: bool = True
 
 
+class Grouping(Section):
+    """How often people are told again.
+
+    ``system_alert_seconds``: of an alert about Toxwatch itself, whose number others may drive up, at least so long after the
+    message before. Alerts about subjects never wait.
+    """
+
+    system_alert_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
+
+
 class RecipientsFile(Section):
     """The file as it is written."""
 
     channels: dict[Name, ChannelConfig]
+    grouping: Grouping = Grouping()
     recipients: Annotated[tuple[Recipient, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -173,6 +184,7 @@ class Recipients:
     channels: Mapping[str, ChannelConfig]
     people: tuple[Recipient, ...]
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    grouping: Grouping = field(default_factory=Grouping)
 
     def fingerprint(self, channel: str) -> str:
         """Another whenever the channel is configured otherwise; a new webhook secret counts, a mail password does not."""
@@ -226,7 +238,7 @@ def _with_secrets(file: RecipientsFile, beside: Path) -> Recipients:
                 if not (beside / config.ca_file).is_file():
                     raise ValueError(f"channels.{name}.ca_file: there is no file {beside / config.ca_file}")
                 channels[name] = config.model_copy(update={"ca_file": beside / config.ca_file})
-    return Recipients(channels, file.recipients, secrets)
+    return Recipients(channels, file.recipients, secrets, file.grouping)
 
 
 def _keys_known(place: tuple[str | int, ...]) -> list[str]:
@@ -238,6 +250,8 @@ def _keys_known(place: tuple[str | int, ...]) -> list[str]:
     }
     if place and place[0] == "channels":
         model = models[str(place[2])]
+    elif place and place[0] == "grouping":
+        model = Grouping
     else:
         model = Recipient if place else RecipientsFile
     return [info.alias or name for name, info in model.model_fields.items()]

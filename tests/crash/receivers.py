@@ -43,6 +43,9 @@ from = "toxwatch@example.org"
 username = "epoch-{epoch}"
 password_file = "mail.password"
 
+[grouping]
+system_alert_seconds = 1
+
 [[recipients]]
 name = "medical-monitor"
 role = "medical-monitor"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.dates import HOUR, format_instant
+from events.dates import HOUR, MINUTE, format_instant
 from projections.folds.alert_transition import AlertKind
 from services.dispatcher.delivery import DELIVERED, WAITING, Delivery
 from services.dispatcher.ledger import Step
@@ -65,7 +65,7 @@ class Story:
         self.steps.append(Step(revision, kind, urgency, self.now))
         since = routine_since(self.newest, self.steps, self.now)
         draft = Draft(f"E-{revision}", self.newest, self.now, list(self.ledger.values()), since)
-        for stage in planning_line(Directory(PEOPLE), DAY_OF_WAITING):
+        for stage in planning_line(Directory(PEOPLE), DAY_OF_WAITING, MINUTE):
             draft = stage(draft)
         for row, state in draft.ended.items():
             self.ledger[row] = self.ledger[row]._replace(state=state)
