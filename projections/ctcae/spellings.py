@@ -131,7 +131,8 @@ def _volume(below: str) -> str | None:
     if folded in known:
         return known[folded]
     for prefix, meaning in _words("prefix").items():
-        if folded.startswith(prefix) and known.get(folded[len(prefix) :]) == "L":
+        # No laboratory reports by the centilitre: "G/cL" is a slip for some other unit, ten times or a billion times off.
+        if meaning != "c" and folded.startswith(prefix) and known.get(folded[len(prefix) :]) == "L":
             return f"{meaning}L"
     return None
 
