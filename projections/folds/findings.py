@@ -5,14 +5,14 @@ Everything here is a function of events and instants: ids are derived, and the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from events.alert import AlertData
 from events.catalog import AnyEvent
 from events.codec import Logged
 from events.dates import Instant, format_instant
-from events.envelope import LIST_ITEMS_MAX
+from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX
 from events.envelope import EventRef as EventRefData
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind, AlertTransition, Standing, standing_after
@@ -162,8 +162,8 @@ class SubjectFindings:
             population=_population(shown),
             dose_level=shown.dose_level,
             counts_as_dlt=finding.counts_as_dlt if finding is not None else False,
-            reasons=_reasons(kind, finding)[:LIST_ITEMS_MAX],
-            questions=list(finding.questions)[:LIST_ITEMS_MAX] if finding is not None else [],
+            reasons=_fitting(_reasons(kind, finding)),
+            questions=_fitting(finding.questions) if finding is not None else [],
             evidence=evidence,
             basis=finding.basis if finding is not None else None,
             due=format_instant(finding.due) if finding is not None and finding.due is not None else None,
@@ -198,6 +198,11 @@ def _reasons(kind: AlertKind, finding: Finding | None) -> list[str]:
     if kind == "withdrawn" and finding is not None and finding.overruled:
         return ["overruled: adjudicated as not dose-limiting", *finding.reasons]
     return list(finding.reasons) if finding is not None and finding.reasons else [GONE]
+
+
+def _fitting(texts: Sequence[str]) -> list[str]:
+    """No longer than the contract allows: a reason quotes terms, which may be long themselves."""
+    return [text[:TEXT_CHARS_MAX] for text in texts[:LIST_ITEMS_MAX]]
 
 
 def _population(shown: Finding | AlertData) -> Literal["part-a", "part-b", "part-unknown"]:

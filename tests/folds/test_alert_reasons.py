@@ -30,3 +30,10 @@ def test_what_went_back_to_the_watch_list_was_not_overruled() -> None:
     assert data.verdict == "watch"
     assert data.reasons
     assert not [reason for reason in data.reasons if "overruled" in reason.lower()]
+
+
+def test_a_long_term_makes_no_alert_that_the_contract_refuses() -> None:
+    """A reason quotes the term, which may be as long as a text can be: it is cut, and the subject goes on being watched."""
+    (kind, data) = told([FR01.ae(data={"grade": 3, "term": "x" * 2000, "organs": None, "immune_related": None})])[-1]
+    assert kind == "raised"
+    assert max(map(len, [*data.reasons, *data.questions])) <= 2000
