@@ -225,17 +225,27 @@ def messages_repeat_only_after_a_kill(evidence: Evidence) -> Iterator[str]:
 
 
 def everybody_knows_what_stands(evidence: Evidence) -> Iterator[str]:
-    """On every route the newest revision of every alert that stands has arrived; of one that does not, a withdrawal came last."""
+    """On every route the newest revision of every alert that stands has arrived; of one that does not, a withdrawal came last.
+
+    What is silent is sent to nobody who was told before: of such revisions the one before them is the newest.
+    """
     rows: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
     arrived = {receipt.id for receipt in evidence.receipts if receipt.was_taken}
     for row in evidence.ledger:
         rows[(row.alert_id, row.channel)].append(row)
     kinds = {(row.alert_id, row.revision): row.kind for row in evidence.history}
+    silent = {
+        (row.alert_id, row.revision)
+        for row in evidence.history
+        if json.loads(row.body)["data"].get("telling") == "silent"
+    }
     for alert in evidence.alerts:
         for channel in ("hook", "mail"):
             told = sorted(row.revision for row in rows[(alert.alert_id, channel)] if row.id in arrived)
             last = told[-1] if told else 0
-            is_known = last == alert.revision
+            is_known = last > 0 and all(
+                (alert.alert_id, later) in silent for later in range(last + 1, alert.revision + 1)
+            )
             if alert.state == "withdrawn":
                 is_known = not told or kinds[(alert.alert_id, last)] == "withdrawn"
             if not is_known:

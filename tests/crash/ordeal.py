@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -39,14 +40,21 @@ class Ordeal(NamedTuple):
         return f"{endings.count(Ending.KILLED)} kills, {endings.count(Ending.STOPPED)} stops, {said}"
 
 
-def ordeal(home: Path, seed: int, kills: int, progress: Callable[[str], None] = lambda _: None) -> Ordeal:
-    """Run under load, killed so many times and stopped now and then; let it settle, stop it, and check everything."""
+def ordeal(
+    home: Path, seed: int, kills: int, progress: Callable[[str], None] = lambda _: None, *, hostile: bool = True
+) -> Ordeal:
+    """Run under load, killed so many times and stopped now and then; let it settle, stop it, and check everything.
+
+    ``hostile``: one more site sends outlandish events that the contract allows.
+    """
     chance = random.Random(seed)
     with Receivers(seed, refusing=0.05, slow=0.1) as receivers, Deployment(home, receivers) as deployment:
         deployment.start()
         with (
             Load(deployment, deployment.make_keys(SITES, SPONSOR), seed) as load,
-            Load(deployment, deployment.make_keys([HOSTILE]), seed, hostile_life, book=load.book),
+            Load(deployment, deployment.make_keys([HOSTILE]), seed, hostile_life, book=load.book)
+            if hostile
+            else nullcontext(),
         ):
             while deployment.kills < kills:
                 _end_and_start(deployment, chance)
