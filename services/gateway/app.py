@@ -110,10 +110,12 @@ def _writing(writer: EventWriter, keys: KeyRing) -> Callable[[FastAPI], Abstract
     @asynccontextmanager
     async def running(_app: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(writer.run(), name="event-writer")
-        counting = asyncio.create_task(keys.uses.run(), name="key-uses")
+        # Its own: an application that is begun twice has one key ring, and each life ends by itself.
+        stopping = asyncio.Event()
+        counting = asyncio.create_task(keys.uses.run(stopping), name="key-uses")
         yield
         writer.stop()
-        keys.uses.stop()
+        stopping.set()
         await asyncio.gather(task, counting)
 
     return running

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import Final, Literal, NamedTuple, get_args
 
 import structlog
@@ -18,6 +17,7 @@ from events.dates import HOUR
 from projections.store.audit import USED, UseCount, UseKey, add_uses
 from projections.store.database import Database, StoreUnavailable
 from services.clock.time_source import Clock
+from services.resting import rest
 
 #: Why a key was refused.
 Refused = Literal["missing", "malformed", "unknown", "wrong", "revoked", "expired"]
@@ -52,7 +52,6 @@ class KeyUses:
         self._clock = clock
         self._waiting: dict[UseKey, UseCount] = {}
         self._lock = threading.Lock()
-        self._stopping: asyncio.Event | None = None
 
     def count(self, use: KeyUse, route: str, status: int) -> None:
         """Count one request."""
@@ -79,19 +78,12 @@ class KeyUses:
                 for key, count in taken.items():
                     self._add(key, count)
 
-    async def run(self) -> None:
-        """Write every few seconds, and at the end."""
-        stopping = self._stopping = asyncio.Event()
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Write every few seconds until ``stopping``, and at the end."""
         while not stopping.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), WRITE_SECONDS)
+            await rest(stopping, WRITE_SECONDS)
             if self._waiting:
                 await asyncio.to_thread(self.write)
-
-    def stop(self) -> None:
-        """End :meth:`run` once everything is written."""
-        if self._stopping is not None:
-            self._stopping.set()
 
     def _add(self, key: UseKey, more: UseCount) -> bool:
         known = self._waiting.get(key)
