@@ -24,8 +24,6 @@ SPONSOR_ONLY: Final = ("toxwatch.cohort.", "toxwatch.report.", "toxwatch.query.a
 SPONSOR_TYPES: Final = ("toxwatch.dlt.", *SPONSOR_ONLY)
 #: What is said of a source or subject that the key may not write from or about: no more, or it would tell whose it is.
 NOT_THIS_KEYS: Final = "this key may not write it"
-#: An index entry of a database is no longer than this, with the subject and what the database adds.
-ID_BYTES_MAX: Final = 2400
 
 
 class OutsideAuthority(EventRefused):
@@ -66,11 +64,6 @@ class Authority:
         if logged.time > now + AHEAD_TOLERATED:
             rule = f"{show(event.time)} is more than 15 min ahead of the gateway's clock, {format_instant(now)}"
             raise _bad(event, "time", rule)
-        for field, text in (("id", event.source + event.id), ("data", event.record_id)):
-            size = len(text.encode())
-            if size > ID_BYTES_MAX:
-                what = "with its source" if field == "id" else "in the id of the record"
-                raise _bad(event, field, f"{size} bytes {what}; at most {ID_BYTES_MAX} are taken")
 
     def _check_own(self, event: AnyEvent) -> None:
         if isinstance(event, ClockReached | ProtocolActivated | AlertEvent):
