@@ -95,6 +95,9 @@ class AlertFeed:
         try:
             newest = await self._newest_place()
             if is_of_another_life(place, newest.life, newest.number):
+                # Or what we saw last is older than the place: events are told meanwhile, and read.
+                newest = await self._newest_place(afresh=True)
+            if is_of_another_life(place, newest.life, newest.number):
                 return Page(newest.life, [], sentence(place))
             if place.number >= newest.number:
                 return None
@@ -104,9 +107,9 @@ class AlertFeed:
             return None
         return Page(newest.life, found) if found else None
 
-    async def _newest_place(self) -> Place:
+    async def _newest_place(self, *, afresh: bool = False) -> Place:
         async with self._asking:
-            if elapsed_seconds() - self._asked_at >= self._look_seconds:
+            if afresh or elapsed_seconds() - self._asked_at >= self._look_seconds:
                 woken = self._woken
                 self._newest = await self._reader.ask(_newest)
                 if woken is self._woken:
