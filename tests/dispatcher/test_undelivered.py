@@ -63,7 +63,7 @@ def test_the_other_channel_is_told_once_and_told_when_it_is_over(trial: Trial, t
 
 
 def test_there_is_no_alert_about_an_alert_that_another_is_not_delivered(trial: Trial, tmp_path: Path) -> None:
-    """With one channel, which is down, it goes there too: once, however long it takes."""
+    """With one channel, which is down, it goes there too: once, however long it takes; that it is over, a minute after that."""
 
     async def story() -> None:
         async with http_receiver() as receiver:
@@ -77,9 +77,14 @@ def test_there_is_no_alert_about_an_alert_that_another_is_not_delivered(trial: T
                 await desk.is_at_rest()
                 assert trial.told() == [("ae:AE-1", "raised"), (f"undelivered:{alert_id}", "raised")]
                 receiver.always = Answer(204)
-                await desk.after(5 * MINUTE, lambda: len(receiver.taken) == 3)
+                over = (f"undelivered:{alert_id}", "withdrawn")
+                await desk.after(5 * MINUTE, lambda: len(receiver.taken) == 2 and trial.told()[2:] == [over])
+                trial.clock.turn(MINUTE - SECOND)
                 await desk.is_at_rest()
-                assert trial.told()[2:] == [(f"undelivered:{alert_id}", "withdrawn")]
+                assert len(receiver.taken) == 2, "of an alert about Toxwatch itself, people are told once a minute"
+                await desk.after(SECOND, lambda: len(receiver.taken) == 3)
+                await desk.is_at_rest()
+                assert trial.told()[2:] == [over]
                 assert {row.state for row in trial.rows()} <= {"delivered", "superseded"}
 
     asyncio.run(story())
@@ -104,7 +109,7 @@ def test_a_new_revision_does_not_make_the_wait_young_again(trial: Trial, tmp_pat
 
 
 def test_what_is_settled_is_no_longer_undelivered(trial: Trial, tmp_path: Path) -> None:
-    """Withdrawn before anybody on the failing channel could know of it."""
+    """Withdrawn before anybody on the failing channel could know of it; that this is over is told a minute after it began."""
 
     async def story() -> None:
         async with http_receiver() as receiver, http_receiver() as gone:
@@ -114,14 +119,15 @@ def test_what_is_settled_is_no_longer_undelivered(trial: Trial, tmp_path: Path) 
                 trial.raises(case="ae:AE-0")
                 await desk.is_at_rest()
                 alert_id = trial.raises()
-                await desk.is_at_rest()
-                assert trial.states(alert_id) == [
-                    (1, "ann", "gone", "channel-disabled"),
-                    (1, "ann", "hook", "delivered"),
-                ]
+                first = [(1, "ann", "gone", "channel-disabled"), (1, "ann", "hook", "delivered")]
+                await desk.comes_to(lambda: trial.states(alert_id) == first)
                 await desk.after(5 * MINUTE, lambda: ("raised", f"undelivered:{alert_id}") in cases(receiver))
                 trial.withdraws()
-                await desk.comes_to(lambda: ("withdrawn", f"undelivered:{alert_id}") in cases(receiver))
+                await desk.comes_to(lambda: trial.told()[-1] == (f"undelivered:{alert_id}", "withdrawn"))
+                await desk.is_at_rest()
+                over = ("withdrawn", f"undelivered:{alert_id}")
+                assert over not in cases(receiver)
+                await desk.after(MINUTE, lambda: over in cases(receiver))
                 assert (1, "ann", "gone", "settled") in trial.states(alert_id)
 
     asyncio.run(story())

@@ -12,10 +12,13 @@ import threading
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from projections.store.database import Database
+from projections.store.tables import parked_subjects
 from services.log import topics
+from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.port import Entry, Position
 from services.log.topics import TopicAdmin, declared
@@ -77,10 +80,14 @@ def test_what_stands_twice_counts_once(deployment: Deployment) -> None:
 
 
 def test_without_the_ids_it_would_count_twice(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database itself would not have it: a second safeguard, that the first is not known to need."""
+    """The database itself does not take it, a second safeguard: the subject is watched no longer, and somebody is told."""
     without_ids(monkeypatch.setattr)
-    with pytest.raises(DBAPIError):
-        _twice(deployment)
+    _twice(deployment)
+    told = [(one.data.case, one.data.revision) for one in deployment.told()]
+    assert told == [("ae:AE-1", 1), ("unwatched:FR01-001", 1)]
+    with deployment.database.reading() as connection:
+        c = parked_subjects.c
+        assert connection.execute(select(c.subject, c.error)).all() == [("FR01-001", IntegrityError.__name__)]
 
 
 class Reading:
@@ -89,17 +96,22 @@ class Reading:
     def __init__(self, cluster: Cluster, prefix: str) -> None:
         self.shares = Shares()
         self.handed: list[Batch] = []
+        topic = topics.clinical(prefix)
+        self._log = KafkaLog(cluster, topic, "clinical")
         self.reader = ClinicalReader(
-            cluster, topics.clinical(prefix), f"{prefix}.x", self.shares, lambda _: 0, self._hand_on, self._settled
+            cluster, topic, f"{prefix}.x", self.shares, lambda _: 0, self._hand_on, self._settled, self._log
         )
 
     async def until(self, done: Any) -> None:
         running = asyncio.create_task(self.reader.run())
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not done():
-                await asyncio.sleep(0.05)
-        self.reader.stop()
-        await running
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                while not done():
+                    await asyncio.sleep(0.05)
+        finally:
+            self.reader.stop()
+            await running
+            await asyncio.to_thread(self._log.close)
 
     @property
     def offsets(self) -> list[int]:
