@@ -13,6 +13,7 @@ from sqlalchemy import Row, Table, select
 
 from events.dates import parse_instant
 from events.identity import same_content
+from projections.folds.system_alerts import LOWER_REVISION
 from projections.rules.isi_jx import PROTOCOL
 from services.log import topics
 from services.log.kafka import KafkaLog
@@ -159,9 +160,9 @@ def letters_are_in_the_topic(evidence: FleetEvidence) -> Iterator[str]:
 
 
 def the_monitor_parked_nothing(evidence: FleetEvidence) -> Iterator[str]:
-    """Whatever is refused is refused at the gateway; the log holds nothing that the monitor has to put aside."""
+    """Whatever is refused is refused at the gateway; of what is in the log only a lower revision is kept for somebody to settle."""
     for letter in evidence.letters:
-        if letter.origin != "gateway":
+        if letter.origin != "gateway" and letter.reason != LOWER_REVISION:
             yield f"the monitor has parked {letter.event_id} of {letter.subject}: {letter.error}"
 
 

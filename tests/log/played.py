@@ -9,15 +9,23 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from events.codec import Codec, Logged
 from events.dates import DAY, Instant
 from projections.folds import findings
 from projections.rules.isi_jx import PROTOCOL
-from projections.store import parking
+from projections.store import audit, parking
 from projections.store.database import Database
-from projections.store.tables import alert_events, alerts, dead_letters, deliveries, metadata, subject_sites
+from projections.store.tables import (
+    alert_events,
+    alerts,
+    dead_letters,
+    deliveries,
+    metadata,
+    source_assignments,
+    subject_sites,
+)
 from services.clock.deadlines import DeadlineClock
 from services.clock.watch import confirm_as_operator
 from services.demo.player import arrivals
@@ -101,6 +109,7 @@ def play(database: Database, directory: Path) -> Deployment:
             add_key(connection, "site", site, "played", deployment.clock.now())
         # As in a trial whose subject ids do not name the site.
         connection.execute(subject_sites.insert(), [{"subject": "S-1", "site": SITES[0]}])
+        _administered(connection, deployment.clock.now())
     for number, (sender, lines, at) in enumerate(requests()[:REQUESTS]):
         going.clock.instant = at
         going.send(sender, lines)
@@ -234,6 +243,20 @@ def rows_of(database: Database, table: Any) -> list[Json]:
     """Every row of a table."""
     with database.reading() as connection:
         return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+
+def _administered(connection: Connection, now: Instant) -> None:
+    """What operators and keys leave behind: who did what, how keys were used, whose a source is."""
+    audit.record(connection, now, "played", "keys.add", SITES[0], "a played trial")
+    use = audit.UseKey(now, "played", "/v1/alerts", "answered")
+    audit.add_uses(connection, {use: audit.UseCount(3, now, now)})
+    assigned = {
+        "pattern": "urn:laboratory:played",
+        "site": SITES[0],
+        "assigned_by": "played",
+        "reason": "a played trial",
+    }
+    connection.execute(source_assignments.insert(), [{**assigned, "assigned_at": now}])
 
 
 def missing_of(database: Database) -> list[str]:
