@@ -26,7 +26,18 @@ from services.log_exceptions import frames_of, told
 FIELDS: Final = frozenset(
     {
         # which
-        *("alert_id", "delivery", "event_id", "key_id", "keys", "letter_id", "request_id", "revision", "type"),
+        *(
+            "alert_id",
+            "alerts",
+            "delivery",
+            "event_id",
+            "key_id",
+            "keys",
+            "letter_id",
+            "request_id",
+            "revision",
+            "type",
+        ),
         # where in a log
         *("consumer", "generation", "last", "offset", "partition", "position", "topic"),
         # what of the deployment
@@ -39,6 +50,7 @@ FIELDS: Final = frozenset(
             "host",
             "loop",
             "name",
+            "part",
             "partitions",
             "path",
             "port",

@@ -137,7 +137,7 @@ class StallWatch:
                 step = system_transition(self._protocol, case, told, reasons, cause, now, questions=[QUESTION])
                 tell(connection, self._protocol, self._source, [step] if step is not None else [])
         except Exception as error:  # noqa: BLE001 - then it is told past the database
-            log.error("stall_not_written", part=part, error=type(error).__name__)
+            log.error("stall_not_written", part=part, error=error)
             return False
         self._on_told()
         return True

@@ -160,7 +160,7 @@ def letters_are_in_the_topic(evidence: FleetEvidence) -> Iterator[str]:
 
 
 def the_monitor_parked_nothing(evidence: FleetEvidence) -> Iterator[str]:
-    """Whatever is refused is refused at the gateway; what is in the log is taken, and only a lower revision is kept to be settled."""
+    """What is refused is refused at the gateway; of what is in the log only a lower revision is kept, until it is settled."""
     for letter in evidence.letters:
         if letter.origin != "gateway" and letter.reason != LOWER_REVISION:
             yield f"the monitor has parked {letter.event_id} of {letter.subject}: {letter.error}"

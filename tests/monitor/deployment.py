@@ -13,6 +13,7 @@ from events.alert import AlertEvent
 from events.catalog import EVENT_ADAPTER, subject_of
 from events.codec import Codec, Logged
 from events.dates import Instant, format_instant, parse_instant
+from projections.folds.system_alerts import LOWER_REVISION
 from projections.rules.isi_jx import PROTOCOL
 from projections.rules.protocol import Protocol
 from projections.store.apply import Outcome
@@ -125,9 +126,10 @@ class Deployment:
         return events  # type: ignore[return-value]
 
     def parked(self) -> int:
-        """How many entries of the log were refused."""
+        """How many entries of the log were refused; a lower revision, which is kept until it is settled, was not."""
+        wanted = select(func.count()).select_from(dead_letters).where(dead_letters.c.reason != LOWER_REVISION)
         with self.database.reading() as connection:
-            return connection.scalar(select(func.count()).select_from(dead_letters)) or 0
+            return connection.scalar(wanted) or 0
 
     def export(self, path: Path) -> Path:
         """The clinical log as a file."""
