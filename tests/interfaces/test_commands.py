@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from events.dates import parse_instant
 from tests.interfaces.live import TOXWATCH, Commands, Live, clean_environment, until
 from tests.interfaces.messages import ae, ago, enrolled, event, new_subject, text, treated, visit
 
@@ -226,7 +227,10 @@ def test_refused_lines_are_2_and_the_rest_is_assessed(toxwatch: Commands) -> Non
 
 
 def test_a_backup_is_restored_elsewhere_and_says_the_same(deployment: Live, tmp_path: Path) -> None:
-    """While it runs; not over a running one; the copy has the same log, alerts and keys."""
+    """While it runs; not over a running one; the copy has the same log, alerts and keys.
+
+    When a key was used is what the original may have noted since: it writes that down behind the requests, once in a while.
+    """
     copy, elsewhere = tmp_path / "backup", tmp_path / "elsewhere"
     on = ("--data", deployment.data)
     deployment.settle()
@@ -235,10 +239,20 @@ def test_a_backup_is_restored_elsewhere_and_says_the_same(deployment: Live, tmp_
     assert deployment.toxwatch("restore", "--from", copy, *on).code == 1
     assert deployment.toxwatch("restore", "--from", copy, *on, "--force").code == 1
     assert deployment.toxwatch("restore", "--from", copy, "--data", elsewhere).code == 0
-    for command in (["export"], ["alerts", "--format", "json"], ["keys", "list", "--format", "json"]):
+    for command in (["export"], ["alerts", "--format", "json"]):
         first = deployment.toxwatch(*command, *on)
         second = deployment.toxwatch(*command, "--data", elsewhere)
         assert (second.code, second.stdout) == (0, first.stdout)
+    original, copied = (
+        json.loads(deployment.toxwatch("keys", "list", "--format", "json", "--data", data).stdout)
+        for data in (deployment.data, elsewhere)
+    )
+    for now, then in zip(original, copied, strict=True):
+        for used in ("first_used", "last_used"):
+            noted, copied_use = now.pop(used), then.pop(used)
+            assert copied_use is None or parse_instant(copied_use) <= parse_instant(noted)
+        assert then == now
+    assert original
     assert deployment.is_alive()
 
 
