@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from tests.second_reader.dates import (
-    FAR_AWAY,
     LONG_AGO,
     NO,
     TICK,
@@ -158,10 +157,6 @@ class Record:
         """What has no date lies anywhere up to this, else up to when it was recorded."""
         end = latest if latest is not None else exactly(recorded)
         return When(LONG_AGO, end.hi + TICK if end.exact else end.hi, is_date=end.is_date)
-
-
-def open_end() -> When:
-    return When(FAR_AWAY, FAR_AWAY, exact=True)
 
 
 def _identity(event: Json) -> tuple[str, str] | None:
