@@ -12,12 +12,8 @@ Trees (FHIR)::
         ...
     resource["meta"].ignore("profile", "tag", reason="...")     # these members, whatever is beneath them
 
-Rows (SDTM, CSV, transport files, Dataset-JSON)::
-
-    values = ReadRow(values_by_column, ignored=frozenset({"DOMAIN"}))
-    row = Row(file, number, values)                       # row.pick(...) and row.values[...] mark what they read
-
-At the end of either::
+Of rows (SDTM, CSV, transport files, Dataset-JSON) the columns are compared with those that a reader knows, once a file
+(``unread``): what is neither read nor left out knowingly goes the same way. At the end of a resource::
 
     tell_left(report, file, number, resource, urgent=urgent)
 
@@ -30,7 +26,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -152,33 +148,6 @@ class Element:
         """What has not been read, each part as far up as nothing in it was read."""
         found, read = _unread(self._where, self._node, self._read)
         yield from found if read else [Left(path_text(self._where), shown(self._node))]
-
-
-class ReadRow(dict[str, str]):
-    """The values of a row by column, which remembers the columns that were read."""
-
-    def __init__(self, values: Mapping[str, str], *, ignored: frozenset[str] = frozenset()) -> None:
-        super().__init__(values)
-        self.seen: set[str] = set(ignored)
-
-    def __getitem__(self, column: str) -> str:
-        self.seen.add(column)
-        return super().__getitem__(column)
-
-    def get(self, column: str, default: Any = None) -> Any:
-        """As of any dictionary, and the column counts as read."""
-        self.seen.add(column)
-        return super().get(column, default)
-
-    def ignore(self, *columns: str, reason: str) -> None:  # noqa: ARG002 - the reason is for who reads the code
-        """Nothing in these columns is needed."""
-        self.seen.update(columns)
-
-    def left(self) -> Iterator[Left]:
-        """The columns that have a value and were not read."""
-        for column, value in self.items():
-            if column not in self.seen and value.strip():
-                yield Left(column, shown(value))
 
 
 class UnreadColumns:

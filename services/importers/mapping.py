@@ -16,6 +16,7 @@ from events.subject_pattern import check_pattern
 from services.importers.code_lists import CodeLists, Word, normal
 from services.importers.columns import (
     AdverseEventColumns,
+    Columns,
     DemographicsColumns,
     DispositionColumns,
     ExposureColumns,
@@ -91,6 +92,7 @@ class Mapping(Section):
     placebo: tuple[Drug, ...] = ()
     arms: dict[Word, Arm] = Field({})
     files: dict[Domain, Annotated[tuple[str, ...], BeforeValidator(_files)]] = Field({})
+    left_out: dict[Domain, Columns] = Field({})
     format: TextFormat = TextFormat()
     subject: SubjectColumns = SubjectColumns()
     dm: DemographicsColumns = DemographicsColumns()

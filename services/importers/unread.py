@@ -42,7 +42,7 @@ class UnusedColumns:
 
     def __init__(self, study: Study, domain: Domain, data: DataSet) -> None:
         section: Section = getattr(study.mapping, domain.lower())
-        named = {*_texts(section), *_texts(study.mapping.subject)}
+        named = {*_texts(section), *_texts(study.mapping.subject), *study.mapping.left_out.get(domain, ())}
         self._columns = tuple(name for name in data.columns if name not in named and not KNOWN.fullmatch(name))
         self._report = study.report
         self._found = UnreadColumns(data.file)

@@ -44,12 +44,8 @@ class Imported:
         return [event["data"] for event in self.events]
 
     def told(self, action: str) -> list[tuple[int | None, str, str]]:
-        """Row, field and value of the report's lines with one action, those about unread columns aside."""
-        return [
-            (line["row"], line["field"], line["value"])
-            for line in self.lines
-            if line["action"] == action and line["message"] != "columns that the import does not read"
-        ]
+        """Row, field and value of the report's lines with one action."""
+        return [(line["row"], line["field"], line["value"]) for line in self.lines if line["action"] == action]
 
     def message(self, action: str) -> str:
         """The message of the one line with this action."""

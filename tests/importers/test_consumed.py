@@ -9,9 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.importers.consumed import Element, Left, ReadRow, UnreadColumns, may_be_severe, tell_left
+from services.importers.consumed import Element, Left, UnreadColumns, may_be_severe, tell_left
 from services.importers.report import Report
-from services.importers.rows import Row
 
 NAMES = st.text("abcxyz.[0]", min_size=1, max_size=5)
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5))
@@ -108,23 +107,17 @@ def test_an_unknown_member_anywhere_appears_in_the_report(tree: Any, name: str, 
     assert unknown in f"{told[0].path} {told[0].value}"
 
 
-def test_a_row_tells_of_the_columns_with_a_value_that_nobody_read() -> None:
-    values = ReadRow({"AETERM": "rash", "AEGRX": "4", "EMPTY": " ", "DOMAIN": "AE"}, ignored=frozenset({"DOMAIN"}))
-    row = Row("ae.csv", 1, values)
-    assert row.pick(("AETERM",)) == ("AETERM", "rash")
-    assert list(values.left()) == [Left("AEGRX", "4")]
-
-
 def test_a_line_is_urgent_where_what_is_lost_may_be_severe() -> None:
     out = io.StringIO()
     report = Report(out)
     assert tell_left(report, "f", 3, Element("X", {"toxicityGrade": 4, "colour": "red"})) == 1
-    row = ReadRow({"TOXGRADE": "4", "COLOUR": "red"})
-    assert tell_left(report, "f", 4, row) == 2
+    other = Element("Y", {"TOXGRADE": "4", "COLOUR": "red", "read": "x"})
+    assert other["read"].text() == "x"
+    assert tell_left(report, "f", 4, other) == 2
     assert [(line["field"], line["urgent"]) for line in lines(out)] == [
         ("X", "yes"),
-        ("TOXGRADE", "yes"),
-        ("COLOUR", ""),
+        ("Y.TOXGRADE", "yes"),
+        ("Y.COLOUR", ""),
     ]
     assert report.urgent == 2
 
@@ -133,11 +126,13 @@ def test_columns_that_many_rows_leave_unread_are_counted_and_those_of_urgent_row
     out = io.StringIO()
     report, columns = Report(out), UnreadColumns("ae.csv")
     for number in range(1, 4):
-        columns.add(report, number, ReadRow({"COLOUR": "red"}), urgent=number == 2)
+        row = Element("row", {"ID": str(number), "COLOUR": "red"})
+        assert row["ID"].text() == str(number)
+        columns.add(report, number, row, urgent=number == 2)
     columns.tell(report)
     assert [(line["row"], line["field"], line["urgent"]) for line in lines(out)] == [
-        ("2", "COLOUR", "yes"),
-        ("", "COLOUR", ""),
+        ("2", "row.COLOUR", "yes"),
+        ("", "row.COLOUR", ""),
     ]
     assert "rows with a value here: 2" in lines(out)[1]["message"]
 

@@ -179,6 +179,13 @@ def test_the_wrong_count_of_a_dataset_json_file_counts_as_refused(tmp_path: Path
     assert (len(result.events), result.told("refused")) == (1, [(None, "records", "2")])
 
 
+def test_columns_that_the_mapping_leaves_out_have_no_line(tmp_path: Path) -> None:
+    """Of that domain only, and none of the others."""
+    row = {**AE, "AETOXGR": "4", "AEFORM": "2", "AEOWN": "x"}
+    result = one_file(tmp_path, "ae", row, left_out={"AE": ["aeform"], "LB": ["AEOWN"]})
+    assert [field for _, field, _ in result.told("unmapped")] == ["AEOWN"]
+
+
 def test_half_a_character_is_refused_by_the_codec(tmp_path: Path) -> None:
     """And can be reported."""
     path = tmp_path / "ae.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from services.serving import descriptors
 from services.serving.descriptors import RESERVED, TooFewDescriptors, connections_within
@@ -106,14 +107,15 @@ def test_the_limit_of_open_files_is_raised(monkeypatch: pytest.MonkeyPatch) -> N
     assert asked == [(65_536, 524_288)]
 
 
-def test_where_the_limit_is_low_there_are_fewer_connections_and_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_where_the_limit_is_low_there_are_fewer_connections_and_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept for health, sending and files is kept all the same; with next to nothing left, nothing starts."""
+    log = CapturingLogger()
+    monkeypatch.setattr(descriptors, "log", log)
     limit(monkeypatch, 400, 400)
     assert connections_within(1024) == 400 - RESERVED
-    said = capsys.readouterr()
-    assert "may open only 400 files, so that it takes 144 connections instead of 1024" in said.out + said.err
+    [warning] = log.calls
+    assert (warning.method_name, warning.args) == ("warning", ("few_descriptors",))
+    assert "may open only 400 files, so that it takes 144 connections instead of 1024" in warning.kwargs["trouble"]
     limit(monkeypatch, 128, 128)
     with pytest.raises(TooFewDescriptors, match="may open only 128 files, and needs 272 at least: raise its limit"):
         connections_within(1024)
