@@ -53,11 +53,11 @@ def _await_shared(fleet: Fleet, *names: str) -> None:
 
 @pytest.mark.parametrize("ending", ["killed", "stopped"])
 def test_another_worker_takes_over(fleet: Fleet, ending: str) -> None:
-    """Within 8 s of a kill every partition goes on again (median of five); a worker that is stopped ends within 10 s."""
+    """Within 8 s of a kill every partition goes on again (median of three); a worker that is stopped ends within 10 s."""
     fleet.start("monitor-1", "monitor-2", "gateway")
     took = []
     with Load(fleet, fleet.make_keys(SITES, SPONSOR), 3), fleet.database() as database:
-        for turn in range(5 if ending == "killed" else 2):
+        for turn in range(3 if ending == "killed" else 2):
             going, staying = ("monitor-1", "monitor-2") if turn % 2 == 0 else ("monitor-2", "monitor-1")
             _await_shared(fleet, going, staying)
             orphaned = _shared(fleet, going)[going]
