@@ -40,7 +40,8 @@ class Change(BaseModel):
 class AlertData(Data):
     """One revision of one alert. ``verdict`` is null once nothing stands, and for alerts that are no subject's.
 
-    ``count`` is how many things an alert is about that is about several. What older software told has no ``telling``.
+    ``count`` is how many things an alert is about that is about several (DLTs of a dose level: ``out_of`` so many treated);
+    ``occurrences`` how many intervals of a case meet, or may meet, a clause. What older software told has no ``telling``.
     """
 
     alert_id: Identifier
@@ -66,6 +67,8 @@ class AlertData(Data):
     telling: Telling | None = None
     changes: Annotated[list[Change], Field(max_length=LIST_ITEMS_MAX)] = Field(default_factory=list)
     count: Annotated[int, Field(ge=0, le=COUNT_MAX)] | None = None
+    out_of: Annotated[int, Field(ge=0, le=COUNT_MAX)] | None = None
+    occurrences: Annotated[int, Field(ge=0, le=COUNT_MAX)] | None = None
 
 
 class AlertEvent(Envelope):

@@ -6,7 +6,7 @@ Everything here is a function of events and instants: ids are derived, and the i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from events.alert import AlertData
 from events.catalog import AnyEvent
@@ -15,15 +15,23 @@ from events.dates import Instant, format_instant
 from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX
 from events.envelope import EventRef as EventRefData
 from events.identity import derived_id
+from projections.folds.alert_news import changes_of, says_the_same, telling_of
 from projections.folds.alert_transition import AlertKind, AlertTransition, Standing, standing_after
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.assess import CaseEvaluation, evaluate_case
-from projections.rules.evaluation import Verdict
 from projections.rules.finding import Finding, finding_at
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 
-GONE = "no longer on record, or nothing of it stands any more"
+GONE = "no longer on record, or no clause is met or possible any more"
+
+
+class Cause(NamedTuple):
+    """What made an alert change: an event, when that was detected, and the reason that the event itself gives."""
+
+    event: EventRef
+    detected_at: Instant
+    reason: str | None = None
 
 
 class SubjectFindings:
@@ -68,14 +76,15 @@ class SubjectFindings:
         now = self.chart.high_water
         self._evaluate(touched)
         due = [case for case, turns in self._turns.items() if turns <= now]
-        return self._judge({*touched, *due}, now, EventRef(event.source, event.id), detected_at)
+        cause = Cause(EventRef(event.source, event.id), detected_at, getattr(event.data, "reason", None))
+        return self._judge({*touched, *due}, now, cause)
 
     def judge_again(self, caused_by: EventRef, detected_at: Instant) -> list[AlertTransition]:
         """Judge every case under the rules in force, as they may have changed, and say which alerts change."""
         cases = {*self.chart.all_cases(), *self.findings, *self.alerts}
         self._evaluate(cases)
         self.changed.update(cases)
-        return self._judge(cases, self.chart.high_water, caused_by, detected_at)
+        return self._judge(cases, self.chart.high_water, Cause(caused_by, detected_at))
 
     @property
     def next_turn(self) -> Instant | None:
@@ -87,12 +96,10 @@ class SubjectFindings:
         """The earliest instant at which time alone changes a finding."""
         return min((finding.due for finding in self.findings.values() if finding.due is not None), default=None)
 
-    def _judge(
-        self, cases: Iterable[str], now: Instant, caused_by: EventRef, detected_at: Instant
-    ) -> list[AlertTransition]:
+    def _judge(self, cases: Iterable[str], now: Instant, cause: Cause) -> list[AlertTransition]:
         transitions: list[AlertTransition] = []
         for case in sorted(cases):
-            transition = self._transition(case, self._find(case, now), caused_by, detected_at)
+            transition = self._transition(case, self._find(case, now), cause)
             if transition is not None:
                 transitions.append(transition)
         return transitions
@@ -122,16 +129,14 @@ class SubjectFindings:
             self._turns[case] = turns
         return finding
 
-    def _transition(
-        self, case: str, finding: Finding | None, caused_by: EventRef, detected_at: Instant
-    ) -> AlertTransition | None:
+    def _transition(self, case: str, finding: Finding | None, cause: Cause) -> AlertTransition | None:
         standing = self.alerts.get(case)
         before = standing.open if standing is not None else None
         after = finding if finding is not None and finding.alerts else None
         kind = _kind(before, after)
         if kind is None:
             return None
-        data = self._data(case, kind, standing, finding, caused_by, detected_at)
+        data = self._data(case, kind, standing, finding, cause)
         event_id = derived_id(data.alert_id, str(data.revision), kind)
         transition = AlertTransition(kind, event_id, self.chart.facts.subject, data)
         self.alerts[case] = standing_after(transition)
@@ -143,13 +148,14 @@ class SubjectFindings:
         kind: AlertKind,
         standing: Standing | None,
         finding: Finding | None,
-        caused_by: EventRef,
-        detected_at: Instant,
+        cause: Cause,
     ) -> AlertData:
         protocol = self.chart.facts.protocol
         before = standing.open if standing is not None else None
         shown = finding or before
         assert shown is not None, "a transition has a finding before it or after it"
+        by = EventRefData(source=cause.event.source, id=cause.event.id)
+        telling = telling_of(kind, before, finding)
         evidence = [EventRefData(source=ref.source, id=ref.id) for ref in shown.evidence[:LIST_ITEMS_MAX]]
         return AlertData(
             alert_id=derived_id(protocol.trial, self.chart.facts.subject, case),
@@ -167,9 +173,14 @@ class SubjectFindings:
             evidence=evidence,
             basis=finding.basis if finding is not None else None,
             due=format_instant(finding.due) if finding is not None and finding.due is not None else None,
-            detected_at=format_instant(detected_at),
-            caused_by=EventRefData(source=caused_by.source, id=caused_by.id),
+            detected_at=format_instant(cause.detected_at),
+            caused_by=by,
             protocol_version=protocol.version,
+            worst_grade=shown.worst_grade,
+            news=telling == "news",
+            telling=telling,
+            changes=changes_of(before, finding, by, cause.reason, standing is not None),
+            occurrences=shown.occurrences,
         )
 
 
@@ -179,19 +190,7 @@ def _kind(before: AlertData | None, after: Finding | None) -> AlertKind | None:
         return None if after is None else "raised"
     if after is None:
         return "withdrawn"
-    return "revised" if _told(before) != _told(after) else None
-
-
-def _told(finding: Finding | AlertData) -> tuple[Verdict | None, dict[str, Verdict], str, str | None, int | None, bool]:
-    """What a medical monitor acts on: another wording or one more piece of evidence alone is no news."""
-    return (
-        finding.verdict,
-        finding.clauses,
-        finding.urgency,
-        finding.population,
-        finding.dose_level,
-        finding.counts_as_dlt,
-    )
+    return None if says_the_same(before, after) else "revised"
 
 
 def _reasons(kind: AlertKind, finding: Finding | None) -> list[str]:

@@ -28,10 +28,20 @@ STALLED: Final = "stalled:"
 DISK: Final = "disk:"
 
 COHORT_HOLD: Final = "COHORT-HOLD"
+#: Up to here every number is told; from here on 20, 50, 100, 200, 500, …
+EXACT_MAX: Final = 10
 #: Whose refused input it is where it came with a key of no single site.
 NO_SITE: Final = "@other"
 #: Of what was refused for these reasons nothing is known.
 _UNKNOWN: Final = frozenset({Unreadable.reason, TakingFailed.reason})
+
+
+def rung(count: int) -> int:
+    """The highest step of 1, 2, …, 10, 20, 50, 100, 200, 500, … that is not above a number: people are told at these."""
+    if count <= EXACT_MAX:
+        return count
+    power = int(10 ** (len(str(count)) - 1))
+    return max(power * step for step in (1, 2, 5) if power * step <= count)
 
 
 def intake_case(site: str | None, reason: str) -> str:
@@ -81,13 +91,11 @@ def system_transition(
     dose_level: int | None = None,
     clauses: Sequence[str] = (),
     count: int | None = None,
+    out_of: int | None = None,
     telling: Telling = "news",
     withdrawn_because: str = "the cause is gone",
 ) -> AlertTransition | None:
-    """What to tell of a case that is open for ``reasons``, or, where they are None, no longer is; None: nothing new.
-
-    ``told`` is what was told of it last. ``telling`` is how a revision is told; what is raised is news, a withdrawal quiet.
-    """
+    """What to tell of a case that is open for ``reasons``, or, where they are None, no longer is; None: nothing new."""
     kind = _kind(told, reasons)
     if kind is None:
         return None
@@ -115,6 +123,7 @@ def system_transition(
         telling=how,
         changes=_changes(told, reasons, withdrawn_because, count, by),
         count=count,
+        out_of=out_of,
     )
     return AlertTransition(kind, derived_id(alert_id, str(revision), kind), None, data)
 
@@ -141,11 +150,12 @@ def hold_transition(
     """What to tell of a dose level after its counts changed. ``with_dlt`` are the subjects that count (RULES 5)."""
     level = "without a dose level on record" if row.key.dose_level is None else f"at dose level {row.key.dose_level}"
     reasons = None
+    before = told.open if told is not None else None
     if row.hold:
-        reasons = [
-            # Not of how many: that one more was treated is no news about the hold.
-            f"{row.dlts} subjects {level} have a dose-limiting toxicity: {', '.join(sorted(with_dlt))}",
-        ]
+        said = (
+            f"{row.dlts} of {row.treated} subjects treated {level}, part {row.key.part}, have a dose-limiting toxicity"
+        )
+        reasons = [f"{said}: {', '.join(sorted(with_dlt))}"]
     return system_transition(
         protocol,
         row.key.case,
@@ -156,7 +166,17 @@ def hold_transition(
         questions=["Hold the level: no further subject is to be treated there until the sponsor decides."],
         dose_level=row.key.dose_level,
         clauses=[COHORT_HOLD],
+        count=row.dlts,
+        out_of=row.treated,
+        # That one more was treated there is shown, and wakes nobody.
+        telling=_telling_of_hold(before.count if before is not None else None, row.dlts),
     )
+
+
+def _telling_of_hold(told: int | None, dlts: int) -> Telling:
+    if told is None or dlts > told:
+        return "news"
+    return "quiet" if dlts < told else "silent"
 
 
 def _changes(

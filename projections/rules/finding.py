@@ -21,7 +21,10 @@ ASK_DOSE_LEVEL = "At which dose level was the subject treated? Not on record."
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One case at one instant. ``verdict`` None only where an effective adjudication alone keeps the case listed."""
+    """One case at one instant. ``verdict`` None only where an effective adjudication alone keeps the case listed.
+
+    ``occurrences`` counts the intervals that meet, or may meet, a clause: a further row or course of a case is one more.
+    """
 
     case: str
     verdict: Verdict | None
@@ -38,6 +41,8 @@ class Finding:
     questions: tuple[str, ...]
     evidence: tuple[EventRef, ...]
     urgency: Urgency
+    worst_grade: int | None = None
+    occurrences: int = 0
 
     @property
     def alerts(self) -> bool:
@@ -119,6 +124,8 @@ def finding_at(evaluation: CaseEvaluation, instant: Instant) -> Finding | None:
             )
         ),
         urgency=_urgency(evaluation, instant, verdicts),
+        worst_grade=evaluation.worst or None,
+        occurrences=sum(proof.truth(instant) is not Truth.NO for each in standing for proof in each.intervals),
     )
 
 

@@ -92,12 +92,13 @@ def settle_parked(
 
 def told_otherwise(connection: Connection, generation: int) -> set[str]:
     """The subjects of whom something was told that is not what stands, or that was not told."""
-    columns = (findings.c.subject, findings.c.case_name, findings.c.urgency, findings.c.body)
+    more = (findings.c.urgency, findings.c.worst_grade, findings.c.occurrences)
+    columns = (findings.c.subject, findings.c.case_name, findings.c.body, *more)
     stands: dict[tuple[str, str], tuple[Any, ...]] = {}
-    for subject, case, urgency, body in connection.execute(select(*columns).where(findings.c.generation == generation)):
-        told = charts.told_by(body, urgency)
+    for row in connection.execute(select(*columns).where(findings.c.generation == generation)):
+        told = charts.told_by(row.body, {column.name: getattr(row, column.name) for column in more})
         if told is not None:
-            stands[(subject, case)] = told
+            stands[(row.subject, row.case_name)] = told
     open_alerts = select(alerts.c.subject, alerts.c.case_name, alerts.c.data).where(
         alerts.c.state == OPEN, alerts.c.subject != NOBODY
     )

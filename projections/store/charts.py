@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, select
 from events.catalog import EVENT_ADAPTER
 from events.codec import Logged
 from events.dates import Instant
+from events.envelope import LIST_ITEMS_MAX
 from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
 from projections.rules.finding import Finding
 from projections.store.database import insert_all, pieces, rows_of, upsert
@@ -138,6 +139,8 @@ def write_findings(connection: Connection, generation: int, changed: Mapping[tup
             "urgency": finding.urgency,
             "counts_as_dlt": finding.counts_as_dlt,
             "body": json.dumps(finding.as_json(subject), ensure_ascii=True),
+            "worst_grade": finding.worst_grade,
+            "occurrences": finding.occurrences,
         }
         for (subject, case), finding in changed.items()
         if finding is not None
@@ -189,10 +192,13 @@ def stored_findings(connection: Connection, generation: int, wanted: Iterable[st
     return found
 
 
-def told_by(body: str, urgency: str | None = None) -> tuple[Any, ...] | None:
-    """What a medical monitor acts on in a stored finding or in an alert's data; None where it is no alert."""
-    value = json.loads(body)
+def told_by(body: str, more: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+    """What an alert says, in a stored finding (``more``: its other columns) or in an alert's data; None where it is no alert."""
+    value = {**json.loads(body), **(more or {})}
     if value["verdict"] not in ("met", "possible") or value.get("overruled"):
         return None
-    names = ("verdict", "clauses", "population", "dose_level", "counts_as_dlt")
-    return (urgency or value["urgency"], *(value.get(name) for name in names))
+    clauses = {clause: verdict for clause, verdict in value["clauses"].items() if verdict != "watch"}
+    names = ("urgency", "verdict", "population", "dose_level", "counts_as_dlt", "worst_grade")
+    evidence = sorted((ref["source"], ref["id"]) for ref in value["evidence"][:LIST_ITEMS_MAX])
+    questions = sorted({*value["questions"][:LIST_ITEMS_MAX]})
+    return (clauses, *(value.get(name) for name in names), value.get("occurrences") or 0, questions, evidence)

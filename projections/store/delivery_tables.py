@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint,
 
 from projections.store.columns import Micros, metadata
 
-#: Who was told what: one row for each revision of an alert, recipient and channel. ``rank`` is its place in the channel's queue.
+#: Who was told what: one row for each revision of an alert, recipient and channel. ``rank`` is its place in the channel's queue,
+#: ``heard`` whether it arrived (no, under-way, perhaps, yes), ``digest`` the message that it goes in with others.
 deliveries: Final = Table(
     "deliveries",
     metadata,
@@ -28,6 +29,8 @@ deliveries: Final = Table(
     Column("error", Text, nullable=True),
     Column("notice", Text, nullable=False),
     Column("rank", Integer, nullable=False, server_default="0"),
+    Column("heard", Text, nullable=False, server_default="no"),
+    Column("digest", Text, nullable=True),
     UniqueConstraint("alert_id", "revision", "recipient", "channel"),
     Index(
         "ix_deliveries_queue",

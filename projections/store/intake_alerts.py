@@ -14,15 +14,13 @@ from sqlalchemy import Connection, Row, func, select
 from events.dates import MINUTE, Instant, parse_instant
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition, Standing
-from projections.folds.system_alerts import INTAKE, intake_reasons, system_transition
+from projections.folds.system_alerts import INTAKE, intake_reasons, rung, system_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 from projections.store.database import pieces
 from projections.store.tables import IS_URGENT, alerts, dead_letters
 from projections.store.told import OPEN, tell, told_of
 
-#: Up to here every number is told; from here on 20, 50, 100, 200, 500, …
-EXACT_MAX: Final = 10
 #: A number that is not the next step is told no sooner than this after the revision before.
 TOLD_AGAIN_AFTER: Final = MINUTE
 EXAMPLES_MAX: Final = 5
@@ -89,7 +87,7 @@ def _step(
         return system_transition(protocol, case, told, None, cause, now, withdrawn_because=why)
     if before is not None and not _is_worth_a_revision(before.count, count, parse_instant(before.detected_at), now):
         return None
-    rises = before is None or _rung(count) > _rung(before.count or 0)
+    rises = before is None or rung(count) > rung(before.count or 0)
     return system_transition(
         protocol,
         case,
@@ -106,15 +104,7 @@ def _step(
 def _is_worth_a_revision(told: int | None, count: int, told_at: Instant, now: Instant) -> bool:
     if told == count:
         return False
-    return told is None or _rung(told) != _rung(count) or now - told_at >= TOLD_AGAIN_AFTER
-
-
-def _rung(count: int) -> int:
-    """The highest step of 1, 2, …, 10, 20, 50, 100, 200, 500, … that is not above the number."""
-    if count <= EXACT_MAX:
-        return count
-    power = int(10 ** (len(str(count)) - 1))
-    return max(power * step for step in (1, 2, 5) if power * step <= count)
+    return told is None or rung(told) != rung(count) or now - told_at >= TOLD_AGAIN_AFTER
 
 
 def _count(connection: Connection, case: str) -> int:

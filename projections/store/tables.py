@@ -181,6 +181,8 @@ findings: Final = Table(
     Column("urgency", Text, nullable=False),
     Column("counts_as_dlt", Boolean, nullable=False),
     Column("body", Text, nullable=False),
+    Column("worst_grade", Integer, nullable=True),
+    Column("occurrences", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("generation", "subject", "case_name"),
 )
 

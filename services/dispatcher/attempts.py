@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, literal_column, select, update
+from sqlalchemy import Connection, exists, insert, literal_column, select, update
 
 from events.dates import Instant
 from projections.store.database import upsert
@@ -70,8 +70,21 @@ def record(
     row = update(deliveries).where(deliveries.c.id == delivery.id)
     if outcome.kind == "delivered":
         connection.execute(row.values(state=DELIVERED, delivered_at=now, error=None))
+        _release(connection, delivery.channel, now)
     else:
         connection.execute(row.values(error=outcome.error, next_attempt_at=next_attempt_at))
+
+
+def _release(connection: Connection, channel: str, now: Instant) -> None:
+    """The channel works: what failed over it before is tried again at once, in the order of its queue."""
+    failed = exists().where(
+        delivery_attempts.c.delivery_id == deliveries.c.id,
+        delivery_attempts.c.attempt == deliveries.c.attempts,
+        delivery_attempts.c.outcome == "failed",
+    )
+    c = deliveries.c
+    waits = (c.state == literal_column("'waiting'"), c.channel == channel, c.next_attempt_at > now, c.not_before <= now)
+    connection.execute(update(deliveries).where(*waits, failed).values(next_attempt_at=now))
 
 
 def disable(connection: Connection, channel: str, fingerprint: str, now: Instant, reason: str) -> None:

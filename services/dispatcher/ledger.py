@@ -19,14 +19,24 @@ from sqlalchemy import (
     update,
 )
 
+from events.alert import AlertData
 from events.dates import Instant
 from projections.folds.system_alerts import UNDELIVERED
 from projections.store.database import insert_new, pieces
-from projections.store.tables import alert_events, alerts, deliveries, delivery_attempts, disabled_channels
+from projections.store.tables import (
+    alert_events,
+    alerts,
+    deadlines,
+    deliveries,
+    delivery_attempts,
+    disabled_channels,
+    generations,
+)
 from projections.store.told import OPEN
 from services.dispatcher.delivery import CHANNEL_DISABLED, STARTED, Delivery, State
 from services.dispatcher.notice import Notice
 
+EXAMPLES_MAX: Final = 5
 # As a literal: an index over the waiting rows serves only a statement that says "waiting" itself.
 _IS_WAITING: Final = deliveries.c.state == literal_column("'waiting'")
 
@@ -128,25 +138,57 @@ def next_due(connection: Connection, now: Instant) -> Instant | None:
     return found
 
 
-def late(connection: Connection, since: Instant) -> set[str]:
-    """The alerts of which something should have been delivered by ``since`` and still is not; what tells of that itself aside."""
-    joined = select(deliveries.c.alert_id).join(alerts, alerts.c.alert_id == deliveries.c.alert_id)
-    wanted = joined.where(deliveries.c.not_before <= since, alerts.c.case_name.not_like(f"{UNDELIVERED}%"))
-    return set(connection.scalars(_unfinished(connection, wanted)))
+class Late(NamedTuple):
+    """What a channel has not delivered in time: how many alerts, the oldest since when, and some of them."""
+
+    number: int
+    since: Instant
+    examples: list[str]
 
 
-def told_late(connection: Connection) -> set[str]:
-    """The alerts of which somebody was told that they are not delivered.
+def late(connection: Connection, since: Instant) -> dict[str, Late]:
+    """The channels over which something should have been delivered by ``since`` and still is not; what tells of that aside."""
+    c = deliveries.c
+    is_late = (c.not_before <= since, alerts.c.case_name.not_like(f"{UNDELIVERED}%"))
+    joined = deliveries.join(alerts, alerts.c.alert_id == c.alert_id)
+    counted = select(c.channel, func.count(c.alert_id.distinct()), func.min(c.not_before)).select_from(joined)
+    found: dict[str, Late] = {}
+    for channel, count, oldest in connection.execute(
+        _unfinished(connection, counted.where(*is_late)).group_by(c.channel)
+    ):
+        named = select(c.notice).select_from(joined).where(*is_late, c.channel == channel)
+        rows = connection.scalars(
+            _unfinished(connection, named).order_by(c.rank, c.not_before, c.id).limit(EXAMPLES_MAX)
+        )
+        found[channel] = Late(count, oldest, [Notice.model_validate_json(row).headline for row in rows])
+    return found
 
-    One that has no row is not an alert but an entry of the log that cannot be read, which people have to put right.
+
+def told_late(connection: Connection) -> dict[str, int]:
+    """The channels of which somebody was told that they do not deliver, with how many alerts were said to wait.
+
+    A name with a sign that no channel's has is an entry of the log that cannot be read, which people have to put right.
     """
-    about = func.substr(alerts.c.case_name, len(UNDELIVERED) + 1)
-    wanted = select(about).where(
-        alerts.c.case_name.like(f"{UNDELIVERED}%"),
-        alerts.c.state == OPEN,
-        exists().where(deliveries.c.alert_id == about),
+    wanted = select(alerts.c.case_name, alerts.c.data).where(
+        alerts.c.case_name.like(f"{UNDELIVERED}%"), alerts.c.state == OPEN
     )
-    return set(connection.scalars(wanted))
+    rows = [(row.case_name.removeprefix(UNDELIVERED), row.data) for row in connection.execute(wanted)]
+    return {
+        name: AlertData.model_validate_json(data).count or 0
+        for name, data in rows
+        if "/" not in name and "@" not in name
+    }
+
+
+def overdue_subjects(connection: Connection, subjects: Iterable[str], now: Instant) -> set[str]:
+    """Those of these subjects about whom time alone has already changed a verdict that is not judged yet."""
+    c = deadlines.c
+    found: set[str] = set()
+    current = select(generations.c.generation).where(generations.c.is_current)
+    for asked in pieces(subjects):
+        wanted = select(c.subject).where(c.generation.in_(current), c.subject.in_(asked), c.due <= now)
+        found |= set(connection.scalars(wanted))
+    return found
 
 
 def disabled(connection: Connection) -> dict[str, str]:

@@ -7,11 +7,13 @@ name an analyte or a death.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from events.alert import AlertEvent, AlertRaised, AlertRevised, AlertWithdrawn, Telling, Verdict
+from events.alert import AlertEvent, AlertRaised, AlertRevised, AlertWithdrawn, Change, Telling, Verdict
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED
 
@@ -22,10 +24,19 @@ SENTENCES: Final = {
     f"{UNWATCHED}@": "No subject of this part of the log is being watched; judge every subject by hand until it goes on.",
     STALLED: "A part of Toxwatch has stopped for a minute or for good; look at /readyz, and judge by hand what cannot wait.",
     UNWATCHED: "The subject is not being watched, because one of its events could not be processed.",
-    UNDELIVERED: "An alert has not reached everybody who is to be told of it.",
+    UNDELIVERED: "A channel does not deliver. Look at it, and tell the recipients yourself until it works again.",
 }
 QUIET_RANK: Final = 4
-WITHDRAWN_SENTENCE: Final = "It no longer stands."
+WITHDRAWN_SENTENCE: Final = "The cause is gone; you have nothing to do."
+WITHDRAWN_SENTENCES: Final = {
+    COHORT: "The dose level is no longer on hold: fewer than two subjects count there now.",
+    INTAKE: "Every refused event has been corrected and received, or dealt with; you have nothing to do.",
+    UNWATCHED: "The subject is being watched again.",
+    UNDELIVERED: "The channel works again, and what waited for it has been delivered.",
+}
+#: What may be said of a change outside Toxwatch, the clauses aside.
+SAID: Final = frozenset({"counts as a DLT", "dose level", "population", "number"})
+_HANDLE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 OTHER_SENTENCE: Final = "Toxwatch itself needs attention."
 
 
@@ -47,6 +58,12 @@ class Notice(BaseModel):
     dose_level: int | None
     detected_at: str
     telling: Telling = "news"
+    changes: list[Change] = []
+    questions: list[str] = []
+    counts_as_dlt: bool = False
+    previous_verdict: Verdict | None = None
+    count: int | None = None
+    out_of: int | None = None
 
     @property
     def is_system(self) -> bool:
@@ -73,10 +90,16 @@ class Notice(BaseModel):
         return self.urgency == "routine" and not self.is_withdrawn
 
     @property
+    def handle(self) -> str:
+        """A short name of the alert, by which people tell it from the others of its subject: ``7Q2M-4D``."""
+        return handle_of(self.alert_id)
+
+    @property
     def headline(self) -> str:
-        """One line: ``URGENT raised: FR01-001 DLT-1 met``."""
-        about = f"{self.subject} {self._standing}" if self.subject is not None else self.case
-        return plain(f"{self.urgency.upper()} {self.kind}: {about}")
+        """One line: ``URGENT raised: FR01-001 DLT-1 met``; what is withdrawn or weaker is not urgent."""
+        about = f"{self.subject} {self._verdicts}" if self.subject is not None else self.case
+        first = f"{self.urgency.upper()} {self.kind}" if self.telling == "news" and not self.is_withdrawn else self.kind
+        return plain(f"{first[:1].upper()}{first[1:]}: {about}")
 
     @property
     def sentence(self) -> str | None:
@@ -84,8 +107,33 @@ class Notice(BaseModel):
         if self.subject is not None:
             return None
         if self.is_withdrawn:
-            return WITHDRAWN_SENTENCE
-        return next((text for start, text in SENTENCES.items() if self.case.startswith(start)), OTHER_SENTENCE)
+            return _of_case(WITHDRAWN_SENTENCES, self.case) or WITHDRAWN_SENTENCE
+        counted = ""
+        if self.case.startswith(COHORT) and self.count is not None:
+            part, _, level = self.case.removeprefix(COHORT).partition("/")
+            counted = f"Part {part}, level {level}: {self.count} of {self.out_of} treated subjects have a DLT. "
+        elif self.count is not None:
+            counted = f"Number: {self.count}. "
+        return counted + (_of_case(SENTENCES, self.case) or OTHER_SENTENCE)
+
+    @property
+    def what_changed(self) -> list[str]:
+        """What is different from the revision before, without a clinical word: ``DLT-2 met -> no``."""
+        shown = [change for change in self.changes if change.what in SAID or change.what.startswith(self._clauses_had)]
+        return [plain(f"{change.what}: {change.before} -> {change.after}") for change in shown]
+
+    @property
+    def changed_by(self) -> str | None:
+        """Whose event made the change: the source and the id of the event."""
+        event = next((change.by for change in self.changes if change.by is not None), None)
+        return plain(f"{event.source} {event.id}") if event is not None else None
+
+    @property
+    def _clauses_had(self) -> tuple[str, ...]:
+        verdicts = {"met", "possible", "no"}
+        return tuple(c.what for c in self.changes if {c.before, c.after} <= verdicts and c.before is not None) or (
+            "\0",
+        )
 
     @property
     def told_clauses(self) -> dict[str, Verdict]:
@@ -95,9 +143,10 @@ class Notice(BaseModel):
         return {clause: verdict for clause, verdict in self.clauses.items() if verdict != "watch"}
 
     @property
-    def _standing(self) -> str:
+    def _verdicts(self) -> str:
         if self.is_withdrawn:
-            return "no longer stands"
+            had = ", ".join(f"{c.what} {c.before}" for c in self.changes if c.what in self._clauses_had)
+            return f"alert {self.handle} withdrawn" + (f" ({had} before)" if had else "")
         parts = []
         for verdict in ("met", "possible"):
             clauses = [clause for clause, found in self.told_clauses.items() if found == verdict]
@@ -123,7 +172,24 @@ def notice_of(event: AlertEvent) -> Notice:
         dose_level=data.dose_level,
         detected_at=data.detected_at,
         telling=_telling(event),
+        changes=data.changes,
+        questions=data.questions,
+        counts_as_dlt=data.counts_as_dlt,
+        previous_verdict=data.previous_verdict,
+        count=data.count,
+        out_of=data.out_of,
     )
+
+
+def handle_of(alert_id: str) -> str:
+    """Six signs that are hard to confuse, derived from the id of the alert."""
+    number = int(hashlib.sha256(alert_id.encode()).hexdigest()[:8], 16)
+    signs = "".join(_HANDLE_LETTERS[number >> 5 * place & 31] for place in range(6))
+    return f"{signs[:4]}-{signs[4:]}"
+
+
+def _of_case(sentences: Mapping[str, str], case: str) -> str | None:
+    return next((text for start, text in sentences.items() if case.startswith(start)), None)
 
 
 def _telling(event: AlertEvent) -> Telling:

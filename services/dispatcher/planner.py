@@ -13,10 +13,9 @@ from projections.rules.protocol import Protocol
 from services.dispatcher import ledger
 from services.dispatcher.alert_entries import AlertEntries, News, move
 from services.dispatcher.delivery import Delivery, State
-from services.dispatcher.ledger import Step
 from services.dispatcher.planning import Draft, planning_line, routine_since
 from services.dispatcher.recipients import Recipients
-from services.dispatcher.routing import Directory, Route
+from services.dispatcher.routing import Directory
 from services.log.port import Entry
 
 log = structlog.get_logger()
@@ -43,13 +42,19 @@ class Planner:
         before = ledger.known_of(connection, {each.notice.alert_id for each in news})
         history = ledger.history_of(connection, {each.notice.alert_id for each in news if each.notice.waits})
         disabled = ledger.disabled(connection)
+        about = {each.notice.subject for each in news if each.notice.subject is not None}
+        overdue = ledger.overdue_subjects(connection, about, now) if about else set()
         after: dict[str, list[Delivery]] = dict(before)
         for each in news:
             known = after[each.notice.alert_id]
             if any(row.revision >= each.notice.revision for row in known):
                 continue  # it was planned before, or something newer was
             steps = history.get(each.notice.alert_id, ())
-            draft = self._draft(each, known, steps, _failing(connection, each, now), now)
+            since = routine_since(each.notice, steps, parse_instant(each.notice.detected_at))
+            failing, is_overdue = _failing(connection, each), each.notice.subject in overdue
+            draft = Draft(each.event_id, each.notice, now, known, since, failing, is_overdue=is_overdue)
+            for stage in self._line:
+                draft = stage(draft)
             rows = draft.rows(disabled)
             if not rows and not each.notice.is_withdrawn:
                 log.warning("alert_is_taken_by_nobody", event_id=each.event_id)
@@ -63,23 +68,12 @@ class Planner:
         move(connection, [entry])
         self._entries.tell_of(entry, why, connection, now)
 
-    def _draft(
-        self, news: News, known: Sequence[Delivery], steps: Sequence[Step], failing: frozenset[Route], now: Instant
-    ) -> Draft:
-        since = routine_since(news.notice, steps, parse_instant(news.notice.detected_at))
-        draft = Draft(news.event_id, news.notice, now, known, since, failing)
-        for stage in self._line:
-            draft = stage(draft)
-        return draft
 
-
-def _failing(connection: Connection, news: News, now: Instant) -> frozenset[Route]:
-    """Of an alert that another one is not delivered: the routes on which it is not."""
+def _failing(connection: Connection, news: News) -> frozenset[str]:
+    """Of an alert that a channel does not deliver: the channels that do not, which it must not go over."""
     if not news.notice.case.startswith(UNDELIVERED):
         return frozenset()
-    about = news.notice.case.removeprefix(UNDELIVERED)
-    rows = ledger.known_of(connection, [about])[about]
-    return frozenset(row.route for row in rows if row.is_unfinished and row.not_before <= now)
+    return frozenset({news.notice.case.removeprefix(UNDELIVERED), *ledger.told_late(connection)})
 
 
 def _write(

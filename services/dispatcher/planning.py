@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from events.dates import FAR_FUTURE, Instant
+from events.dates import FAR_FUTURE, SECOND, Instant
 from services.dispatcher.delivery import (
     CHANNEL_DISABLED,
     SETTLED,
@@ -23,12 +24,16 @@ from services.dispatcher.ledger import Step
 from services.dispatcher.notice import Notice
 from services.dispatcher.routing import Directory, Route
 
+#: For so long a message waits for what is due already: one late event, one message.
+DUE_WAIT: Final = 3 * SECOND // 2
+
 
 @dataclass(frozen=True)
 class Draft:
     """An alert event with what the ledger knows of its alert, and what was decided so far.
 
-    ``routine_since``: when the open spell became routine. ``failing``: the routes that an ``undelivered`` alert is about.
+    ``routine_since``: when the open spell became routine. ``failing``: the channels over which an ``undelivered`` alert must
+    not go. ``is_overdue``: time alone has changed something about the subject, which is told in a moment.
     """
 
     event_id: str
@@ -36,7 +41,8 @@ class Draft:
     now: Instant
     known: Sequence[Delivery]
     routine_since: Instant
-    failing: Collection[Route] = ()
+    failing: Collection[str] = ()
+    is_overdue: bool = False
     routes: Mapping[Route, Instant] = field(default_factory=dict)
     ended: Mapping[str, State] = field(default_factory=dict)
 
@@ -48,7 +54,7 @@ class Draft:
     def again_at(self, route: Route, delay: int) -> Instant:
         """From when on somebody is told: at once, but of Toxwatch itself not sooner than so long after the last time."""
         if not self.notice.is_system:
-            return self.now
+            return self.now + (DUE_WAIT if self.is_overdue else 0)
         last = max(
             (d.delivered_at for d in self.known if d.route == route and d.delivered_at is not None), default=None
         )

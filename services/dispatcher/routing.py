@@ -27,15 +27,12 @@ class Directory:
         """The recipient of that name."""
         return self._people[name]
 
-    def takers(self, notice: Notice, failing: Collection[Route] = ()) -> list[Route]:
-        """Whom the filters choose; of an alert about a delivery that fails, those reached by other ways where there are any."""
+    def takers(self, notice: Notice, failing: Collection[str] = ()) -> list[Route]:
+        """Whom the filters choose; an alert about channels that fail never goes over one of these."""
         people = [person for person in self._people.values() if _takes(person, notice)]
         if not people and notice.urgency == "urgent":
             people = list(self._people.values())
-        routes = [route for person in people for route in _routes(person)]
-        channels = {route.channel for route in failing}
-        elsewhere = [route for route in routes if route.channel not in channels]
-        return elsewhere or [route for route in routes if route not in failing] or routes
+        return [route for person in people for route in _routes(person) if route.channel not in failing]
 
     def current(self, route: Route) -> list[Route]:
         """How somebody who was reached by ``route`` is reached now: as then, or by their channels of today, if they have any."""

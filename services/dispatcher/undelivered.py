@@ -1,32 +1,33 @@
-"""An alert that does not arrive is itself an alert, on the channels that work."""
+"""A channel that does not deliver is itself an alert: one for each channel and outage, over the channels that work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from sqlalchemy import Connection
 
-from events.dates import Instant
+from events.dates import Instant, format_instant
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition
-from projections.folds.system_alerts import UNDELIVERED, system_transition
+from projections.folds.system_alerts import UNDELIVERED, rung, system_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 from projections.store.database import Database
 from projections.store.told import tell, told_of
 from services.clock.time_source import Clock
 from services.dispatcher import ledger
-from services.dispatcher.delivery import Delivery
+from services.dispatcher.ledger import Late
 from services.dispatcher.pace import clock_span
 
 #: For so long a delivery may be under way before somebody is told that it is (real seconds).
 UNDELIVERED_SECONDS_MAX: Final = 300.0
-ROUTES_NAMED_MAX: Final = 20
+
+_QUESTIONS: Final = ("Look at the channel, and tell the recipients yourself until it works again.",)
 
 
 class UndeliveredWatch:
-    """Raises ``undelivered:<alert_id>`` once for each alert that waits too long, and withdraws it. Never about one of these."""
+    """Raises ``undelivered:<channel>`` where a channel is late, and withdraws it once nothing late waits there any more."""
 
     def __init__(
         self,
@@ -47,8 +48,10 @@ class UndeliveredWatch:
         now = self._clock.now()
         since = now - clock_span(self._clock, UNDELIVERED_SECONDS_MAX)
         with self._database.reading() as connection:
-            changed = ledger.late(connection, since) != ledger.told_late(connection)
-        if not changed:
+            late, told = ledger.late(connection, since), ledger.told_late(connection)
+        if {name: rung(one.number) for name, one in late.items()} == {
+            name: rung(count) for name, count in told.items()
+        }:
             return
         with self._database.writing() as connection:
             tell(connection, self._protocol, self._source, self._transitions(connection, since, now))
@@ -57,27 +60,35 @@ class UndeliveredWatch:
 
     def _transitions(self, connection: Connection, since: Instant, now: Instant) -> list[AlertTransition]:
         late, told = ledger.late(connection, since), ledger.told_late(connection)
-        changed = sorted(late ^ told)
-        rows = ledger.known_of(connection, changed)
-        cases = {alert_id: UNDELIVERED + alert_id for alert_id in changed}
-        own_ids = {alert_id: derived_id(self._protocol.trial, case) for alert_id, case in cases.items()}
+        names = sorted({*late, *told})
+        own_ids = {name: derived_id(self._protocol.trial, UNDELIVERED + name) for name in names}
         before = told_of(connection, own_ids.values())
+        # Who could be told of nothing, because every channel failed, can be told now.
+        has_recovered = bool(told.keys() - late.keys())
         steps = [
             system_transition(
                 self._protocol,
-                cases[alert_id],
-                before.get(own_ids[alert_id]),
-                [_reason(rows[alert_id], since)] if alert_id in late else None,
-                EventRef(self._source, rows[alert_id][-1].event_id),
+                UNDELIVERED + name,
+                before.get(own_ids[name]),
+                _reasons(name, late) if name in late else None,
+                EventRef(self._source, f"channel:{name}"),
                 now,
+                questions=_QUESTIONS,
+                count=late[name].number if name in late else None,
+                telling="news" if has_recovered else "silent",
+                withdrawn_because=f"the channel {name} works again, and what waited for it has been delivered",
             )
-            for alert_id in changed
+            for name in names
         ]
         return [step for step in steps if step is not None]
 
 
-def _reason(rows: list[Delivery], since: Instant) -> str:
-    late = [row for row in rows if row.is_unfinished and row.not_before <= since]
-    routes = sorted({f"{row.recipient} over {row.channel}" for row in late})
-    more = f" and {len(routes) - ROUTES_NAMED_MAX} more" if len(routes) > ROUTES_NAMED_MAX else ""
-    return f"revision {late[-1].revision} has not reached {', '.join(routes[:ROUTES_NAMED_MAX])}{more}"
+def _reasons(name: str, late: Mapping[str, Late]) -> list[str]:
+    one = late[name]
+    alerts = "1 alert waits" if one.number == 1 else f"{one.number} alerts wait"
+    reasons = [f"{alerts} for the channel {name}, the oldest since {format_instant(one.since)}"]
+    reasons += [f"not delivered: {'; '.join(one.examples)}"]
+    others = sorted(late.keys() - {name})
+    if others:
+        reasons.append(f"not delivering either: {', '.join(others)}")
+    return reasons

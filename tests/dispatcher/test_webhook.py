@@ -69,6 +69,14 @@ def test_what_is_posted_is_signed_and_says_no_more_than_it_may(tmp_path: Path) -
             "subject": "FR01-001",
             "clauses": {"DLT-1": "met", "DLT-2": "possible", "DLT-3": "met"},
             "verdict": "met",
+            "previous_verdict": None,
+            "dose_level": 2,
+            "counts_as_dlt": False,
+            "open_questions": 0,
+            "handle": "1WJR-E5",
+            "telling": "news",
+            "what_changed": [],
+            "changed_by": None,
         },
     }
 

@@ -171,7 +171,8 @@ def test_a_late_event_leaves_a_fired_clock_fired() -> None:
     monitor.time_passes(until=on(20))
     visit = {"visit_id": "V-1", "revision": 1, "name": "W1D5", "date": on(5), "status": "completed"}
     assert monitor.sends("visit.recorded", on(6), visit) == []
-    assert monitor.reports(on(6), revision=2, grade=3, onset=on(3, 10), end=None) == []
+    assert monitor.reports(on(6), revision=2, grade=3, onset=on(3, 10), end=None) == ["revised 2 met"]
+    assert monitor.latest().telling == "silent"
     assert monitor.standing.findings["ae:AE-1"].verdict == "met"
 
 
@@ -195,10 +196,45 @@ def test_one_more_clause_is_a_revision() -> None:
 
 
 def test_the_same_said_again_is_no_news() -> None:
+    """It rests on another event, which is shown and wakes nobody."""
     monitor = Monitor()
     monitor.reports(on(6))
-    assert monitor.reports(on(7), revision=2) == []
-    assert monitor.reports(on(8), revision=3, grade=5) == []
+    assert monitor.reports(on(7), revision=2) == ["revised 2 met"]
+    assert (monitor.latest().news, monitor.latest().telling) == (False, "silent")
+    assert [change.what for change in monitor.latest().changes] == ["evidence"]
+
+
+def test_a_death_is_news() -> None:
+    """Grade 4 to 5: no clause is stronger, and everybody must hear of it."""
+    monitor = Monitor()
+    monitor.reports(on(6))
+    assert (monitor.latest().worst_grade, monitor.latest().changes) == (4, [])
+    assert monitor.reports(on(8), revision=2, grade=5) == ["revised 2 met"]
+    assert (monitor.latest().worst_grade, monitor.latest().news) == (5, True)
+    (worst, *_) = monitor.latest().changes
+    assert (worst.what, worst.before, worst.after) == ("worst grade", "4", "5")
+    assert worst.by == monitor.latest().caused_by
+
+
+def test_what_is_weaker_is_told_quietly() -> None:
+    """One clause less, or a lower grade: those who were told hear of it, and nobody is woken."""
+    monitor = Monitor()
+    monitor.reports(on(6), grade=5)
+    assert monitor.reports(on(7), revision=2, grade=4) == ["revised 2 met"]
+    assert (monitor.latest().news, monitor.latest().telling) == (False, "quiet")
+
+
+def test_a_withdrawal_says_which_clauses_there_were_and_what_ended_them() -> None:
+    """And which event did it; raised again, the alert says what it is now."""
+    monitor = Monitor()
+    monitor.reports(on(6))
+    monitor.reports(on(7), revision=2, grade=2)
+    (clause, *_) = monitor.latest().changes
+    assert (clause.what, clause.before, clause.after) == ("DLT-1", "met", "no")
+    assert clause.by == monitor.latest().caused_by
+    monitor.reports(on(8), revision=3, grade=4)
+    assert [(one.what, one.before, one.after) for one in monitor.latest().changes] == [("DLT-1", "no", "met")]
+    assert monitor.latest().news
 
 
 def test_a_downgraded_toxicity_is_withdrawn_with_a_reason() -> None:
@@ -353,8 +389,10 @@ def _alerts_are_the_findings(subject: WatchedSubject) -> None:
 
 
 def _news(told: AlertData | Finding) -> object:
-    """What a medical monitor acts on."""
-    return told.verdict, told.clauses, told.urgency, told.population, told.dose_level, told.counts_as_dlt
+    """What an alert says: all that a finding does, its wording and what is on watch aside."""
+    clauses = {clause: verdict for clause, verdict in told.clauses.items() if verdict != "watch"}
+    facts = (told.urgency, told.population, told.dose_level, told.counts_as_dlt, told.worst_grade, told.occurrences)
+    return told.verdict, clauses, *facts, {*told.questions}, {(ref.source, ref.id) for ref in told.evidence}
 
 
 def _undated(step: AlertTransition) -> AlertTransition:

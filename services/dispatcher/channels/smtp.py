@@ -86,7 +86,7 @@ def mail_of(message: Message, sender: str, sent_at: Instant) -> EmailMessage:
     if message.thread is not None:
         mail["In-Reply-To"] = mail["References"] = _message_id(message.thread, sender)
     mail["Auto-Submitted"] = "auto-generated"
-    if notice.urgency == "urgent" and not notice.is_withdrawn:
+    if notice.urgency == "urgent" and notice.telling == "news" and not notice.is_withdrawn:
         mail["Importance"] = "high"
     mail.set_content(_text(message))
     return mail
@@ -100,7 +100,12 @@ def _text(message: Message) -> str:
     lines += [
         f"Trial:     {notice.trial}",
         *([f"Subject:   {notice.subject}"] if notice.subject is not None else [f"Case:      {notice.case}"]),
+        *([f"Alert:     {notice.handle}"] if notice.subject is not None else []),
         *(f"Clause:    {clause} {verdict}" for clause, verdict in notice.told_clauses.items()),
+        *([f"Counts:    {'yes' if notice.counts_as_dlt else 'no'} (as a DLT)"] if notice.told_clauses else []),
+        *(f"Changed:   {change}" for change in notice.what_changed),
+        *([f"By event:  {notice.changed_by}"] if notice.changed_by is not None else []),
+        *([f"Questions: {len(notice.questions)} open, see the details"] if notice.questions else []),
         f"Urgency:   {notice.urgency}",
         f"Revision:  {notice.revision} ({notice.kind} {notice.detected_at})",
         "",

@@ -94,7 +94,11 @@ def body_of(message: Message) -> str:
     if notice.subject is not None:
         data |= {"subject": notice.subject, "clauses": notice.told_clauses}
         data["verdict"] = None if notice.is_withdrawn else notice.verdict
+        data |= {"previous_verdict": notice.previous_verdict, "dose_level": notice.dose_level}
+        data |= {"counts_as_dlt": notice.counts_as_dlt, "open_questions": len(notice.questions)}
     else:
-        data |= {"case": notice.case, "sentence": notice.sentence}
+        data |= {"case": notice.case, "sentence": notice.sentence, "count": notice.count, "out_of": notice.out_of}
+    data |= {"handle": notice.handle, "telling": notice.telling, "what_changed": notice.what_changed}
+    data["changed_by"] = notice.changed_by
     kind = f"toxwatch.alert.{notice.kind}.v1"
     return json.dumps({"type": kind, "timestamp": notice.detected_at, "data": data}, separators=(",", ":"))
