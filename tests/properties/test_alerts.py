@@ -277,7 +277,9 @@ def test_an_overruled_case_is_withdrawn_and_keeps_its_verdict() -> None:
 def test_a_ruling_not_fully_signed_withdraws_nothing(signed: tuple[str, ...]) -> None:
     monitor = Monitor()
     monitor.reports(on(6))
-    assert monitor.rules("ADJ-1", "not-dlt", on(8), *signed) == []
+    assert monitor.rules("ADJ-1", "not-dlt", on(8), *signed) == ["revised 2 met"]
+    assert monitor.latest().telling == "silent"
+    assert not monitor.standing.findings["ae:AE-1"].overruled
 
 
 @pytest.mark.parametrize("said", [{"grade": 5}, {"immune_related": True, "organs": ["heart"]}, {"end": on(15)}])
