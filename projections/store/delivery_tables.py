@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint,
 from projections.store.columns import Micros, metadata
 
 #: Who was told what: one row for each revision of an alert, recipient and channel. ``rank`` is its place in the channel's queue,
-#: ``heard`` whether it arrived (no, under-way, perhaps, yes), ``digest`` the message that it goes in with others.
+#: ``heard`` whether it arrived (no, perhaps, yes), ``digest`` the message in which it goes with others.
 deliveries: Final = Table(
     "deliveries",
     metadata,
@@ -57,6 +57,16 @@ delivery_attempts: Final = Table(
     Column("outcome", Text, nullable=False),
     Column("error", Text, nullable=True),
     PrimaryKeyConstraint("delivery_id", "attempt"),
+)
+
+#: When the newest message began that is not urgent, to each recipient over each channel: the next one waits for its time.
+grouped_messages: Final = Table(
+    "grouped_messages",
+    metadata,
+    Column("recipient", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", Micros, nullable=False),
+    PrimaryKeyConstraint("recipient", "channel"),
 )
 
 #: A channel that its receiver has switched off (HTTP 410). ``fingerprint``: of the configuration that it was switched off under.

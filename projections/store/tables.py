@@ -37,6 +37,7 @@ from projections.store.columns import metadata as metadata
 from projections.store.delivery_tables import deliveries as deliveries
 from projections.store.delivery_tables import delivery_attempts as delivery_attempts
 from projections.store.delivery_tables import disabled_channels as disabled_channels
+from projections.store.delivery_tables import grouped_messages as grouped_messages
 
 # --- The embedded logs: append-only. Offsets are continuous from 0; `log_ends` hands them out. ---------------------------------
 

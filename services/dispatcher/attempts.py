@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, exists, insert, literal_column, select, update
 
 from events.dates import Instant
 from projections.store.database import upsert
-from projections.store.tables import deliveries, delivery_attempts, disabled_channels
+from projections.store.tables import deliveries, delivery_attempts, disabled_channels, grouped_messages
 from services.dispatcher import ledger
 from services.dispatcher.channels.port import Outcome
-from services.dispatcher.delivery import CHANNEL_DISABLED, DELIVERED, STARTED, WAITING, Delivery
+from services.dispatcher.delivery import CHANNEL_DISABLED, DELIVERED, STARTED, WAITING, Delivery, Heard
+from services.dispatcher.parcel import Parcel
+
+_HEARD: Final[tuple[Heard, ...]] = ("no", "perhaps", "yes")
 
 
 class Begun(NamedTuple):
@@ -38,7 +41,8 @@ def begin(
             deliveries.c.state == WAITING,
             deliveries.c.attempts == delivery.attempts,
         )
-        .values(attempts=number, next_attempt_at=next_attempt_at)
+        # Until we know better: we may be stopped as soon as it has arrived.
+        .values(attempts=number, next_attempt_at=next_attempt_at, heard=later_heard(delivery.heard, "perhaps"))
     )
     if counted.rowcount != 1:
         return None
@@ -59,23 +63,49 @@ def begin(
 
 
 def record(
-    connection: Connection, delivery: Delivery, number: int, outcome: Outcome, now: Instant, next_attempt_at: Instant
+    connection: Connection, delivery: Delivery, outcome: Outcome, now: Instant, next_attempt_at: Instant
 ) -> None:
-    """Write down what came of an attempt. What was superseded in the meantime is not tried again, but may be delivered."""
+    """Write down what came of the attempt that ``delivery`` was read before.
+
+    What was superseded in the meantime is not tried again, but may be delivered.
+    """
+    number = delivery.attempts + 1
     connection.execute(
         update(delivery_attempts)
         .where(delivery_attempts.c.delivery_id == delivery.id, delivery_attempts.c.attempt == number)
         .values(outcome=outcome.kind, error=outcome.error)
     )
     row = update(deliveries).where(deliveries.c.id == delivery.id)
+    heard = later_heard(delivery.heard, outcome.heard)
     if outcome.kind == "delivered":
-        connection.execute(row.values(state=DELIVERED, delivered_at=now, error=None))
-        _release(connection, delivery.channel, now)
+        connection.execute(row.values(state=DELIVERED, delivered_at=now, error=None, heard=heard))
     else:
-        connection.execute(row.values(error=outcome.error, next_attempt_at=next_attempt_at))
+        failed = {"error": outcome.error, "next_attempt_at": next_attempt_at, "heard": heard, "digest": None}
+        connection.execute(row.values(**failed))
 
 
-def _release(connection: Connection, channel: str, now: Instant) -> None:
+def later_heard(before: Heard, now: Heard) -> Heard:
+    """Whether a receiver has it after another attempt: what may have arrived before stays so."""
+    return before if _HEARD.index(before) > _HEARD.index(now) else now
+
+
+def group(connection: Connection, parcel: Parcel, now: Instant) -> None:
+    """Note that a message that is not urgent begins, and which deliveries are in it."""
+    upsert(connection, grouped_messages, [{**parcel.first.route._asdict(), "at": now}])
+    digest = parcel.id if len(parcel.deliveries) > 1 else None
+    connection.execute(
+        update(deliveries).where(deliveries.c.id.in_([each.id for each in parcel.deliveries])).values(digest=digest)
+    )
+
+
+def ungroup(connection: Connection, parcel: Parcel) -> None:
+    """The message has not arrived: the next one need not wait for its time."""
+    c = grouped_messages.c
+    route = parcel.first.route
+    connection.execute(grouped_messages.delete().where(c.recipient == route.recipient, c.channel == route.channel))
+
+
+def release(connection: Connection, channel: str, now: Instant) -> None:
     """The channel works: what failed over it before is tried again at once, in the order of its queue."""
     failed = exists().where(
         delivery_attempts.c.delivery_id == deliveries.c.id,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, Literal, NamedTuple
 
 from events.dates import Instant
 from events.identity import derived_id
-from services.dispatcher.notice import Notice
+from services.dispatcher.notice import GROUPED_RANK, Notice
 from services.dispatcher.routing import Route
 
 #: ``waiting``: to be sent, from ``not_before`` on. ``delivered``: the receiver took it. ``superseded``: a newer revision goes to
@@ -24,6 +24,9 @@ UNROUTABLE: Final = "unroutable"
 
 #: What an attempt is before its outcome is known, and stays if we are stopped in it.
 STARTED: Final = "started"
+
+#: Whether the receiver has it. ``perhaps``: it may have taken it although we were not told so, or we were stopped in between.
+Heard = Literal["no", "perhaps", "yes"]
 
 #: Somebody still has to be told.
 UNFINISHED: Final[frozenset[State]] = frozenset({WAITING, CHANNEL_DISABLED})
@@ -47,6 +50,8 @@ class Delivery(NamedTuple):
     notice: Notice
     rank: int = 0
     delivered_at: Instant | None = None
+    heard: Heard = "no"
+    digest: str | None = None
 
     @property
     def route(self) -> Route:
@@ -64,9 +69,9 @@ class Delivery(NamedTuple):
         return self.state in UNFINISHED
 
     @property
-    def may_be_known(self) -> bool:
-        """Whether the receiver has it, or may have: we may have been stopped between sending and writing so down."""
-        return self.state == DELIVERED or self.attempts > 0
+    def is_grouped(self) -> bool:
+        """Whether it goes with others in one message: it is not urgent."""
+        return self.rank >= GROUPED_RANK
 
 
 def new_delivery(
@@ -92,14 +97,24 @@ def new_delivery(
 
 
 def believing(known: Iterable[Delivery]) -> list[Route]:
-    """Who believes, or may believe, that the alert stands: told of a revision, and not certainly of a later withdrawal.
+    """Who believes, or may believe, that the alert is open: told of a revision, and not certainly of a later withdrawal.
 
-    Also across spells: whoever missed the withdrawal, because the alert was raised again, has to be told of the next one.
+    Also across spells: a recipient who missed the withdrawal, because the alert was raised again, has to be told of the next one.
     """
+    return _open_for(known, {"perhaps", "yes"})
+
+
+def told_for_certain(known: Iterable[Delivery]) -> list[Route]:
+    """Who has certainly been told that the alert is open, and not yet certainly of a later withdrawal."""
+    return _open_for(known, {"yes"})
+
+
+def _open_for(known: Iterable[Delivery], heard: Collection[Heard]) -> list[Route]:
     routes: dict[Route, bool] = {}
     for delivery in sorted(known, key=lambda each: each.revision):
         if not delivery.notice.is_withdrawn:
-            routes[delivery.route] = delivery.may_be_known or routes.get(delivery.route, False)
-        elif delivery.state == DELIVERED:
+            is_heard = delivery.state == DELIVERED or delivery.heard in heard
+            routes[delivery.route] = is_heard or routes.get(delivery.route, False)
+        elif delivery.state == DELIVERED or delivery.heard == "yes":
             routes[delivery.route] = False
     return [route for route, believes in routes.items() if believes]

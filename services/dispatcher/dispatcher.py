@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Final, TextIO
 
 import structlog
+from sqlalchemy import Connection
 
+from events.dates import SECOND, Instant
 from events.identity import derived_id
 from projections.rules.protocol import Protocol
 from projections.store.database import Database, StoreUnavailable
@@ -19,10 +22,10 @@ from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.channels.opening import open_channels
 from services.dispatcher.channels.port import Message
-from services.dispatcher.delivery import Delivery
 from services.dispatcher.intake_watch import IntakeWatch
 from services.dispatcher.notice import Notice
 from services.dispatcher.observer import Observer, Unobserved
+from services.dispatcher.parcel import LISTED_MAX, Parcel, parcels
 from services.dispatcher.planner import Planner
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.reconciling import reconcile
@@ -68,6 +71,7 @@ class Dispatcher:
         self._database = database
         self._clock = clock
         self._recipients = recipients
+        self._apart = int(recipients.grouping.seconds * SECOND)
         self._passing = passing
         self._link = public_url.rstrip("/") + "/alerts/"
         planner = Planner(protocol, source, recipients)
@@ -85,7 +89,7 @@ class Dispatcher:
             passing,
             is_alone=is_alone,
         )
-        self._under_way: dict[asyncio.Task[None], Delivery] = {}
+        self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconciled = False
@@ -158,8 +162,8 @@ class Dispatcher:
 
     async def _start_what_is_due(self) -> float:
         due, pause = await asyncio.to_thread(self._due, list(self._under_way.values()))
-        for delivery in due:
-            self._start(delivery)
+        for parcel in due:
+            self._start(parcel)
         return pause
 
     def _reconcile(self) -> None:
@@ -167,29 +171,35 @@ class Dispatcher:
             reconcile(connection, self._recipients, self._clock.now())
             self._passing("reconciled")
 
-    def _due(self, under_way: Sequence[Delivery]) -> tuple[list[Delivery], float]:
-        """What can be started now, and the seconds until something comes due."""
+    def _due(self, under_way: Sequence[Parcel]) -> tuple[list[Parcel], float]:
+        """The messages that can be started now, and the seconds until something comes due."""
         now = self._clock.now()
-        busy_lines = {delivery.line for delivery in under_way}
-        found: list[Delivery] = []
+        found: list[Parcel] = []
         with self._database.reading() as connection:
             disabled = ledger.disabled(connection)
             for channel, config in self._recipients.channels.items():
-                busy = [delivery.id for delivery in under_way if delivery.channel == channel]
-                free = config.concurrency - len(busy)
+                here = [parcel for parcel in under_way if parcel.channel == channel]
+                free = config.concurrency - len(here)
                 if free > 0 and channel not in disabled:
-                    # Each one under way holds back at most one newer revision of the same alert.
-                    rows = ledger.due(
-                        connection, channel, now, free + len(busy), busy, self._sender.under_way_since(channel, now)
-                    )
-                    found += [row for row in rows if row.line not in busy_lines][:free]
+                    found += islice(self._parcels(connection, channel, now, here, free), free)
             upcoming = ledger.next_due(connection, now)
         pause = POLL_SECONDS if upcoming is None else min(POLL_SECONDS, self._clock.seconds_until(upcoming))
         return found, pause
 
-    def _start(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(self._sender.attempt(delivery), name=f"delivery {delivery.id}")
-        self._under_way[task] = delivery
+    def _parcels(
+        self, connection: Connection, channel: str, now: Instant, under_way: Sequence[Parcel], free: int
+    ) -> Iterator[Parcel]:
+        """What can go over a channel now, by rank."""
+        busy = [delivery.id for parcel in under_way for delivery in parcel.deliveries]
+        others_since = self._sender.under_way_since(channel, now)
+        # Each one under way holds back at most one newer revision of the same alert, and what is not urgent goes together.
+        limit = free + len(busy) + LISTED_MAX
+        rows = ledger.due(connection, channel, now, limit, busy, others_since, now - self._apart)
+        return parcels(connection, rows, under_way, now, others_since)
+
+    def _start(self, parcel: Parcel) -> None:
+        task = asyncio.create_task(self._sender.attempt(parcel), name=f"delivery {parcel.id}")
+        self._under_way[task] = parcel
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -31,10 +31,11 @@ from projections.store.tables import (
     delivery_attempts,
     disabled_channels,
     generations,
+    grouped_messages,
 )
 from projections.store.told import OPEN
 from services.dispatcher.delivery import CHANNEL_DISABLED, STARTED, Delivery, State
-from services.dispatcher.notice import Notice
+from services.dispatcher.notice import GROUPED_RANK, Notice
 
 EXAMPLES_MAX: Final = 5
 # As a literal: an index over the waiting rows serves only a statement that says "waiting" itself.
@@ -100,15 +101,23 @@ def unfinished(connection: Connection) -> list[Delivery]:
 
 
 def due(
-    connection: Connection, channel: str, now: Instant, limit: int, busy: Sequence[str], under_way_since: Instant
+    connection: Connection,
+    channel: str,
+    now: Instant,
+    limit: int,
+    busy: Sequence[str],
+    under_way_since: Instant,
+    grouped_since: Instant,
 ) -> list[Delivery]:
     """What is to be sent over a channel now, by rank, save the rows that are ``busy`` already.
 
     An attempt of another dispatcher that began after ``under_way_since`` may not have ended: nothing else goes on its line.
+    Where a message that is not urgent went to a recipient after ``grouped_since``, the next one waits.
     """
     wanted = (
         select(deliveries)
         .where(_IS_WAITING, deliveries.c.next_attempt_at <= now, deliveries.c.channel == channel)
+        .where(or_(deliveries.c.rank < GROUPED_RANK, ~_was_told_in_a_group(grouped_since)))
         .where(~may_be_under_way(under_way_since))
         .order_by(deliveries.c.rank, deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(limit)
@@ -116,6 +125,31 @@ def due(
     if busy:
         wanted = wanted.where(deliveries.c.id.not_in(busy))
     return [_delivery(row) for row in connection.execute(wanted)]
+
+
+def going_with(
+    connection: Connection, row: Delivery, now: Instant, limit: int, under_way_since: Instant
+) -> list[Delivery]:
+    """What goes with a row that is not urgent in one message, the row among it, by rank.
+
+    What may have been sent in a message together, without that its outcome is known, is repeated so, with the same id.
+    """
+    c = deliveries.c
+    wanted = (
+        select(deliveries)
+        .where(_IS_WAITING, c.channel == row.channel, c.recipient == row.recipient)
+        .where(c.rank >= GROUPED_RANK, c.not_before <= now)
+        .where(c.digest == row.digest if row.digest is not None else c.digest.is_(None))
+        .where(~may_be_under_way(under_way_since))
+        .order_by(c.rank, c.not_before, c.id)
+        .limit(limit)
+    )
+    return [_delivery(found) for found in connection.execute(wanted)]
+
+
+def _was_told_in_a_group(since: Instant) -> ColumnElement[bool]:
+    c = grouped_messages.c
+    return exists().where(c.recipient == deliveries.c.recipient, c.channel == deliveries.c.channel, c.at > since)
 
 
 def may_be_under_way(since: Instant) -> ColumnElement[bool]:

@@ -26,6 +26,8 @@ SENTENCES: Final = {
     UNWATCHED: "The subject is not being watched, because one of its events could not be processed.",
     UNDELIVERED: "A channel does not deliver. Look at it, and tell the recipients yourself until it works again.",
 }
+#: From this rank on, what is due for one recipient goes in one message.
+GROUPED_RANK: Final = 2
 QUIET_RANK: Final = 4
 WITHDRAWN_SENTENCE: Final = "The cause is gone; you have nothing to do."
 WITHDRAWN_SENTENCES: Final = {

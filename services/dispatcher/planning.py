@@ -19,6 +19,7 @@ from services.dispatcher.delivery import (
     State,
     believing,
     new_delivery,
+    told_for_certain,
 )
 from services.dispatcher.ledger import Step
 from services.dispatcher.notice import Notice
@@ -68,7 +69,7 @@ class Draft:
         else:
             owed = any(delivery.is_unfinished and delivery.notice.telling == "news" for delivery in rows)
             telling = "news" if owed or not rows else self.notice.telling
-        has_heard = route in believing(rows)
+        has_heard = route in told_for_certain(rows)
         kind = "raised" if self.notice.kind == "revised" and not has_heard else self.notice.kind
         return self.notice.model_copy(update={"telling": telling, "kind": kind})
 

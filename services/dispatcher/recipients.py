@@ -137,12 +137,14 @@ class Recipient(Section):
 
 
 class Grouping(Section):
-    """How often people are told again.
+    """How often people are told.
 
-    ``system_alert_seconds``: of an alert about Toxwatch itself, whose number others may drive up, at least so long after the
-    message before. Alerts about subjects never wait.
+    ``seconds``: a recipient gets one message that is not urgent in so many seconds over a channel; it lists what there is.
+    ``system_alert_seconds``: of an alert about Toxwatch itself, whose number others may drive up, people are told again at
+    least so long after the message before. What is urgent about a subject or a dose level never waits.
     """
 
+    seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     system_alert_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
 
 

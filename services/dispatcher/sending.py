@@ -1,4 +1,4 @@
-"""One attempt at one delivery: a line of stages with one signature, assembled once.
+"""One attempt at one message: a line of stages with one signature, assembled once.
 
 ``begin`` writes the attempt down -> ``send`` makes it -> ``record`` writes down what came of it
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -18,10 +18,10 @@ from events.dates import FAR_PAST, Instant
 from projections.store.database import Database, StoreUnavailable
 from services.clock.time_source import Clock
 from services.dispatcher import attempts
-from services.dispatcher.channels.port import Channel, Message, Outcome
-from services.dispatcher.delivery import Delivery
+from services.dispatcher.channels.port import Channel, Message, Outcome, Part
 from services.dispatcher.observer import Observer
 from services.dispatcher.pace import back_off_seconds, clock_span
+from services.dispatcher.parcel import Parcel
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory
 
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 class Attempt(NamedTuple):
     """An attempt on its way through the stages."""
 
-    delivery: Delivery
+    parcel: Parcel
     number: int = 0
     thread: str | None = None
     outcome: Outcome | None = None
@@ -46,7 +46,7 @@ Stage = Callable[[Attempt], Awaitable[Attempt | None]]
 
 
 class Sender:
-    """Takes a delivery through the stages."""
+    """Takes a message through the stages."""
 
     def __init__(
         self,
@@ -77,9 +77,9 @@ class Sender:
         lasting = clock_span(self._clock, self._recipients.channels[channel].timeout + BEYOND_TIMEOUT_SECONDS)
         return max(now - lasting, self._others_ended_at)
 
-    async def attempt(self, delivery: Delivery) -> None:
+    async def attempt(self, parcel: Parcel) -> None:
         """Try once. What the receiver or the database does raises nothing here."""
-        going = Attempt(delivery)
+        going = Attempt(parcel)
         for stage in self._stages:
             after = await stage(going)
             if after is None:
@@ -88,40 +88,41 @@ class Sender:
 
     async def _begin(self, attempt: Attempt) -> Attempt | None:
         try:
-            begun = await asyncio.to_thread(self._write_beginning, attempt.delivery)
+            begun = await asyncio.to_thread(self._write_beginning, attempt.parcel)
         except StoreUnavailable as error:
-            log.warning("delivery_not_begun", delivery=attempt.delivery.id, error=error)
+            log.warning("delivery_not_begun", delivery=attempt.parcel.id, error=error)
             await asyncio.sleep(WRITE_AGAIN_SECONDS)
             return None
         self._passing("delivery.begun")
-        return attempt._replace(number=begun.number, thread=begun.thread) if begun is not None else None
+        return begun
 
     async def _send(self, attempt: Attempt) -> Attempt:
-        delivery = attempt.delivery
-        message = Message(
-            delivery.id,
-            delivery.notice,
-            self._directory.person(delivery.recipient),
-            self._link(delivery.alert_id),
-            attempt.thread,
-        )
+        parcel = attempt.parcel
+        parts = tuple(Part(each.notice, self._link(each.alert_id)) for each in parcel.deliveries)
+        first = parts[0]
+        recipient = self._directory.person(parcel.first.recipient)
+        listed = parts if len(parts) > 1 else ()
+        message = Message(parcel.id, first.notice, recipient, first.link, attempt.thread, listed)
         try:
-            outcome = await self._channels[delivery.channel].send(message)
+            outcome = await self._channels[parcel.channel].send(message)
         except Exception as error:  # whatever a channel raises, the alert has to be tried again
-            log.error("channel_broke", delivery=delivery.id, channel=delivery.channel, exc_info=error)
-            outcome = Outcome("failed", f"it failed with {type(error).__name__}")
+            log.error("channel_broke", delivery=parcel.id, channel=parcel.channel, exc_info=error)
+            outcome = Outcome("failed", f"it failed with {type(error).__name__}", may_have_arrived=True)
         self._passing("delivery.sent")
         return attempt._replace(outcome=outcome)
 
     async def _record(self, attempt: Attempt) -> Attempt:
         outcome = attempt.outcome
         assert outcome is not None, "it was sent"
-        said = {"delivery": attempt.delivery.id, "channel": attempt.delivery.channel, "attempt": attempt.number}
+        parcel = attempt.parcel
+        said: dict[str, Any] = {"delivery": parcel.id, "channel": parcel.channel, "attempt": attempt.number}
+        if len(parcel.deliveries) > 1:
+            said["alerts"] = len(parcel.deliveries)
         if outcome.kind == "delivered":
             log.info("alert_delivered", **said)
         else:
             log.warning("alert_not_delivered", **said, outcome=outcome.kind, trouble=outcome.error)
-        self._observer.deliveries_total(attempt.delivery.channel, outcome.kind)
+        self._observer.deliveries_total(parcel.channel, outcome.kind)
         # Unwritten, a success would be sent again: it stays in hand until the database takes it.
         while True:
             try:
@@ -133,25 +134,42 @@ class Sender:
         self._passing("delivery.recorded")
         return attempt
 
-    def _write_beginning(self, delivery: Delivery) -> attempts.Begun | None:
+    def _write_beginning(self, parcel: Parcel) -> Attempt | None:
         now = self._clock.now()
+        since = self.under_way_since(parcel.channel, now)
+        number = max(delivery.attempts for delivery in parcel.deliveries) + 1
         # Should we be killed in the attempt, the wait is as after a failure: what kills us is not tried in a tight loop.
-        again = now + self._pause(delivery, delivery.attempts + 1, None)
+        again = now + self._pause(parcel, number, None)
         with self._database.writing() as connection:
-            begun = attempts.begin(connection, delivery, now, again, self.under_way_since(delivery.channel, now))
+            # In the order of their ids: two dispatchers that lock the same rows must not wait for each other.
+            begun = {
+                delivery.id: attempts.begin(connection, delivery, now, again, since)
+                for delivery in sorted(parcel.deliveries, key=lambda each: each.id)
+            }
+            going = tuple(delivery for delivery in parcel.deliveries if begun[delivery.id] is not None)
+            if going and parcel.is_grouped:
+                attempts.group(connection, Parcel(going), now)
             self._passing("delivery.beginning-written")
-        return begun
+        if not going:
+            return None
+        only = begun[going[0].id] if len(going) == 1 else None
+        return Attempt(Parcel(going), number, only.thread if only is not None else None)
 
     def _write_outcome(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self._clock.now()
-        delivery = attempt.delivery
-        again = now + self._pause(delivery, attempt.number, outcome)
+        parcel = attempt.parcel
+        again = now + self._pause(parcel, attempt.number, outcome)
         with self._database.writing() as connection:
-            attempts.record(connection, delivery, attempt.number, outcome, now, again)
+            for delivery in sorted(parcel.deliveries, key=lambda each: each.id):
+                attempts.record(connection, delivery, outcome, now, again)
+            if outcome.kind == "delivered":
+                attempts.release(connection, parcel.channel, now)
+            elif parcel.is_grouped:
+                attempts.ungroup(connection, parcel)
             if outcome.kind == "gone":
-                fingerprint = self._recipients.fingerprint(delivery.channel)
-                attempts.disable(connection, delivery.channel, fingerprint, now, outcome.error or "")
+                fingerprint = self._recipients.fingerprint(parcel.channel)
+                attempts.disable(connection, parcel.channel, fingerprint, now, outcome.error or "")
             self._passing("delivery.outcome-written")
 
-    def _pause(self, delivery: Delivery, number: int, outcome: Outcome | None) -> Instant:
-        return clock_span(self._clock, back_off_seconds(delivery.id, number, outcome))
+    def _pause(self, parcel: Parcel, number: int, outcome: Outcome | None) -> Instant:
+        return clock_span(self._clock, back_off_seconds(parcel.id, number, outcome))

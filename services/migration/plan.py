@@ -124,6 +124,7 @@ CARRIED: Final[tuple[Carried, ...]] = (
     Carried(tables.deliveries, _as_it_is, "who was told what; what waits is sent from there, once"),
     Carried(tables.delivery_attempts, _as_it_is, "and how often it was tried"),
     Carried(tables.disabled_channels, _as_it_is, "what its receiver has switched off stays off"),
+    Carried(tables.grouped_messages, _as_it_is, "the next message that is not urgent waits for its time"),
     Carried(tables_upkeep.clock_confirmations, _as_it_is, "who said that a doubted clock was right"),
     Carried(tables_upkeep.database_life, _as_it_is, "the same alerts at the same places: readers go on"),
 )

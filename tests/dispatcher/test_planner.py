@@ -13,12 +13,36 @@ from projections.store.database import Database
 from projections.store.tables import positions
 from services.dispatcher import ledger
 from services.dispatcher.alert_entries import FencedDispatcher, position_of
+from services.dispatcher.delivery import new_delivery
+from services.dispatcher.notice import Notice
 from services.dispatcher.planner import Planner
+from services.dispatcher.routing import Route
 from services.log.port import Entry, NewEntry
 from tests.dispatcher.alerts import SOURCE, Trial
 from tests.dispatcher.desk import trial_in
 from tests.dispatcher.files import hook, person, recipients
 
+ROW = new_delivery(
+    "E-1",
+    Notice(
+        alert_id="A",
+        revision=1,
+        kind="raised",
+        trial=PROTOCOL.trial,
+        subject="FR01-001",
+        case="ae:AE-1",
+        verdict="possible",
+        clauses={"DLT-1": "possible"},
+        urgency="prompt",
+        population="part-a",
+        dose_level=1,
+        detected_at="2017-03-01T08:00:00Z",
+    ),
+    Route("ann", "hook"),
+    "waiting",
+    0,
+    0,
+)
 HOOKS = hook("https://a.example") + hook("https://b.example", "other") + person("ann", "hook other")
 
 
@@ -145,7 +169,8 @@ def test_what_is_asked_twice_a_second_is_found_by_an_index(tmp_path: Path) -> No
             if "FROM deliveries" in sql:
                 asked.append(sql)
 
-        ledger.due(connection, "hook", 0, 5, [], 0)
+        ledger.due(connection, "hook", 0, 5, [], 0, 0)
+        ledger.going_with(connection, ROW, 0, 5, 0)
         ledger.next_due(connection, 0)
         ledger.late(connection, 0)
         event.remove(connection, "before_cursor_execute", _keep)
@@ -155,7 +180,7 @@ def test_what_is_asked_twice_a_second_is_found_by_an_index(tmp_path: Path) -> No
             )
             for sql in asked
         ]
-    assert len(steps) == 3
+    assert len(steps) == 4
     assert [step for step in steps if "ix_deliveries_due" not in step and "ix_deliveries_queue" not in step] == []
 
 
@@ -167,7 +192,7 @@ def test_what_is_about_subjects_goes_before_what_is_about_toxwatch(trial: Trial,
     met = trial.raises()
     plan(trial, planner)
     with trial.database.reading() as connection:
-        first = [row.alert_id for row in ledger.due(connection, "hook", trial.clock.now(), 2, [], 0)]
+        first = [row.alert_id for row in ledger.due(connection, "hook", trial.clock.now(), 2, [], 0, 0)]
     assert set(first) == {hold, met}
 
 

@@ -77,7 +77,9 @@ class Story:
         """One attempt at what is due on the route, if anything is."""
         for delivery in self.due(route):
             state: Literal["delivered", "waiting"] = "delivered" if arrives else "waiting"
-            self.ledger[delivery.id] = delivery._replace(attempts=delivery.attempts + 1, state=state)
+            heard: Literal["yes", "perhaps"] = "yes" if arrives else "perhaps"
+            after = delivery._replace(attempts=delivery.attempts + 1, state=state, heard=heard)
+            self.ledger[delivery.id] = after
 
     def due(self, route: Route) -> list[Delivery]:
         found = [row for row in self.waiting(route) if row.next_attempt_at <= self.now]

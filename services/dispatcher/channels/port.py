@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, Protocol
 
+from services.dispatcher.delivery import Heard
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipient
 
@@ -15,17 +16,34 @@ ERROR_CHARS_MAX: Final = 300
 
 
 class Outcome(NamedTuple):
-    """What came of one attempt. ``error`` is for operators and holds no secret."""
+    """What came of one attempt. ``error`` is for operators and holds no secret.
+
+    ``may_have_arrived``: the receiver may have the message although we were not told so.
+    """
 
     kind: OutcomeKind
     error: str | None = None
     retry_after_seconds: float | None = None
+    may_have_arrived: bool = False
+
+    @property
+    def heard(self) -> Heard:
+        """Whether the receiver has the message."""
+        return "yes" if self.kind == "delivered" else "perhaps" if self.may_have_arrived else "no"
+
+
+class Part(NamedTuple):
+    """One of several alerts in a message, and where to read on."""
+
+    notice: Notice
+    link: str
 
 
 class Message(NamedTuple):
     """What is sent to whom. ``delivery_id`` is the same however often it is tried.
 
-    ``thread`` is the delivery that told this recipient of this alert first, where this is a later one.
+    ``thread`` is the delivery that told this recipient of this alert first, where this is a later one. ``parts`` is everything
+    that a message about several alerts lists, ``notice`` and ``link`` first; it is empty where the message is about one.
     """
 
     delivery_id: str
@@ -33,6 +51,7 @@ class Message(NamedTuple):
     recipient: Recipient
     link: str
     thread: str | None
+    parts: tuple[Part, ...] = ()
 
 
 class Channel(Protocol):

@@ -22,10 +22,18 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("heard", sa.Text(), nullable=False, server_default="no"))
         batch_op.add_column(sa.Column("digest", sa.Text(), nullable=True))
     op.execute(sa.text(_HEARD))
+    op.create_table(
+        "grouped_messages",
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("recipient", "channel"),
+    )
 
 
 def downgrade() -> None:
     """Bring the tables back to the version before."""
+    op.drop_table("grouped_messages")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_column("digest")
         batch_op.drop_column("heard")
