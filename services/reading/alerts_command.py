@@ -26,6 +26,7 @@ from services.assessment.tables import STYLES, console_for_output
 from services.assessment.writing import printable, write_json
 from services.live_options import Config, Data, ListFormat, OutputFormat
 from services.reading.alert_shapes import alert_shape
+from services.reading.alert_words import NONE, clause_list, shown_verdict
 from services.reading.opening import store_of
 from services.reading.places import Place, is_of_another_life
 
@@ -152,12 +153,12 @@ def _write_line(alert: ToldAlert) -> None:
 
 
 def _line(kind: str, alert: ToldAlert) -> str:
-    data = alert.data
-    verdict = data.verdict or "-"
-    clauses = ", ".join(data.clauses)
-    what = f"{alert.subject or '-'} {data.case} {verdict}{f' ({clauses})' if clauses else ''}"
+    data, withdrawn = alert.data, alert.state == WITHDRAWN
+    clauses = clause_list(data, withdrawn=withdrawn)
+    what = f"{alert.subject or NONE} {data.case} {shown_verdict(data, withdrawn=withdrawn)}"
+    how = kind if withdrawn else f"{data.urgency.upper()} {kind}"
     why = "; ".join(data.reasons)
-    return printable(f"{format_instant(alert.changed_at)} {data.urgency.upper()} {kind} {what}: {why}")
+    return printable(f"{format_instant(alert.changed_at)} {how} {what}{f' ({clauses})' if clauses else ''}: {why}")
 
 
 def _table(found: Iterator[ToldAlert]) -> Table:
@@ -175,14 +176,14 @@ def _table(found: Iterator[ToldAlert]) -> Table:
     ):
         table.add_column(name, overflow="fold")
     for alert in found:
-        data = alert.data
-        verdict = data.verdict or "-"
+        data, withdrawn = alert.data, alert.state == WITHDRAWN
+        verdict = shown_verdict(data, withdrawn=withdrawn)
         table.add_row(
             format_instant(alert.changed_at),
-            alert.subject or "-",
+            alert.subject or NONE,
             data.case,
             Text(verdict, style=STYLES.get(verdict, "")),
-            ", ".join(f"{clause} {value}" for clause, value in data.clauses.items()),
+            clause_list(data, withdrawn=withdrawn),
             data.urgency,
             alert.state,
             str(data.revision),

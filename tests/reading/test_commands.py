@@ -153,7 +153,38 @@ def test_who_follows_a_verdict_is_told_that_it_was_taken_back(store: Database, t
             line = program.stdout.readline()
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=20)
-    assert line == "2017-03-20T09:00:02Z URGENT withdrawn FR01-001 ae:AE-1 -: retracted\\n\\x1b[31m\n"
+    assert line == "2017-03-20T09:00:02Z withdrawn FR01-001 ae:AE-1 -: retracted\\n\\x1b[31m\n"
+
+
+def test_no_clause_is_shown_as_more_than_it_is(store: Database, tmp_path: Path) -> None:
+    """A clause that is only watched is never shown as met, and nothing is of an alert that was overruled, in list or stream."""
+    two: dict[str, Any] = {"verdict": "met", "clauses": {"DLT-2": "met", "DLT-3": "watch"}}
+    with store.writing() as connection:
+        told(connection, **two)
+        told(connection, "FR01-002", kind="raised")
+        told(connection, "FR01-002", kind="withdrawn", reasons=["overruled"], **two)
+    table = _asked(tmp_path, "alerts").words
+    assert "met DLT-2 met, DLT-3 watch urgent" in table
+    assert "ae:AE-1 - DLT-3 watch urgent withdrawn" in table
+    with _following(tmp_path) as program:
+        assert program.stdout is not None
+        while "overruled" not in program.stdout.readline():
+            pass
+        with store.writing() as connection:
+            told(connection, **two)
+            told(connection, kind="withdrawn", reasons=["overruled"], **two)
+            told(connection, "FR01-003", verdict="watch", clauses={"DLT-2": "watch"}, kind="withdrawn")
+        lines = []
+        while len(lines) < 3:
+            line = program.stdout.readline()
+            lines += [line] if line.startswith("2017-") else []
+        program.send_signal(signal.SIGINT)
+        program.communicate(timeout=20)
+    assert [line.partition(": ")[0].partition("Z ")[2] for line in lines] == [
+        "URGENT revised FR01-001 ae:AE-1 met (DLT-2 met, DLT-3 watch)",
+        "withdrawn FR01-001 ae:AE-1 - (DLT-3 watch)",
+        "withdrawn FR01-003 ae:AE-1 watch (DLT-2 watch)",
+    ]
 
 
 @pytest.mark.parametrize(
