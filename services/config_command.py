@@ -55,6 +55,7 @@ def effective_rows(effective: Effective) -> list[dict[str, Any]]:
         values["database"] = settings.database_url
     if values["database"] is not None:
         values["database"] = masked_url(values["database"])
+    values["public_url"] = settings.base_url
     return [{"name": name, "value": values[name], "from": origins[name]} for name in Settings.model_fields]
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +53,7 @@ from services.runtime import (
     stall_watch,
     store_loop,
 )
-from services.servers import address_of, listening, server_of, warn_of_plain_http
+from services.servers import address_of, listening, port_of, server_of, warn_of_links, warn_of_plain_http
 from services.serving.apart import serve_health
 from services.settings import Settings, SettingsError
 from services.stalls import Direct, Lasting
@@ -144,6 +145,7 @@ async def run_gateway(parts: Parts) -> None:
     ]
     loops.append(store_loop(parts))
     with listening(parts.settings.listen) as listener:
+        parts = replace(parts, settings=parts.settings.heard_on(port_of(listener)))
         log.info("listening", address=address_of(listener), role="gateway")
         warn_of_plain_http(parts.settings)
         feed = AlertFeed(parts.database, stopping, LIVE_LOOK_SECONDS)
@@ -186,6 +188,7 @@ async def run_dispatcher(parts: Parts) -> None:
     """Tell whoever has to be told."""
     stopping = _stopped_by_signals()
     preparation = Preparation(parts)
+    warn_of_links(parts.settings)
     dispatcher = dispatcher_of(parts, load_recipients(parts.settings.recipients))
 
     async def serve() -> None:

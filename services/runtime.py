@@ -49,7 +49,7 @@ from services.monitor.relay import Relay
 from services.protocols import find_protocol
 from services.reading.alert_feed import AlertFeed
 from services.reading.router import reading_router
-from services.servers import address_of, listening, server_of, warn_of_plain_http
+from services.servers import address_of, listening, port_of, server_of, warn_of_plain_http
 from services.serving.apart import serve_health
 from services.serving.descriptors import connections_within
 from services.serving.door import ConnectionLimits
@@ -238,7 +238,7 @@ def dispatcher_of(
         parts.clock,
         parts.settings.source,
         recipients,
-        parts.settings.public_url,
+        parts.settings.base_url,
         parts.metrics,
         parts.passing,
         console=console,
@@ -278,7 +278,7 @@ def gateway_of(
         parts.alerts,
         keys.authenticate,
         feed,
-        parts.settings.public_url,
+        parts.settings.base_url,
     )
     return create_app(
         database=parts.database,
@@ -324,6 +324,7 @@ async def run_system(
     with ExitStack() as stack:
         stack.enter_context(alone_on(settings.data))
         gateway, metrics = (stack.enter_context(listening(at)) for at in (settings.listen, settings.metrics))
+        settings = settings.heard_on(port_of(gateway))
         database = Database(settings.database_url)
         try:
             stack.enter_context(database.alone(PROCESS))

@@ -100,6 +100,12 @@ def address_of(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def port_of(listener: socket.socket) -> int:
+    """The port on which it listens, also where any was asked for."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
 def server_of(app: Any, limits: ConnectionLimits = ConnectionLimits()) -> Server:  # noqa: B008 - it is immutable
     """A server for an ASGI application, with logs of ours."""
     config = uvicorn.Config(
@@ -121,4 +127,15 @@ def warn_of_plain_http(settings: Settings) -> None:
             address=settings.listen,
             trouble="keys and clinical data travel unencrypted beyond this machine: end TLS before the gateway, and set "
             "public_url to the https address, or listen on 127.0.0.1",
+        )
+
+
+def warn_of_links(settings: Settings) -> None:
+    """For a process that sends links and is not the gateway: say so where it can only guess where that is reached."""
+    if settings.public_url is None:
+        structlog.get_logger().warning(
+            "public_url_is_not_set",
+            address=settings.base_url,
+            trouble="links in messages lead to this address, where the settings say that the gateway listens: set "
+            "public_url to the address at which people reach it",
         )

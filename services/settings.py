@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError
 
 from events.errors import ToxwatchError
 from projections.store.letter_quota import Quota
+from services.links import url_of
 
 PREFIX: Final = "TOXWATCH_"
 #: Names the file of settings.
@@ -65,8 +66,8 @@ class Settings(BaseSettings):
     recipients: Path | None = Field(
         None, description="File of recipients and channels; without one, alerts go to the terminal."
     )
-    public_url: str = Field(
-        "http://127.0.0.1:8080", description="Where people reach this deployment: links in messages."
+    public_url: str | None = Field(
+        None, description="Where people reach this deployment: links in messages. Default: the address of the gateway."
     )
     events_per_minute: int = Field(
         600_000,
@@ -140,7 +141,9 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _is_for_people(cls, url: str) -> str:
+    def _is_for_people(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("not an http or https URL, such as https://toxwatch.example.org")
@@ -191,7 +194,17 @@ class Settings(BaseSettings):
         """Whether the gateway answers other machines, and, as far as can be told, nothing ends TLS before it."""
         host = self.listen.rpartition(":")[0].strip("[]")
         is_here = host == "localhost" or host.startswith("127.") or host == "::1"
-        return not is_here and urlsplit(self.public_url).scheme != "https"
+        return not is_here and urlsplit(self.base_url).scheme != "https"
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach the gateway: as configured, or else where it listens."""
+        return self.public_url or url_of(self.listen)
+
+    def heard_on(self, port: int) -> Settings:
+        """These settings, once it is known on which port the gateway listens: one may be asked for any that is free."""
+        host = self.listen.rpartition(":")[0]
+        return self.model_copy(update={"listen": f"{host}:{port}"})
 
     @property
     def is_distributed(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Final, TextIO
 
@@ -32,6 +33,7 @@ from services.dispatcher.reconciling import reconcile
 from services.dispatcher.routing import Directory, Route
 from services.dispatcher.sending import Sender
 from services.dispatcher.undelivered import UndeliveredWatch
+from services.links import link_of_alert
 from services.log.port import EventLog
 from services.steps import nothing
 
@@ -73,7 +75,7 @@ class Dispatcher:
         self._recipients = recipients
         self._apart = int(recipients.grouping.seconds * SECOND)
         self._passing = passing
-        self._link = public_url.rstrip("/") + "/alerts/"
+        self._link = partial(link_of_alert, public_url)
         planner = Planner(protocol, source, recipients)
         self._reader = AlertReader(database, alert_log, planner, clock, passing)
         self._watch = UndeliveredWatch(database, protocol, clock, source, passing)
@@ -84,7 +86,7 @@ class Dispatcher:
             clock,
             recipients,
             self._channels,
-            lambda alert_id: self._link + alert_id,
+            self._link,
             observer,
             passing,
             is_alone=is_alone,
@@ -112,7 +114,7 @@ class Dispatcher:
 
         async def send(route: Route) -> bool:
             parts = ("direct", notice.alert_id, notice.kind, notice.detected_at, route.recipient, route.channel)
-            link = self._link + notice.alert_id
+            link = self._link(notice.alert_id)
             message = Message(derived_id(*parts), notice, directory.person(route.recipient), link, None)
             return (await self._channels[route.channel].send(message)).kind == "delivered"
 
