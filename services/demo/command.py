@@ -21,6 +21,7 @@ from projections.store.tables import alert_events, alerts, deliveries
 from services.clock.time_source import ScaledClock
 from services.demo.player import SPONSOR, Arrival, Player, arrivals
 from services.demo.receivers import HOOK_PATH, DemoMailbox, DemoWebhook
+from services.gateway.caller import Role
 from services.gateway.keys import SITE, add_key
 from services.logs import configure_logs
 from services.runtime import System, run_system
@@ -29,6 +30,7 @@ from services.settings import read_settings
 from services.simulator.trial import simulate_trial
 
 SITES: Final = ("FR01", "FR02", "FR03", "FR04", "FR05")
+MONITOR: Final = Role.MEDICAL_MONITOR.value
 #: A day in a quarter of a second.
 SPEED: Final = 345_600.0
 #: How long the story goes on after its last event: longer than a routine alert waits.
@@ -109,8 +111,10 @@ async def _perform(directory: Path, speed: float, seed: int, days: int | None) -
     finished: list[asyncio.Task[Player]] = []
 
     def start(gateway: str, metrics: str, system: System) -> None:
+        keys = _keys(settings.database_url, clock)
         typer.echo(f"gateway on {gateway}, metrics on {metrics}; {len(events)} events follow", err=True)
-        player = Player(f"http://{gateway}", _keys(settings.database_url, clock), clock)
+        typer.echo(f"open a link while it lasts, with any name and the password {keys.pop(MONITOR)}", err=True)
+        player = Player(f"http://{gateway}", keys, clock)
         finished.append(asyncio.create_task(_play(player, events, clock, system)))
 
     mailbox.start()
@@ -136,12 +140,13 @@ async def _play(player: Player, events: list[Arrival], clock: ScaledClock, syste
 
 
 def _keys(url: str, clock: ScaledClock) -> dict[str, str]:
-    """A key for each site, and one for the sponsor."""
+    """A key for each site, one for the sponsor, and one for whoever reads the alerts."""
     database = Database(url)
     try:
         with database.writing() as connection:
             made = {site: add_key(connection, SITE, site, "demo", clock.now()).text for site in SITES}
-            made[SPONSOR] = add_key(connection, SPONSOR, None, "demo", clock.now()).text
+            for role in (SPONSOR, MONITOR):
+                made[role] = add_key(connection, role, None, "demo", clock.now()).text
     finally:
         database.close()
     return made

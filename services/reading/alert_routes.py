@@ -48,7 +48,7 @@ class AlertRoutes:
         del parameters
         if "\0" in alert_id:  # which no database takes in a text
             raise Problem(404, NOT_FOUND, "the id has a character that no id has")
-        found = await self._reader.ask(partial(_whole, alert_id=alert_id))
+        found = await self._reader.ask(partial(whole_alert_of, alert_id=alert_id))
         if found is None:
             raise Problem(404, NOT_FOUND, "nothing was ever told under this id")
         return found
@@ -97,7 +97,8 @@ def _page(connection: Connection, parameters: AlertParameters) -> AlertPage:
     return AlertPage(alerts=[alert_shape(alert) for alert in found], next=following)
 
 
-def _whole(connection: Connection, alert_id: str) -> WholeAlert | None:
+def whole_alert_of(connection: Connection, alert_id: str) -> WholeAlert | None:
+    """One alert with all there is about it; None where there is none."""
     alert = alert_of(connection, alert_id)
     if alert is None:
         return None

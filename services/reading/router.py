@@ -17,6 +17,7 @@ from services.gateway.documents import SECURITY_SCHEME, problem_response
 from services.log.port import EventLog
 from services.reading.access import OPERATOR, READERS, SITE, Access, Authenticate
 from services.reading.alert_feed import AlertFeed
+from services.reading.alert_page import alert_pages
 from services.reading.alert_routes import AlertRoutes
 from services.reading.asyncapi import asyncapi_document
 from services.reading.letter_routes import LetterRoutes
@@ -94,6 +95,7 @@ def reading_router(
 
     documents = _documents(public_url)
     documents.include_router(router)
+    documents.include_router(alert_pages(reader, protocol, clock, authenticate))
     return documents
 
 

@@ -199,3 +199,20 @@ def test_a_message_says_nothing_clinical_beyond_clause_and_verdict(live: Live) -
     told = live.stderr.read_text()
     for word in ("XYZ", "grade 4"):
         assert word not in told
+
+
+def test_the_link_in_a_message_opens_where_the_gateway_listens(live: Live) -> None:
+    """Nobody has configured an address: it is that of `--listen`, and the page there is the alert's, for a browser with a key."""
+    subject = on_level(live, 83)
+    live.accept(ae(subject))
+    alert = live.alert("ae:AE-1", subject=subject)
+    line = until(
+        lambda: next((line for line in live.stderr.read_text().splitlines() if f": {subject} " in line), None),
+        why="told on the console",
+    )
+    link = line.split()[-1]
+    assert link == f"{live.url}/alerts/{alert['alert_id']}"
+    page = live.client.get(link, auth=("anybody", live.key("medical-monitor")))
+    assert page.status_code == 200
+    assert f"<h1>{subject}: DLT-1 met</h1>" in page.text
+    assert live.client.get(link).status_code == 401

@@ -39,6 +39,17 @@ def test_every_alert_arrives_on_each_channel(played: tuple[Path, str]) -> None:
     assert "waiting" not in said
 
 
+def test_every_link_leads_to_where_the_gateway_listened(played: tuple[Path, str]) -> None:
+    """On whatever port it found free; and the demonstration says with which password a browser opens it."""
+    _, said = played
+    found = re.search(r"^gateway on (127\.0\.0\.1:[1-9]\d*), ", said, re.MULTILINE)
+    assert found is not None
+    links = re.findall(r"https?://\S+/alerts/\S+", said)
+    assert links
+    assert {link.rpartition("/alerts/")[0] for link in links} == {f"http://{found[1]}"}
+    assert re.search(r"with any name and the password txw_\w{12}_\S{43}$", said, re.MULTILINE)
+
+
 def test_revisions_of_an_alert_are_one_thread(played: tuple[Path, str]) -> None:
     messages = list(mailbox.Maildir(played[0] / "mailbox", create=False))
     ids = {message["Message-ID"] for message in messages}
