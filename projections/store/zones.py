@@ -1,4 +1,4 @@
-"""In which time zone the people at a subject's site live: as the enrolment on the subject's chart says, or as the protocol does."""
+"""In which time zone the people at a subject's site live: as the enrolment on the chart says, or else as the protocol does."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ STYLE: Final = """
   --band: #1d2229; --met: #ff8d9d; --possible: #f2b14c; --watch: #7cc4ef; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 64rem; background: var(--page); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
@@ -29,7 +29,7 @@ h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 .lead { font-size: 1.1rem; }
 .met, .possible, .watch { font-weight: 700; }
 .met { color: var(--met); } .possible { color: var(--possible); } .watch { color: var(--watch); }
-bdi { white-space: pre-wrap; }
+bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
 ul { padding-left: 1.25rem; }
 dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .15rem 1rem; margin: .25rem 0; }
 dt { color: var(--soft); } dd { margin: 0; }
@@ -136,4 +136,6 @@ def _markup(child: Child) -> str:
 
 def _text(text: str) -> str:
     """Escaped. Line breaks and every kind of space stay; what steers the eye, such as a change of direction, is spelt out."""
-    return escape("".join(c if c == "\n" or category(c) == "Zs" else printable(c) for c in text), quote=True)
+    if not text.isprintable():
+        text = "".join(c if c == "\n" or category(c) == "Zs" else printable(c) for c in text)
+    return escape(text, quote=True)

@@ -31,7 +31,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_every_alert_arrives_on_each_channel(played: tuple[Path, str]) -> None:
     """As many lines, messages and calls as there were deliveries, and none of them waits."""
     directory, said = played
-    lines = re.findall(r"^\d{4}-.* (?:URGENT|PROMPT|ROUTINE) \w+: .*$", said, re.MULTILINE)
+    lines = re.findall(r"^\d{4}-.* (?:(?:URGENT|PROMPT|ROUTINE) \w+|Revised|Withdrawn): .*$", said, re.MULTILINE)
     messages = list(mailbox.Maildir(directory / "mailbox", create=False))
     calls = [json.loads(line) for line in (directory / "webhook.ndjson").read_text().splitlines()]
     assert len(lines) == len(messages) == len(calls) > 0
