@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from events.alert import Change
+from events.alert import AlertEvent, Change
 from events.catalog import EVENT_ADAPTER
 from events.dates import Instant, Zone, format_instant, parse_instant
 from events.envelope import EventRef
@@ -105,7 +105,7 @@ def _about(alert: WholeAlert, withdrawn: bool) -> str:
 def _meaning(alert: WholeAlert, withdrawn: bool) -> Iterator[str]:
     """What it means, and what to do."""
     if alert.subject is None and alert.history:
-        yield notice_of(EVENT_ADAPTER.validate_python(alert.history[-1].event)).sentence or ""
+        yield notice_of(_event(alert.history[-1])).sentence or ""
         return
     if withdrawn:
         yield "This alert was withdrawn: no clause alerts any longer, and you have nothing to do. The reasons are below."
@@ -185,16 +185,14 @@ def _history(history: Iterable[HistoryEntry], site: Site) -> Html:
 
 
 def _revision(entry: HistoryEntry, site: Site) -> tuple[Html, ...]:
-    data: dict[str, Any] = entry.event["data"]
-    withdrawn = entry.kind == "withdrawn"
-    alert = EVENT_ADAPTER.validate_python(entry.event).data
+    alert, withdrawn = _event(entry).data, entry.kind == "withdrawn"
     clauses = [
         joined(f"{clause} ", tag("span", verdict, class_=verdict))
         for clause, verdict in shown_clauses(alert, withdrawn=withdrawn).items()
     ]
     changes = [_change(change) for change in alert.changes]
     return (
-        site.written(data["detected_at"]),
+        site.written(alert.detected_at),
         joined(
             tag("p", tag("strong", entry.kind), f", revision {alert.revision}"),
             tag(
@@ -209,6 +207,12 @@ def _revision(entry: HistoryEntry, site: Site) -> tuple[Html, ...]:
             tag("details", tag("summary", f"the whole event, number {entry.seq} of the log"), _whole(entry.event)),
         ),
     )
+
+
+def _event(entry: HistoryEntry) -> AlertEvent:
+    event = EVENT_ADAPTER.validate_python(entry.event)
+    assert isinstance(event, AlertEvent)
+    return event
 
 
 def _change(change: Change) -> Html:
