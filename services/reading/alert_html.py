@@ -108,15 +108,17 @@ def _meaning(alert: WholeAlert, withdrawn: bool) -> Iterator[str]:
         yield notice_of(_event(alert.history[-1])).sentence or ""
         return
     if withdrawn:
-        yield "This alert was withdrawn: no clause alerts any longer, and you have nothing to do. The reasons are below."
+        yield "This alert was withdrawn: no clause alerts any longer, and you have nothing to do."
+        if had := _had(alert):
+            yield f"Before, {_listed(f'{clause} was {verdict}' for clause, verdict in had.items())}."
         return
     if met := _having(alert, "met"):
-        yield f"{_and(met)} {_is(met)} met. Check it against the events below; it stands until it is corrected or adjudicated."
+        yield f"{_listed(met)} {_is(met)} met. Check it against the events below; it stands until it is corrected or adjudicated."
     if possible := _having(alert, "possible"):
         settles = ": a corrected record that answers the questions settles it." if alert.questions else "."
-        yield f"{_and(possible)} {_is(possible)} possible, not certain{settles}"
+        yield f"{_listed(possible)} {_is(possible)} possible, not certain{settles}"
     if watched := _having(alert, "watch"):
-        yield f"{_and(watched)} {_is(watched)} not met yet, and {_is(watched)} watched."
+        yield f"{_listed(watched)} {_is(watched)} not met yet, and {_is(watched)} watched."
     yield (
         "The case counts as a dose-limiting toxicity."
         if alert.counts_as_dlt
@@ -124,12 +126,19 @@ def _meaning(alert: WholeAlert, withdrawn: bool) -> Iterator[str]:
     )
 
 
+def _had(alert: WholeAlert) -> dict[str, str]:
+    """What was met or possible until a withdrawal."""
+    before = next((_event(entry).data for entry in reversed(alert.history) if entry.kind != "withdrawn"), None)
+    return {} if before is None else {key: verdict for key, verdict in before.clauses.items() if verdict != "watch"}
+
+
 def _clauses(alert: WholeAlert, protocol: Protocol) -> Html:
     wordings = {**TEXTS, **{clause.id: clause.wording for clause in protocol.clauses}}
-    shown = shown_clauses(alert, withdrawn=alert.state == "withdrawn")
+    withdrawn = alert.state == "withdrawn"
+    shown = shown_clauses(alert, withdrawn=withdrawn)
     rows = [
         (quoted(clause), _verdict(shown.get(clause)), wordings.get(clause, NOBODY_KNOWS_THE_TEXT))
-        for clause in alert.clauses
+        for clause in {**alert.clauses, **(_had(alert) if withdrawn else {})}
     ]
     if not rows:
         return tag("p", "No clause is met, possible or watched.")
@@ -200,7 +209,7 @@ def _revision(entry: HistoryEntry, site: Site) -> tuple[Html, ...]:
             ),
         ),
         joined(tag("p", shown_verdict(alert, withdrawn=withdrawn)), bullets(clauses) if clauses else ""),
-        bullets(changes) if changes else tag("p", "first told" if entry.kind == "raised" else "nothing is said of it"),
+        bullets(changes) if changes else tag("p", "first told" if entry.kind == "raised" else "not stated"),
         joined(
             bullets(quoted(reason) for reason in alert.reasons),
             tag("p", "by ", _reference(alert.caused_by), class_="soft"),
@@ -262,10 +271,12 @@ def _deliveries(deliveries: Iterable[DeliveryRow], site: Site) -> Html:
 
 def _whole(value: object) -> Html:
     """Any JSON value, with all that is in it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         return facts((str(name), _whole(each)) for name, each in value.items())
-    if isinstance(value, list):
-        return bullets(_whole(each) for each in value) if value else quoted("none")
+    if isinstance(value, list) and value:
+        return bullets(_whole(each) for each in value)
+    if isinstance(value, Mapping | list):
+        return quoted("none")
     if isinstance(value, bool):
         return quoted(_yes(value))
     return quoted("null" if value is None else str(value))
@@ -287,7 +298,8 @@ def _told(telling: str | None, news: bool) -> str:
     return TOLD_TO[telling or ("news" if news else "quiet")]
 
 
-def _and(words: list[str]) -> str:
+def _listed(items: Iterable[str]) -> str:
+    words = [*items]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
