@@ -44,6 +44,7 @@ username = "epoch-{epoch}"
 password_file = "mail.password"
 
 [grouping]
+seconds = 1
 system_alert_seconds = 1
 
 [[recipients]]
