@@ -48,6 +48,7 @@ deliveries: Final = Table(
     ),
 )
 
+#: ``renewed_at``: when an attempt that lasts was last known to be under way.
 delivery_attempts: Final = Table(
     "delivery_attempts",
     metadata,
@@ -56,6 +57,7 @@ delivery_attempts: Final = Table(
     Column("at", Micros, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("error", Text, nullable=True),
+    Column("renewed_at", Micros, nullable=True),
     PrimaryKeyConstraint("delivery_id", "attempt"),
 )
 

@@ -62,6 +62,14 @@ def begin(
     return Begun(number, connection.scalar(first))
 
 
+def renew(connection: Connection, delivery: Delivery, now: Instant) -> None:
+    """Write down that the attempt that ``delivery`` was read before is still under way."""
+    is_it = (delivery_attempts.c.delivery_id == delivery.id, delivery_attempts.c.attempt == delivery.attempts + 1)
+    connection.execute(
+        update(delivery_attempts).where(*is_it, delivery_attempts.c.outcome == STARTED).values(renewed_at=now)
+    )
+
+
 def record(
     connection: Connection, delivery: Delivery, outcome: Outcome, now: Instant, next_attempt_at: Instant
 ) -> None:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
 import structlog
 from sqlalchemy import Connection
 
 from events.dates import SECOND, Instant
-from events.identity import derived_id
 from projections.rules.protocol import Protocol
 from projections.store.database import Database, StoreUnavailable
 from services.clock import time_source
@@ -22,15 +21,15 @@ from services.clock.time_source import Clock
 from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.channels.opening import open_channels
-from services.dispatcher.channels.port import Message
+from services.dispatcher.direct import DirectSender
 from services.dispatcher.intake_watch import IntakeWatch
+from services.dispatcher.lease import lease_seconds
 from services.dispatcher.notice import Notice
 from services.dispatcher.observer import Observer, Unobserved
-from services.dispatcher.parcel import LISTED_MAX, Parcel, parcels
+from services.dispatcher.parcel import LISTED_MAX, Busy, Parcel, parcels
 from services.dispatcher.planner import Planner
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.reconciling import reconcile
-from services.dispatcher.routing import Directory, Route
 from services.dispatcher.sending import Sender
 from services.dispatcher.undelivered import UndeliveredWatch
 from services.links import link_of_alert
@@ -43,8 +42,26 @@ POLL_SECONDS: Final = 0.5
 TROUBLE_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)
 #: How long attempts under way may take to end once we are to stop.
 STOPPING_SECONDS_MAX: Final = 10.0
+#: How many slow attempts a channel may have under way beside those that take turns: mail servers count our connections.
+LASTING_MAX: Final = 32
 
 log = structlog.get_logger()
+
+
+class UnderWay(NamedTuple):
+    """A message that is being sent, and since when (seconds of ``elapsed_seconds``)."""
+
+    parcel: Parcel
+    since: float
+
+
+def free_turns(concurrency: int, timeout: float, lasting: Sequence[float]) -> int:
+    """How many more may be sent at once over a channel on which attempts have been under way for so many seconds.
+
+    One that lasts longer than the timeout waits for a slow receiver (a mail server that scans), and takes no turn from others.
+    """
+    taking = sum(seconds < timeout for seconds in lasting)
+    return min(concurrency - taking, concurrency + LASTING_MAX - len(lasting))
 
 
 class Dispatcher:
@@ -91,7 +108,8 @@ class Dispatcher:
             passing,
             is_alone=is_alone,
         )
-        self._under_way: dict[asyncio.Task[None], Parcel] = {}
+        self._direct = DirectSender(recipients, self._channels)
+        self._under_way: dict[asyncio.Task[None], UnderWay] = {}
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconciled = False
@@ -110,16 +128,7 @@ class Dispatcher:
 
         For what the ledger cannot carry, since it cannot be written: nothing is noted, so it may come again after a restart.
         """
-        directory = Directory(self._recipients)
-
-        async def send(route: Route) -> bool:
-            parts = ("direct", notice.alert_id, notice.kind, notice.detected_at, route.recipient, route.channel)
-            link = self._link(notice.alert_id)
-            message = Message(derived_id(*parts), notice, directory.person(route.recipient), link, None)
-            return (await self._channels[route.channel].send(message)).kind == "delivered"
-
-        taken = await asyncio.gather(*map(send, directory.takers(notice)), return_exceptions=True)
-        return sum(one is True for one in taken)
+        return await self._direct.send(notice, self._link(notice.alert_id))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop``, and then let what is under way come to its end."""
@@ -163,7 +172,7 @@ class Dispatcher:
         return 0.0 if more else pause
 
     async def _start_what_is_due(self) -> float:
-        due, pause = await asyncio.to_thread(self._due, list(self._under_way.values()))
+        due, pause = await asyncio.to_thread(self._due, list(self._under_way.values()), time_source.elapsed_seconds())
         for parcel in due:
             self._start(parcel)
         return pause
@@ -173,35 +182,37 @@ class Dispatcher:
             reconcile(connection, self._recipients, self._clock.now())
             self._passing("reconciled")
 
-    def _due(self, under_way: Sequence[Parcel]) -> tuple[list[Parcel], float]:
+    def _due(self, under_way: Sequence[UnderWay], elapsed: float) -> tuple[list[Parcel], float]:
         """The messages that can be started now, and the seconds until something comes due."""
         now = self._clock.now()
         found: list[Parcel] = []
         with self._database.reading() as connection:
             disabled = ledger.disabled(connection)
             for channel, config in self._recipients.channels.items():
-                here = [parcel for parcel in under_way if parcel.channel == channel]
-                free = config.concurrency - len(here)
+                here = [each for each in under_way if each.parcel.channel == channel]
+                free = free_turns(config.concurrency, config.timeout, [elapsed - each.since for each in here])
                 if free > 0 and channel not in disabled:
-                    found += islice(self._parcels(connection, channel, now, here, free), free)
+                    slow_since = elapsed - lease_seconds(config.timeout)
+                    busy = Busy(
+                        [each.parcel for each in here if each.since > slow_since],
+                        [each.parcel for each in here if each.since <= slow_since],
+                    )
+                    found += islice(self._parcels(connection, channel, now, busy, free), free)
             upcoming = ledger.next_due(connection, now)
         pause = POLL_SECONDS if upcoming is None else min(POLL_SECONDS, self._clock.seconds_until(upcoming))
         return found, pause
 
-    def _parcels(
-        self, connection: Connection, channel: str, now: Instant, under_way: Sequence[Parcel], free: int
-    ) -> Iterator[Parcel]:
+    def _parcels(self, connection: Connection, channel: str, now: Instant, busy: Busy, free: int) -> Iterator[Parcel]:
         """What can go over a channel now, by rank."""
-        busy = [delivery.id for parcel in under_way for delivery in parcel.deliveries]
         others_since = self._sender.under_way_since(channel, now)
         # Each one under way holds back at most one newer revision of the same alert, and what is not urgent goes together.
-        limit = free + len(busy) + LISTED_MAX
-        rows = ledger.due(connection, channel, now, limit, busy, others_since, now - self._apart)
-        return parcels(connection, rows, under_way, now, others_since)
+        limit = free + len(busy.ids) + LISTED_MAX
+        rows = ledger.due(connection, channel, now, limit, busy.ids, others_since, now - self._apart)
+        return parcels(connection, rows, busy, now, others_since)
 
     def _start(self, parcel: Parcel) -> None:
         task = asyncio.create_task(self._sender.attempt(parcel), name=f"delivery {parcel.id}")
-        self._under_way[task] = parcel
+        self._under_way[task] = UnderWay(parcel, time_source.elapsed_seconds())
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -234,7 +245,7 @@ class Dispatcher:
     async def _close(self) -> None:
         for task in list(self._under_way):
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._under_way, self._direct.close(), return_exceptions=True)
         for channel in self._channels.values():
             await channel.close()
 

@@ -35,7 +35,7 @@ from projections.store.tables import (
 )
 from projections.store.told import OPEN
 from services.dispatcher.delivery import CHANNEL_DISABLED, STARTED, Delivery, State
-from services.dispatcher.notice import GROUPED_RANK, Notice
+from services.dispatcher.notice import GROUPED_RANK, QUIET_RANK, Notice
 
 EXAMPLES_MAX: Final = 5
 # As a literal: an index over the waiting rows serves only a statement that says "waiting" itself.
@@ -153,15 +153,22 @@ def _was_told_in_a_group(since: Instant) -> ColumnElement[bool]:
 
 
 def may_be_under_way(since: Instant) -> ColumnElement[bool]:
-    """Whether an attempt on the line of a delivery, of this or another revision, began after ``since`` and has no outcome."""
+    """Whether a delivery has to wait for an attempt on its line that has no outcome, and may be under way.
+
+    One that began after ``since`` keeps back every revision. One that only was renewed after it, because a mail server scans,
+    keeps back itself and what is no news: news overtakes it, but a withdrawal must not be read before what it withdraws.
+    """
     other = deliveries.alias()
+    is_slow = and_(
+        delivery_attempts.c.renewed_at > since, or_(other.c.id == deliveries.c.id, deliveries.c.rank >= QUIET_RANK)
+    )
     return exists().where(
         other.c.alert_id == deliveries.c.alert_id,
         other.c.recipient == deliveries.c.recipient,
         other.c.channel == deliveries.c.channel,
         delivery_attempts.c.delivery_id == other.c.id,
         delivery_attempts.c.outcome == STARTED,
-        delivery_attempts.c.at > since,
+        or_(delivery_attempts.c.at > since, is_slow),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -19,6 +20,7 @@ from projections.store.database import Database, StoreUnavailable
 from services.clock.time_source import Clock
 from services.dispatcher import attempts
 from services.dispatcher.channels.port import Channel, Message, Outcome, Part
+from services.dispatcher.lease import lease_seconds, renewed
 from services.dispatcher.observer import Observer
 from services.dispatcher.pace import back_off_seconds, clock_span
 from services.dispatcher.parcel import Parcel
@@ -27,8 +29,6 @@ from services.dispatcher.routing import Directory
 
 #: How long we wait before we try to write again what could not be written (real seconds).
 WRITE_AGAIN_SECONDS: Final = 1.0
-#: How long an attempt may last beyond its channel's timeout: to say goodbye, and to be written down.
-BEYOND_TIMEOUT_SECONDS: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -73,8 +73,8 @@ class Sender:
         self._stages: Final[tuple[Stage, ...]] = (self._begin, self._send, self._record)
 
     def under_way_since(self, channel: str, now: Instant) -> Instant:
-        """Of attempts over the channel that have no outcome, those begun after this instant may be under way elsewhere."""
-        lasting = clock_span(self._clock, self._recipients.channels[channel].timeout + BEYOND_TIMEOUT_SECONDS)
+        """Of attempts over the channel that have no outcome, those begun or renewed after this may be under way elsewhere."""
+        lasting = clock_span(self._clock, lease_seconds(self._recipients.channels[channel].timeout))
         return max(now - lasting, self._others_ended_at)
 
     async def attempt(self, parcel: Parcel) -> None:
@@ -103,8 +103,10 @@ class Sender:
         recipient = self._directory.person(parcel.first.recipient)
         listed = parts if len(parts) > 1 else ()
         message = Message(parcel.id, first.notice, recipient, first.link, attempt.thread, listed)
+        timeout = self._recipients.channels[parcel.channel].timeout
         try:
-            outcome = await self._channels[parcel.channel].send(message)
+            async with renewed(timeout, partial(self._write_renewal, parcel)):
+                outcome = await self._channels[parcel.channel].send(message)
         except Exception as error:  # whatever a channel raises, the alert has to be tried again
             log.error("channel_broke", delivery=parcel.id, channel=parcel.channel, exc_info=error)
             outcome = Outcome("failed", f"it failed with {type(error).__name__}", may_have_arrived=True)
@@ -154,6 +156,11 @@ class Sender:
             return None
         only = begun[going[0].id] if len(going) == 1 else None
         return Attempt(Parcel(going), number, only.thread if only is not None else None)
+
+    def _write_renewal(self, parcel: Parcel) -> None:
+        with self._database.writing() as connection:
+            for delivery in sorted(parcel.deliveries, key=lambda each: each.id):
+                attempts.renew(connection, delivery, self._clock.now())
 
     def _write_outcome(self, attempt: Attempt, outcome: Outcome) -> None:
         now = self._clock.now()

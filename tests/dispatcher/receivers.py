@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -107,8 +107,15 @@ async def http_receiver() -> AsyncIterator[HttpReceiver]:
         server.close()
 
 
+#: What a scanner answers about the mail of a number (0, 1, …), in its own time.
+Scan = Callable[[int], Awaitable[str]]
+
+
 class Mailbox:
-    """What a mail server took. ``refusals`` are answered, one a recipient, before anything is taken."""
+    """What a mail server was sent. ``refusals`` are answered, one a recipient, before anything is taken.
+
+    ``scan`` holds the answer to the final dot back: the mail is there, and counts, and the server has not yet said so.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -117,6 +124,7 @@ class Mailbox:
         self.was_encrypted: list[bool] = []
         self.down = False
         self.breaks_off_at_the_end = False
+        self.scan: Scan | None = None
         self.port = 0
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
@@ -134,7 +142,7 @@ class Mailbox:
         mail = BytesParser(policy=default).parsebytes(envelope.content)
         self.mails.append(cast(EmailMessage, mail))
         self.was_encrypted.append(session.ssl is not None)
-        return "250 OK"
+        return "250 OK" if self.scan is None else await self.scan(len(self.mails) - 1)
 
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any
@@ -155,8 +163,10 @@ async def mail_server(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, certificate.with_suffix(".key"))
 
+    connections: list[SMTP] = []
+
     def connected() -> SMTP:
-        return SMTP(
+        smtp = SMTP(
             box,
             hostname="localhost",
             tls_context=None if implicit else context,
@@ -166,6 +176,8 @@ async def mail_server(
             authenticator=box.authenticate,
             loop=asyncio.get_running_loop(),
         )
+        connections.append(smtp)
+        return smtp
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(connected, "127.0.0.1", 0, ssl=context if implicit else None)
@@ -174,6 +186,10 @@ async def mail_server(
         yield box
     finally:
         server.close()
+        for smtp in connections:
+            if smtp.transport is not None:
+                smtp.transport.close()
+        await asyncio.sleep(0.01)  # for the transports to close: the loop may end now
 
 
 def make_certificate(directory: Path) -> Path:

@@ -11,8 +11,8 @@ import pytest
 
 from events.dates import SECOND
 from projections.store.database import Database
+from services.dispatcher.lease import BEYOND_TIMEOUT_SECONDS
 from services.dispatcher.recipients import Recipients
-from services.dispatcher.sending import BEYOND_TIMEOUT_SECONDS
 from tests.dispatcher.alerts import Trial
 from tests.dispatcher.desk import Desk, Killed, at_work
 from tests.dispatcher.files import hook, person, recipients

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TextIO
+from typing import TextIO, assert_never
 
-from services.dispatcher.channels.port import Message, Outcome, what_failed
+from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Sendable, what_failed
 from services.dispatcher.notice import plain
 from services.dispatcher.recipients import ConsoleChannelConfig
 
@@ -19,14 +19,14 @@ class ConsoleChannel:
         self._stream = stream
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="console")
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Sendable) -> Outcome:
         """Write the line."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await loop.run_in_executor(self._writer, self._write, line_of(message))
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
-            return Outcome("failed", what_failed(error))
+            return Outcome("failed", what_failed(error), may_have_arrived=isinstance(error, TimeoutError))
         return Outcome("delivered")
 
     async def close(self) -> None:
@@ -38,8 +38,18 @@ class ConsoleChannel:
         self._stream.flush()
 
 
-def line_of(message: Message) -> str:
+def line_of(message: Sendable) -> str:
     """The message on one line."""
+    match message:
+        case ChannelTest():
+            return plain(f"{message.sent_at} {message.headline}. {message.sentence}")
+        case Message():
+            return _line_of_alert(message)
+        case _:
+            assert_never(message)
+
+
+def _line_of_alert(message: Message) -> str:
     notice = message.notice
     said = f" {notice.sentence}" if notice.sentence else ""
     return plain(f"{notice.detected_at} {notice.headline} (revision {notice.revision}){said} {message.link}")

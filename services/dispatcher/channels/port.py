@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple, Protocol
 
 from services.dispatcher.delivery import Heard
-from services.dispatcher.notice import Notice
+from services.dispatcher.notice import Notice, plain
 from services.dispatcher.recipients import Recipient
 
 #: ``failed`` may succeed as it is; ``rejected`` needs somebody to mend the receiver or the configuration; ``throttled``
@@ -54,11 +54,40 @@ class Message(NamedTuple):
     parts: tuple[Part, ...] = ()
 
 
+class ChannelTest(NamedTuple):
+    """A message that somebody asked for to see whether it arrives. It is about no alert, and nothing is to be done.
+
+    ``sent_at`` is an instant as text, as alerts have it.
+    """
+
+    delivery_id: str
+    recipient: Recipient
+    deployment: str
+    sent_at: str
+
+    @property
+    def headline(self) -> str:
+        """One line."""
+        return plain(f"Test message from {self.deployment}: nothing is to be done")
+
+    @property
+    def sentence(self) -> str:
+        """What whoever gets it has to know."""
+        return (
+            f"This is a test message from the Toxwatch deployment {self.deployment}, sent at {self.sent_at}. It is no alert,"
+            " it is about no subject, and you have nothing to do. It shows that alerts reach you over this channel."
+        )
+
+
+#: What a channel can send.
+Sendable = Message | ChannelTest
+
+
 class Channel(Protocol):
     """One configured way to reach people."""
 
-    async def send(self, message: Message) -> Outcome:
-        """Try once, within the channel's timeout."""
+    async def send(self, message: Sendable) -> Outcome:
+        """Try once. It ends by itself: within the channel's timeout, save where the receiver has the whole message already."""
         ...
 
     async def close(self) -> None:

@@ -29,11 +29,15 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("recipient", "channel"),
     )
+    with op.batch_alter_table("delivery_attempts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("renewed_at", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     """Bring the tables back to the version before."""
     op.drop_table("grouped_messages")
+    with op.batch_alter_table("delivery_attempts", schema=None) as batch_op:
+        batch_op.drop_column("renewed_at")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_column("digest")
         batch_op.drop_column("heard")
