@@ -1,4 +1,4 @@
-"""``toxwatch schema``: the JSON Schema of an event type, as published."""
+"""``toxwatch schema``: the JSON Schema of an event type, or of what a webhook posts, as published."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from events.catalog import CLASS_BY_TYPE
 from events.schema_files import schema_of
+from services.dispatcher.channels import webhook_body
 
 
 def schema(
@@ -17,8 +18,8 @@ def schema(
         str | None, typer.Argument(metavar="[TYPE]", help="An event type, such as toxwatch.ae.reported.v1.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of an event type; without one, the names of all types."""
-    names = sorted(CLASS_BY_TYPE)
+    """Print the JSON Schema of an event type, or of what a webhook posts; without one, the names of all."""
+    names = sorted([*CLASS_BY_TYPE, webhook_body.NAME])
     if type is None:
         typer.echo("\n".join(names))
         return
@@ -26,4 +27,5 @@ def schema(
         near = difflib.get_close_matches(type, names, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise typer.BadParameter(f"there is no event type {type!r}{hint}", param_hint="TYPE")
-    typer.echo(json.dumps(schema_of(CLASS_BY_TYPE[type], type), ensure_ascii=False, indent=2))
+    found = webhook_body.schema() if type == webhook_body.NAME else schema_of(CLASS_BY_TYPE[type], type)
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))

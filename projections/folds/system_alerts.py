@@ -49,6 +49,14 @@ def intake_case(site: str | None, reason: str) -> str:
     return f"{INTAKE}{site or NO_SITE}/{reason}"
 
 
+def site_of_case(case: str) -> str | None:
+    """The site whose refused events such an alert counts; None for another case, or a sender of no single site."""
+    if not case.startswith(INTAKE):
+        return None
+    site = case.removeprefix(INTAKE).partition("/")[0]
+    return None if site == NO_SITE else site
+
+
 #: A report that is in the log and changes nothing, because a higher revision of its record was known.
 LOWER_REVISION: Final = "lower-revision"
 

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from events.alert import AlertEvent
 from events.codec import Codec, readable_id
 from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError
 from events.identity import derived_id
-from projections.folds.system_alerts import UNDELIVERED, system_transition
+from projections.folds.system_alerts import UNDELIVERED, site_of_case, system_transition
 from projections.rules.protocol import Protocol
 from projections.rules.truth import EventRef
 from projections.store.generation import move_position, next_offset
+from projections.store.tables import subject_sites
 from projections.store.told import tell, told_of
 from services.dispatcher.notice import Notice, notice_of
 from services.log.port import Entry
@@ -59,9 +60,19 @@ class AlertEntries:
                 self.tell_of(entry, refused.reason, connection, now)
                 continue
             if isinstance(event, AlertEvent):
-                yield News(event.id, notice_of(event))
+                yield News(event.id, notice_of(event, self._site(event, connection)))
             else:
                 self.tell_of(entry, "not-an-alert", connection, now)
+
+    def _site(self, event: AlertEvent, connection: Connection) -> str | None:
+        """Whose subject it is about, or whose refused events."""
+        if event.subject is None:
+            return site_of_case(event.data.case)
+        named = event.site or self._protocol.site_of(event.subject) or self._protocol.site_of_subject(event.subject)
+        if named is not None:
+            return named
+        enrolled = select(subject_sites.c.site).where(subject_sites.c.subject == event.subject)
+        return connection.scalar(enrolled)
 
     def tell_of(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:
         """Have an alert tell that an entry reaches nobody."""

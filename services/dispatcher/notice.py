@@ -66,6 +66,7 @@ class Notice(BaseModel):
     previous_verdict: Verdict | None = None
     count: int | None = None
     out_of: int | None = None
+    site: str | None = None
 
     @property
     def is_system(self) -> bool:
@@ -157,8 +158,8 @@ class Notice(BaseModel):
         return "; ".join(parts)
 
 
-def notice_of(event: AlertEvent) -> Notice:
-    """What is said of an alert event."""
+def notice_of(event: AlertEvent, site: str | None = None) -> Notice:
+    """What is said of an alert event. ``site`` is whose subject, or whose refused input, it is about."""
     data = event.data
     return Notice(
         alert_id=data.alert_id,
@@ -180,6 +181,7 @@ def notice_of(event: AlertEvent) -> Notice:
         previous_verdict=data.previous_verdict,
         count=data.count,
         out_of=data.out_of,
+        site=site,
     )
 
 

@@ -20,11 +20,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic.networks import AnyHttpUrl
 
 from services.dispatcher.recipient_faults import RecipientsError, nearest_of, sentence_of
-from services.dispatcher.secret_files import read_password, read_webhook_secret
+from services.dispatcher.secret_files import read_password, read_webhook_secrets
 from services.outgoing import Proxy
 
 Urgency = Literal["urgent", "prompt", "routine"]
 Population = Literal["part-a", "part-b", "part-unknown"]
+#: ``minimal``: no clinical words. ``clinical``: also what is asked and why something changed, which may name a diagnosis.
+Detail = Literal["minimal", "clinical"]
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
 CONCURRENCY_MAX: Final = 16
@@ -99,7 +101,7 @@ class SmtpChannelConfig(Section):
 
 
 class WebhookChannelConfig(Section):
-    """An HTTP receiver. ``url`` may hold a token, and is treated as a secret."""
+    """An HTTP receiver. ``url`` may hold a token, and is treated as a secret. Each secret of the file signs every message."""
 
     type: Literal["webhook"]
     url: SecretStr
@@ -134,6 +136,7 @@ class Recipient(Section):
     populations: Annotated[frozenset[Population], Field(min_length=1)] | None = None
     levels: Annotated[frozenset[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
     operational: bool = True
+    detail: Detail = "minimal"
 
 
 class Grouping(Section):
@@ -181,11 +184,11 @@ class RecipientsFile(Section):
 
 @dataclass(frozen=True)
 class Recipients:
-    """The file, with the secrets of its channels by the channel's name."""
+    """The file, with the secrets of its channels by the channel's name: one password, or a webhook's, the newest first."""
 
     channels: Mapping[str, ChannelConfig]
     people: tuple[Recipient, ...]
-    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    secrets: Mapping[str, tuple[SecretStr, ...]] = field(default_factory=dict)
     grouping: Grouping = field(default_factory=Grouping)
 
     def fingerprint(self, channel: str) -> str:
@@ -194,7 +197,7 @@ class Recipients:
         parts = [rfc8785.dumps(config.model_dump(mode="json"))]
         if isinstance(config, WebhookChannelConfig):
             # These are long and drawn by chance, so that nothing can be guessed back from the hash.
-            parts += [config.url.get_secret_value().encode(), self.secrets[channel].get_secret_value().encode()]
+            parts += [secret.get_secret_value().encode() for secret in (config.url, *self.secrets[channel])]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -227,15 +230,15 @@ def load_recipients(path: Path | None) -> Recipients:
 
 def _with_secrets(file: RecipientsFile, beside: Path) -> Recipients:
     """The secrets read. A relative path is meant from the file that names it."""
-    secrets: dict[str, SecretStr] = {}
+    secrets: dict[str, tuple[SecretStr, ...]] = {}
     channels: dict[str, ChannelConfig] = {}
     for name, config in file.channels.items():
         channels[name] = config
         if isinstance(config, WebhookChannelConfig):
-            secrets[name] = read_webhook_secret(f"channels.{name}.secret_file", beside / config.secret_file)
+            secrets[name] = read_webhook_secrets(f"channels.{name}.secret_file", beside / config.secret_file)
         if isinstance(config, SmtpChannelConfig):
             if config.password_file is not None:
-                secrets[name] = read_password(f"channels.{name}.password_file", beside / config.password_file)
+                secrets[name] = (read_password(f"channels.{name}.password_file", beside / config.password_file),)
             if config.ca_file is not None:
                 if not (beside / config.ca_file).is_file():
                     raise ValueError(f"channels.{name}.ca_file: there is no file {beside / config.ca_file}")

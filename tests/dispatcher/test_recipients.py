@@ -10,9 +10,11 @@ import pytest
 import services.dispatcher.recipients as recipients_module
 from services.dispatcher.recipient_faults import RecipientsError
 from services.dispatcher.recipients import TERMINAL, load_recipients
+from services.dispatcher.secret_files import WEBHOOK_SECRETS_MAX
 from tests.dispatcher.files import MAIL_PASSWORD, WEBHOOK_SECRET, hook, mail, person, recipients, write
 
 EXAMPLE = Path(recipients_module.__file__).with_name("recipients.example.toml")
+OTHER_SECRETS = ["whsec_" + base64.b64encode(bytes([number]) * 24).decode() for number in range(1, 7)]
 HOOK = hook("https://alerts.example.org/token-in-the-address")
 ANN = person("ann", "hook")
 
@@ -123,7 +125,7 @@ def test_a_secret_for_its_owner_or_a_group_is_taken(tmp_path: Path, mode: int) -
     """As services and containers hold them."""
     file = write(tmp_path, HOOK + ANN)
     (tmp_path / "hook.secret").chmod(mode)
-    assert load_recipients(file).secrets["hook"].get_secret_value() == WEBHOOK_SECRET
+    assert load_recipients(file).secrets["hook"][0].get_secret_value() == WEBHOOK_SECRET
 
 
 @pytest.mark.parametrize(
@@ -134,11 +136,12 @@ def test_a_secret_for_its_owner_or_a_group_is_taken(tmp_path: Path, mode: int) -
         "whsec_not*base64",
         "whsec_" + base64.b64encode(b"short").decode(),
         "whsec_" + base64.b64encode(b"x" * 65).decode(),
-        WEBHOOK_SECRET + "\n" + WEBHOOK_SECRET,
+        WEBHOOK_SECRET + "\nsecret-without-prefix",
+        "\n\n".join(OTHER_SECRETS[:2]),
     ],
 )
 def test_a_secret_that_cannot_sign_is_refused_and_not_quoted(tmp_path: Path, secret: str) -> None:
-    """Wrong form, too short, too long, two of them."""
+    """Wrong form, too short, too long, a second one or a line that is none."""
     file = write(tmp_path, HOOK + ANN)
     (tmp_path / "hook.secret").write_text(secret, encoding="utf-8")
     with pytest.raises(RecipientsError, match=r"channels\.hook\.secret_file") as raised:
@@ -146,12 +149,62 @@ def test_a_secret_that_cannot_sign_is_refused_and_not_quoted(tmp_path: Path, sec
     assert not secret or secret not in str(raised.value)
 
 
+@pytest.mark.parametrize("count", range(1, WEBHOOK_SECRETS_MAX + 1))
+def test_a_webhook_may_have_several_secrets(tmp_path: Path, count: int) -> None:
+    """One a line, in their order; another set of them is another configuration."""
+    file = write(tmp_path, HOOK + ANN)
+    one = load_recipients(file)
+    (tmp_path / "hook.secret").write_text("\r\n".join(OTHER_SECRETS[:count]) + "\n\n", encoding="utf-8")
+    loaded = load_recipients(file)
+    assert [secret.get_secret_value() for secret in loaded.secrets["hook"]] == OTHER_SECRETS[:count]
+    assert loaded.fingerprint("hook") != one.fingerprint("hook")
+    assert not [secret for secret in OTHER_SECRETS if secret in repr(loaded)]
+
+
+@pytest.mark.parametrize(
+    ("secrets", "sentence"),
+    [
+        (OTHER_SECRETS[: WEBHOOK_SECRETS_MAX + 1], "hook.secret has 5 lines; it may hold at most 4 secrets"),
+        ([*OTHER_SECRETS[:2], OTHER_SECRETS[0]], "hook.secret are the same secret; remove one of them"),
+        ([OTHER_SECRETS[0], "whsec_c2hvcnQ="], "hook.secret has 5 bytes; 24 to 64 are needed"),
+        ([OTHER_SECRETS[0], "whsec_*"], "hook.secret must hold whsec_ followed by base64"),
+    ],
+)
+def test_what_is_wrong_with_several_secrets_names_the_line(tmp_path: Path, secrets: list[str], sentence: str) -> None:
+    """And quotes none of them."""
+    file = write(tmp_path, HOOK + ANN)
+    (tmp_path / "hook.secret").write_text("\n".join(secrets), encoding="utf-8")
+    with pytest.raises(RecipientsError) as raised:
+        load_recipients(file)
+    assert sentence in str(raised.value)
+    assert "line" in str(raised.value)
+    assert not [secret for secret in secrets if secret in str(raised.value)]
+
+
+def test_a_password_is_one_line(tmp_path: Path) -> None:
+    """A file of several is the wrong file."""
+    file = write(tmp_path, mail(25, TLS + "\nusername = 'x'\npassword_file = 'mail.password'") + person("ann", "mail"))
+    (tmp_path / "mail.password").write_text("one\ntwo", encoding="utf-8")
+    with pytest.raises(RecipientsError, match=r"mail\.password must hold one line"):
+        load_recipients(file)
+
+
+def test_detail_is_minimal_unless_something_else_is_said(tmp_path: Path) -> None:
+    """Clinical words leave only for those who are named for it; a misspelt one is refused."""
+    (ann,) = recipients(tmp_path, HOOK + ANN).people
+    assert ann.detail == "minimal"
+    (ann,) = recipients(tmp_path, HOOK + person("ann", "hook", 'detail = "clinical"')).people
+    assert ann.detail == "clinical"
+    with pytest.raises(RecipientsError, match=r"recipients\[0\]\.detail: input should be 'minimal' or 'clinical'"):
+        recipients(tmp_path, HOOK + person("ann", "hook", 'detail = "full"'))
+
+
 def test_secrets_are_in_no_representation(tmp_path: Path) -> None:
     """Neither the password nor the webhook's secret nor its address."""
     login = "tls = 'none'\nusername = 'x'\npassword_file = 'mail.password'"
     loaded = recipients(tmp_path, HOOK + mail(25, login) + person("ann", "mail hook"))
     shown = repr(loaded) + str(loaded) + repr(loaded.secrets)
-    assert loaded.secrets["mail"].get_secret_value() == MAIL_PASSWORD
+    assert loaded.secrets["mail"][0].get_secret_value() == MAIL_PASSWORD
     assert [word for word in (MAIL_PASSWORD, WEBHOOK_SECRET, "token-in-the-address") if word in shown] == []
 
 

@@ -53,7 +53,7 @@ def _loaded(directory: Path, port: int, more: str) -> Recipients:
 def _channel(loaded: Recipients) -> SmtpChannel:
     config = loaded.channels["mail"]
     assert isinstance(config, SmtpChannelConfig)
-    return SmtpChannel(config, loaded.secrets.get("mail"), time_source.now)
+    return SmtpChannel(config, next(iter(loaded.secrets.get("mail", ())), None), time_source.now)
 
 
 def test_a_mail_says_what_it_may_and_threads(tmp_path: Path) -> None:

@@ -60,23 +60,29 @@ def test_what_is_posted_is_signed_and_says_no_more_than_it_may(tmp_path: Path) -
         "timestamp": "2017-03-01T08:00:00Z",
         "data": {
             "alert_id": "ALERT",
+            "handle": "1WJR-E5",
             "revision": 2,
             "trial": "NCT02977156",
+            "site": None,
             "urgency": "urgent",
+            "telling": "news",
             "headline": "URGENT revised: FR01-001 DLT-1, DLT-3 met; DLT-2 possible",
             "link": "https://tox.example.org/alerts/ALERT",
             "recipient": {"name": "ann", "role": "medical-monitor"},
-            "subject": "FR01-001",
-            "clauses": {"DLT-1": "met", "DLT-2": "possible", "DLT-3": "met"},
-            "verdict": "met",
-            "previous_verdict": None,
             "dose_level": 2,
-            "counts_as_dlt": False,
+            "count": None,
+            "out_of": None,
             "open_questions": 0,
-            "handle": "1WJR-E5",
-            "telling": "news",
             "what_changed": [],
             "changed_by": None,
+            "detail": "minimal",
+            "clinical": None,
+            "subject": "FR01-001",
+            "population": "part-a",
+            "verdict": "met",
+            "previous_verdict": None,
+            "clauses": {"DLT-1": "met", "DLT-2": "possible", "DLT-3": "met"},
+            "counts_as_dlt": False,
         },
     }
 
@@ -125,11 +131,12 @@ def test_a_withdrawal_has_no_verdict(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_receiver_does_is_told_apart(tmp_path: Path, answer: Answer | Fault, outcome: str) -> None:
-    """Each is one post, within the timeout, and nothing raises; a redirect is not followed."""
+    """Each is one post, within the timeout, and nothing raises; a redirect is not followed. What is in doubt is said to be."""
     began = time_source.elapsed_seconds()
     found, posts = sent(tmp_path, answer)
     assert found.kind == outcome
     assert (found.error is None) == (outcome == "delivered")
+    assert found.may_have_arrived == (answer in ("silent", "trickling", "reset", Answer(500)))
     assert len(posts) == 1
     assert time_source.elapsed_seconds() - began < 5
 
@@ -145,7 +152,8 @@ def test_nobody_there_is_a_failed_attempt(tmp_path: Path) -> None:
         finally:
             await channel.close()
 
-    assert asyncio.run(send()).kind == "failed"
+    found = asyncio.run(send())
+    assert (found.kind, found.may_have_arrived) == ("failed", False)
 
 
 def test_the_address_is_in_no_log_and_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,14 +20,14 @@ def open_channels(recipients: Recipients, console: TextIO, wall: Callable[[], In
 
 def _opened(name: str, recipients: Recipients, console: TextIO, wall: Callable[[], Instant]) -> Channel:
     config = recipients.channels[name]
-    secret = recipients.secrets.get(name)
+    secrets = recipients.secrets.get(name, ())
     match config:
         case ConsoleChannelConfig():
             return ConsoleChannel(config, console)
         case SmtpChannelConfig():
-            return SmtpChannel(config, secret, wall)
+            return SmtpChannel(config, next(iter(secrets), None), wall)
         case WebhookChannelConfig():
-            assert secret is not None, "a webhook without its secret is refused when the file is read"
-            return WebhookChannel(config, secret, wall)
+            assert secrets, "a webhook without its secret is refused when the file is read"
+            return WebhookChannel(config, secrets, wall)
         case _:
             assert_never(config)

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, assert_never
 
 import httpx2
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
 from events.dates import Instant
-from services.dispatcher.channels.port import Message, Outcome, what_failed
+from projections.folds.alert_transition import AlertKind
+from projections.folds.system_alerts import COHORT
+from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Sendable, what_failed
 from services.dispatcher.channels.wall import to_datetime
-from services.dispatcher.recipients import WebhookChannelConfig
+from services.dispatcher.channels.webhook_body import (
+    AlertBody,
+    AlertType,
+    ChannelTestBody,
+    ChannelTestData,
+    Clinical,
+    OtherAlert,
+    Person,
+    SubjectAlert,
+    written,
+)
+from services.dispatcher.notice import Notice
+from services.dispatcher.recipients import Recipient, WebhookChannelConfig
 from services.outgoing import client_options
 from services.retry_after import retry_after_seconds
 
@@ -26,22 +40,30 @@ THROTTLING: Final = frozenset({429, 503})
 PASSING: Final = frozenset({408, 425})
 #: These would write the address, which may hold a token, into the log.
 TALKATIVE: Final = ("httpx2", "httpcore2")
+_TYPES: Final[Mapping[AlertKind, AlertType]] = {
+    "raised": "toxwatch.alert.raised.v1",
+    "revised": "toxwatch.alert.revised.v1",
+    "withdrawn": "toxwatch.alert.withdrawn.v1",
+}
 
 
 class WebhookChannel:
-    """A receiver. ``wall`` is the machine's clock, which a signature's age is measured by."""
+    """A receiver. ``wall`` is the machine's clock, which a signature's age is measured by.
 
-    def __init__(self, config: WebhookChannelConfig, secret: SecretStr, wall: Callable[[], Instant]) -> None:
+    Each of the secrets signs every message, so that a receiver may hold any of them while they are replaced.
+    """
+
+    def __init__(self, config: WebhookChannelConfig, secrets: Sequence[SecretStr], wall: Callable[[], Instant]) -> None:
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._config = config
-        self._signer = Webhook(secret.get_secret_value())
+        self._signers = [Webhook(secret.get_secret_value()) for secret in secrets]
         self._wall = wall
         self._client = httpx2.AsyncClient(
             timeout=config.timeout, follow_redirects=False, **client_options(config.proxy)
         )
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Sendable) -> Outcome:
         """Post the message. Of the answer only status and headers are read: a body could be endless."""
         body = body_of(message)
         signed_at = to_datetime(self._wall())
@@ -50,7 +72,7 @@ class WebhookChannel:
             "user-agent": "Toxwatch",
             "webhook-id": message.delivery_id,
             "webhook-timestamp": str(int(signed_at.timestamp())),
-            "webhook-signature": self._signer.sign(message.delivery_id, signed_at, body),
+            "webhook-signature": self._signatures(message.delivery_id, signed_at, body),
         }
         url = self._config.url.get_secret_value()
         try:
@@ -60,11 +82,16 @@ class WebhookChannel:
             ):
                 return self._outcome(response.status_code, response.headers.get("retry-after"))
         except (httpx2.HTTPError, OSError) as error:
-            return Outcome("failed", what_failed(error).replace(url, "(url)"))
+            never_sent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            return Outcome("failed", what_failed(error).replace(url, "(url)"), may_have_arrived=not never_sent)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
+
+    def _signatures(self, delivery_id: str, signed_at: datetime, body: str) -> str:
+        """One by each secret, separated by spaces as Standard Webhooks says."""
+        return " ".join(signer.sign(delivery_id, signed_at, body) for signer in self._signers)
 
     def _outcome(self, status: int, retry_after: str | None) -> Outcome:
         answered = f"the receiver answered {status}"
@@ -76,29 +103,78 @@ class WebhookChannel:
             return Outcome("throttled", answered, retry_after_seconds(retry_after, self._wall()))
         if 300 <= status < 400:
             return Outcome("rejected", f"{answered}; redirects are not followed")
-        return Outcome("rejected" if 400 <= status < 500 and status not in PASSING else "failed", answered)
+        if 400 <= status < 500:
+            return Outcome("failed" if status in PASSING else "rejected", answered)
+        # Whatever broke there may have broken after the message was taken.
+        return Outcome("failed", answered, may_have_arrived=True)
 
 
-def body_of(message: Message) -> str:
+def body_of(message: Sendable) -> str:
     """The JSON text that is posted; the same at every attempt."""
-    notice = message.notice
-    data: dict[str, object] = {
+    match message:
+        case ChannelTest():
+            return written(_test_body(message))
+        case Message():
+            return written(_alert_body(message))
+        case _:
+            assert_never(message)
+
+
+def alert_of(notice: Notice, recipient: Recipient, link: str) -> SubjectAlert | OtherAlert:
+    """One alert, as this recipient may read it."""
+    is_clinical = recipient.detail == "clinical"
+    common: dict[str, Any] = {
         "alert_id": notice.alert_id,
+        "handle": notice.handle,
         "revision": notice.revision,
         "trial": notice.trial,
+        "site": notice.site,
         "urgency": notice.urgency,
+        "telling": notice.telling,
         "headline": notice.headline,
-        "link": message.link,
-        "recipient": {"name": message.recipient.name, "role": message.recipient.role},
+        "link": link,
+        "recipient": _person(recipient),
+        "dose_level": notice.dose_level,
+        "count": notice.count,
+        "out_of": notice.out_of,
+        "open_questions": len(notice.questions),
+        "what_changed": notice.what_changed,
+        "changed_by": notice.changed_by,
+        "detail": recipient.detail,
+        "clinical": Clinical(questions=notice.questions, changes=notice.changes) if is_clinical else None,
     }
-    if notice.subject is not None:
-        data |= {"subject": notice.subject, "clauses": notice.told_clauses}
-        data["verdict"] = None if notice.is_withdrawn else notice.verdict
-        data |= {"previous_verdict": notice.previous_verdict, "dose_level": notice.dose_level}
-        data |= {"counts_as_dlt": notice.counts_as_dlt, "open_questions": len(notice.questions)}
-    else:
-        data |= {"case": notice.case, "sentence": notice.sentence, "count": notice.count, "out_of": notice.out_of}
-    data |= {"handle": notice.handle, "telling": notice.telling, "what_changed": notice.what_changed}
-    data["changed_by"] = notice.changed_by
-    kind = f"toxwatch.alert.{notice.kind}.v1"
-    return json.dumps({"type": kind, "timestamp": notice.detected_at, "data": data}, separators=(",", ":"))
+    if notice.subject is None:
+        return OtherAlert(**common, case=notice.case, part=_part(notice), sentence=notice.sentence or "")
+    return SubjectAlert(
+        **common,
+        subject=notice.subject,
+        population=notice.population,
+        verdict=None if notice.is_withdrawn else notice.verdict,
+        previous_verdict=notice.previous_verdict,
+        clauses=notice.told_clauses,
+        counts_as_dlt=notice.counts_as_dlt,
+    )
+
+
+def _alert_body(message: Message) -> AlertBody:
+    notice = message.notice
+    return AlertBody(
+        type=_TYPES[notice.kind],
+        timestamp=notice.detected_at,
+        data=alert_of(notice, message.recipient, message.link),
+    )
+
+
+def _test_body(test: ChannelTest) -> ChannelTestBody:
+    data = ChannelTestData(deployment=test.deployment, sentence=test.sentence, recipient=_person(test.recipient))
+    return ChannelTestBody(type="toxwatch.test.v1", timestamp=test.sent_at, data=data)
+
+
+def _person(recipient: Recipient) -> Person:
+    return Person(name=recipient.name, role=recipient.role)
+
+
+def _part(notice: Notice) -> str | None:
+    if not notice.case.startswith(COHORT):
+        return None
+    return notice.case.removeprefix(COHORT).partition("/")[0]
