@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "services.gateway.keys_command:keys_app",
     "sources": "services.sources_command:sources_app",
     "audit": "services.audit_command:audit_app",
+    "test-message": "services.dispatcher.try_command:try_channels",
     "dead-letters": "services.replay_command:dead_letters_app",
     "config": "services.config_command:config_app",
     "gateway": "services.service_commands:gateway",

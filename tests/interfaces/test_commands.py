@@ -46,6 +46,7 @@ COMMANDS = (
     ["dead-letters", "replay"],
     ["dead-letters", "delete"],
     ["config", "show"],
+    ["test-message"],
 )
 ON_A_DEPLOYMENT = (
     ["keys", "list"],
