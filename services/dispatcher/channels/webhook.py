@@ -12,7 +12,7 @@ import httpx2
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from events.dates import Instant
+from events.dates import Instant, parse_instant
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import COHORT
 from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Sendable, what_failed
@@ -23,6 +23,8 @@ from services.dispatcher.channels.webhook_body import (
     ChannelTestBody,
     ChannelTestData,
     Clinical,
+    DigestBody,
+    DigestData,
     OtherAlert,
     Person,
     SubjectAlert,
@@ -114,8 +116,10 @@ def body_of(message: Sendable) -> str:
     match message:
         case ChannelTest():
             return written(_test_body(message))
+        case Message(parts=()):
+            return written(_alert_body(message.notice, message.recipient, message.link))
         case Message():
-            return written(_alert_body(message))
+            return written(_digest_body(message))
         case _:
             assert_never(message)
 
@@ -156,13 +160,16 @@ def alert_of(notice: Notice, recipient: Recipient, link: str) -> SubjectAlert | 
     )
 
 
-def _alert_body(message: Message) -> AlertBody:
-    notice = message.notice
-    return AlertBody(
-        type=_TYPES[notice.kind],
-        timestamp=notice.detected_at,
-        data=alert_of(notice, message.recipient, message.link),
-    )
+def _alert_body(notice: Notice, recipient: Recipient, link: str) -> AlertBody:
+    data = alert_of(notice, recipient, link)
+    return AlertBody(type=_TYPES[notice.kind], timestamp=notice.detected_at, data=data)
+
+
+def _digest_body(message: Message) -> DigestBody:
+    alerts = [_alert_body(part.notice, message.recipient, part.link) for part in message.parts]
+    newest = max((alert.timestamp for alert in alerts), key=parse_instant)
+    data = DigestData(recipient=_person(message.recipient), alerts=alerts)
+    return DigestBody(type="toxwatch.alert.digest.v1", timestamp=newest, data=data)
 
 
 def _test_body(test: ChannelTest) -> ChannelTestBody:

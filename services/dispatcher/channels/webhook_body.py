@@ -101,6 +101,21 @@ class AlertBody(Part):
     data: SubjectAlert | OtherAlert
 
 
+class DigestData(Part):
+    """What a message about several alerts lists."""
+
+    recipient: Person
+    alerts: list[AlertBody] = Field(min_length=2, description="Each as it would be alone, by importance.")
+
+
+class DigestBody(Part):
+    """Several alerts in one message, none of them urgent: what came within a minute, or waited for an outage to end."""
+
+    type: Literal["toxwatch.alert.digest.v1"]
+    timestamp: InstantText = Field(description="When the newest of them was detected.")
+    data: DigestData
+
+
 class ChannelTestData(Part):
     """What a test says."""
 
@@ -118,11 +133,11 @@ class ChannelTestBody(Part):
 
 
 #: Whatever a webhook posts, told apart by its ``type``. A receiver passes over a type that it does not know.
-Body = Annotated[AlertBody | ChannelTestBody, Field(discriminator="type")]
-_BODY: Final[TypeAdapter[AlertBody | ChannelTestBody]] = TypeAdapter(Body)
+Body = Annotated[AlertBody | DigestBody | ChannelTestBody, Field(discriminator="type")]
+_BODY: Final[TypeAdapter[AlertBody | DigestBody | ChannelTestBody]] = TypeAdapter(Body)
 
 
-def written(body: AlertBody | ChannelTestBody) -> str:
+def written(body: AlertBody | DigestBody | ChannelTestBody) -> str:
     """The JSON text; the same for the same body."""
     return body.model_dump_json()
 
