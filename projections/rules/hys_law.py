@@ -24,6 +24,7 @@ CLAUSE: Final = Clause(
     "ALT or AST ≥3 × ULN and bilirubin ≥2 × ULN within 14 days of each other, without cholestasis (ALP <2 × ULN) and not "
     "explained by the values before treatment",
     at_grade=None,
+    summary="ALT or AST and bilirubin raised together (Hy's law)",
 )
 AMINOTRANSFERASES: Final = ("ALT", "AST")
 BILIRUBIN: Final = "BILI"

@@ -30,6 +30,7 @@ CLAUSES: Final = (
         at_grade=4,
         requires=(related, in_window),
         laboratory=LaboratoryRule(at_grade=4),
+        summary="grade 4 or 5, related to treatment",
     ),
     Clause(
         "DLT-2",
@@ -38,18 +39,21 @@ CLAUSES: Final = (
         at_grade=3,
         requires=(related, in_window, lasting_more_than(7, at_grade=3), not_flu_like_and_responding),
         laboratory=LaboratoryRule(at_grade=3, longer_than_days=7),
+        summary="grade 3 or more for over 7 days, related to treatment",
     ),
     Clause(
         "DLT-3",
         "any Grade ≥ 3 treatment related acute immune related AE involving major end organs",
         at_grade=3,
         requires=(related, in_window, immune_related, major_end_organ),
+        summary="immune-related, grade 3 or more, of a major organ",
     ),
     Clause(
         "DLT-4",
         "Grade ≥ 3 injection site reaction",
         at_grade=3,
         requires=(related, in_window, injection_site_reaction),
+        summary="reaction at the injection site, grade 3 or more",
     ),
     Clause(
         "DLT-5",
@@ -57,6 +61,7 @@ CLAUSES: Final = (
         "investigators after discussion with the sponsor. Indeed, as a principle in this Phase I study, any toxicity that "
         "the investigator or the sponsor determines to be dose-limiting, regardless of the grade, may be considered as a DLT.",
         at_grade=None,
+        summary="declared dose-limiting by investigator and sponsor",
     ),
 )
 

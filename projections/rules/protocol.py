@@ -48,8 +48,8 @@ class Clause:
     """One clause of the protocol's definition of a dose-limiting toxicity.
 
     It holds when, on one and the same interval, the grade is ``at_grade`` or more and every predicate is yes. ``wording``
-    is the protocol's. A clause with ``at_grade`` None is settled by adjudication alone. ``laboratory`` says when results that
-    no adverse event accounts for may meet it; None: never.
+    is the protocol's, ``summary`` says the same in a few words, for messages. A clause with ``at_grade`` None is settled by
+    adjudication alone. ``laboratory`` says when results that no adverse event accounts for may meet it; None: never.
     """
 
     id: str
@@ -57,6 +57,7 @@ class Clause:
     at_grade: int | None
     requires: tuple[Predicate, ...] = ()
     laboratory: LaboratoryRule | None = None
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from events.alert import AlertEvent, AlertRaised, AlertRevised, AlertWithdrawn, Change, Telling, Verdict
+from events.dates import parse_instant, zone_named
+from events.local_time import local_time
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED
 
@@ -67,6 +69,11 @@ class Notice(BaseModel):
     count: int | None = None
     out_of: int | None = None
     site: str | None = None
+    #: Of the trial around it, when it was planned: what the clauses say in a few words, how many other alerts of the subject are
+    #: open, and the IANA name of the time zone in which its readers live.
+    summaries: dict[str, str] = {}
+    others_open: int | None = None
+    zone: str | None = None
 
     @property
     def is_system(self) -> bool:
@@ -137,6 +144,12 @@ class Notice(BaseModel):
         return tuple(c.what for c in self.changes if {c.before, c.after} <= verdicts and c.before is not None) or (
             "\0",
         )
+
+    @property
+    def when(self) -> str:
+        """The instant at which it was detected, as the clock on the wall of the subject's site showed it."""
+        instant = parse_instant(self.detected_at)
+        return local_time(instant, zone_named(self.zone)) if self.zone is not None else self.detected_at
 
     @property
     def told_clauses(self) -> dict[str, Verdict]:

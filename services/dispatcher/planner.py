@@ -16,6 +16,7 @@ from services.dispatcher.delivery import Delivery, State
 from services.dispatcher.planning import Draft, planning_line, routine_since
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory
+from services.dispatcher.surroundings import with_surroundings
 from services.log.port import Entry
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ class Planner:
 
     def __init__(self, protocol: Protocol, source: str, recipients: Recipients) -> None:
         delay = protocol.assumptions.routine_delivery_delay_hours * HOUR
+        self._protocol = protocol
         self._entries = AlertEntries(protocol, source)
         again = int(recipients.grouping.system_alert_seconds * SECOND)
         self._line = planning_line(Directory(recipients), delay, again)
@@ -38,7 +40,7 @@ class Planner:
         if not entries:
             return 0
         move(connection, entries)
-        news = self._entries.read(entries, connection, now)
+        news = self._read(entries, connection, now)
         before = ledger.known_of(connection, {each.notice.alert_id for each in news})
         history = ledger.history_of(connection, {each.notice.alert_id for each in news if each.notice.waits})
         disabled = ledger.disabled(connection)
@@ -62,6 +64,11 @@ class Planner:
                 row._replace(state=draft.ended.get(row.id, row.state)) for row in known
             ] + rows
         return _write(connection, before, after)
+
+    def _read(self, entries: Sequence[Entry], connection: Connection, now: Instant) -> list[News]:
+        news = self._entries.read(entries, connection, now)
+        notices = with_surroundings(connection, self._protocol, [each.notice for each in news])
+        return [each._replace(notice=notice) for each, notice in zip(news, notices, strict=True)]
 
     def pass_over(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:
         """Move past an entry that cannot be planned, and have an alert tell of it."""
