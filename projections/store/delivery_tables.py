@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint,
 from projections.store.columns import Micros, metadata
 
 #: Who was told what: one row for each revision of an alert, recipient and channel. ``rank`` is its place in the channel's queue,
-#: ``heard`` whether it arrived (no, perhaps, yes), ``digest`` the message in which it goes with others.
+#: ``heard`` whether it arrived (no, perhaps, yes), ``digest`` the message in which it goes, where it is one that may list others.
 deliveries: Final = Table(
     "deliveries",
     metadata,

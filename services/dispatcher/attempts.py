@@ -100,10 +100,8 @@ def later_heard(before: Heard, now: Heard) -> Heard:
 def group(connection: Connection, parcel: Parcel, now: Instant) -> None:
     """Note that a message that is not urgent begins, and which deliveries are in it."""
     upsert(connection, grouped_messages, [{**parcel.first.route._asdict(), "at": now}])
-    digest = parcel.id if len(parcel.deliveries) > 1 else None
-    connection.execute(
-        update(deliveries).where(deliveries.c.id.in_([each.id for each in parcel.deliveries])).values(digest=digest)
-    )
+    ids = [each.id for each in parcel.deliveries]
+    connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(digest=parcel.id))
 
 
 def ungroup(connection: Connection, parcel: Parcel) -> None:

@@ -112,12 +112,12 @@ def due(
     """What is to be sent over a channel now, by rank, save the rows that are ``busy`` already.
 
     An attempt of another dispatcher that began after ``under_way_since`` may not have ended: nothing else goes on its line.
-    Where a message that is not urgent went to a recipient after ``grouped_since``, the next one waits.
+    Where a message that is not urgent went to a recipient after ``grouped_since``, the next one waits; a repeat does not.
     """
     wanted = (
         select(deliveries)
         .where(_IS_WAITING, deliveries.c.next_attempt_at <= now, deliveries.c.channel == channel)
-        .where(or_(deliveries.c.rank < GROUPED_RANK, ~_was_told_in_a_group(grouped_since)))
+        .where(or_(deliveries.c.rank < GROUPED_RANK, deliveries.c.attempts > 0, ~_was_told_in_a_group(grouped_since)))
         .where(~may_be_under_way(under_way_since))
         .order_by(deliveries.c.rank, deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(limit)
@@ -132,7 +132,7 @@ def going_with(
 ) -> list[Delivery]:
     """What goes with a row that is not urgent in one message, the row among it, by rank.
 
-    What may have been sent in a message together, without that its outcome is known, is repeated so, with the same id.
+    What was sent together, and may have arrived, is repeated together and under the same id: nothing joins it.
     """
     c = deliveries.c
     wanted = (

@@ -127,6 +127,42 @@ class Notice(BaseModel):
         return counted + (_of_case(SENTENCES, self.case) or OTHER_SENTENCE)
 
     @property
+    def advice(self) -> str:
+        """What it means and what to do."""
+        if self.sentence is not None:
+            return self.sentence
+        if self.is_withdrawn:
+            return "Nothing is left of this alert. You have nothing to do about it."
+        if self.telling != "news":
+            return "Weaker than before, or no longer counted. Told quietly: nobody is woken for this."
+        if "met" in self.told_clauses.values():
+            return "A clause is met. Read the evidence, and decide whether the toxicity is dose-limiting."
+        return "A clause may be met: something is not known. Read what would settle it, and ask the site."
+
+    @property
+    def whereabouts(self) -> str:
+        """The subject with part and dose level."""
+        part = {"part-a": "part A", "part-b": "part B"}.get(self.population or "", "part not on record")
+        level = f"level {self.dose_level}" if self.dose_level is not None else "dose level not on record"
+        return f"{self.subject}, {part}, {level}"
+
+    @property
+    def counting(self) -> str:
+        """Whether it counts for the dose level."""
+        return "as a DLT of its dose level" if self.counts_as_dlt else "not as a DLT for the dose level"
+
+    @property
+    def others(self) -> str | None:
+        """Whether other alerts of the subject are open."""
+        if self.others_open is None:
+            return None
+        if self.others_open == 0:
+            return "no other alert of this subject is open"
+        if self.others_open == 1:
+            return "1 other alert of this subject is open"
+        return f"{self.others_open} other alerts of this subject are open"
+
+    @property
     def what_changed(self) -> list[str]:
         """What is different from the revision before, without a clinical word: ``DLT-2 met -> no``."""
         shown = [change for change in self.changes if change.what in SAID or change.what.startswith(self._clauses_had)]
@@ -161,8 +197,8 @@ class Notice(BaseModel):
     @property
     def _verdicts(self) -> str:
         if self.is_withdrawn:
-            had = ", ".join(f"{c.what} {c.before}" for c in self.changes if c.what in self._clauses_had)
-            return f"alert {self.handle} withdrawn" + (f" ({had} before)" if had else "")
+            had = ", ".join(f"{c.what} was {c.before}" for c in self.changes if c.what in self._clauses_had)
+            return f"alert {self.handle}" + (f", {had}" if had else "")
         parts = []
         for verdict in ("met", "possible"):
             clauses = [clause for clause, found in self.told_clauses.items() if found == verdict]

@@ -123,7 +123,6 @@ class Mailbox:
         self.refusals: list[str] = []
         self.was_encrypted: list[bool] = []
         self.down = False
-        self.breaks_off_at_the_end = False
         self.scan: Scan | None = None
         self.port = 0
 

@@ -33,10 +33,10 @@ VALUES: dict[str, Any] = {
             "ROUTINE raised: FR01-001 DLT-2 possible",
         ),
         # The finding behind an overruled alert goes on to say "met".
-        ({"kind": "withdrawn"}, "Withdrawn: FR01-001 alert 1WJR-E5 withdrawn"),
+        ({"kind": "withdrawn"}, "Withdrawn: FR01-001 alert 1WJR-E5"),
         (
             {"kind": "withdrawn", "changes": [{"what": "DLT-1", "before": "met", "after": "no"}]},
-            "Withdrawn: FR01-001 alert 1WJR-E5 withdrawn (DLT-1 met before)",
+            "Withdrawn: FR01-001 alert 1WJR-E5, DLT-1 was met",
         ),
         ({"telling": "quiet"}, "Revised: FR01-001 DLT-1, DLT-3 met; DLT-2 possible"),
         ({"subject": None, "case": "cohort:A/2"}, "URGENT revised: cohort:A/2"),

@@ -71,10 +71,13 @@ def test_a_mail_says_what_it_may_and_threads(tmp_path: Path) -> None:
     assert got.get_content_type() == "text/plain"
     text = got.get_content()
     for line in (
-        "Subject:   FR01-001",
-        "Clause:    DLT-1 met",
-        "Urgency:   urgent",
-        "Revision:  2 (revised 2017-03-01T08:00:00Z)",
+        "A clause is met. Read the evidence",
+        "Subject    FR01-001, part A, level 2",
+        "Verdict    DLT-1 met",
+        "           DLT-2 possible",
+        "Counts     not as a DLT for the dose level",
+        "When       2017-03-01T08:00:00Z",
+        "Revision 2 of alert ",
     ):
         assert line in text
     assert "https://tox.example.org/alerts/ALERT" in text

@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO, assert_never
 
-from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Sendable, what_failed
+from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Part, Sendable, what_failed
 from services.dispatcher.notice import plain
 from services.dispatcher.recipients import ConsoleChannelConfig
 
@@ -20,11 +20,11 @@ class ConsoleChannel:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="console")
 
     async def send(self, message: Sendable) -> Outcome:
-        """Write the line."""
+        """Write a line for each alert."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await loop.run_in_executor(self._writer, self._write, line_of(message))
+                await loop.run_in_executor(self._writer, self._write, "\n".join(lines_of(message)))
         except (OSError, ValueError) as error:  # ValueError: the stream was closed
             return Outcome("failed", what_failed(error), may_have_arrived=isinstance(error, TimeoutError))
         return Outcome("delivered")
@@ -38,18 +38,18 @@ class ConsoleChannel:
         self._stream.flush()
 
 
-def line_of(message: Sendable) -> str:
-    """The message on one line."""
+def lines_of(message: Sendable) -> list[str]:
+    """The message, each alert on one line."""
     match message:
         case ChannelTest():
-            return plain(f"{message.sent_at} {message.headline}. {message.sentence}")
+            return [plain(f"{message.sent_at} {message.headline}. {message.sentence}")]
         case Message():
-            return _line_of_alert(message)
+            return [_line_of(part) for part in message.parts or (Part(message.notice, message.link),)]
         case _:
             assert_never(message)
 
 
-def _line_of_alert(message: Message) -> str:
-    notice = message.notice
+def _line_of(part: Part) -> str:
+    notice = part.notice
     said = f" {notice.sentence}" if notice.sentence else ""
-    return plain(f"{notice.detected_at} {notice.headline} (revision {notice.revision}){said} {message.link}")
+    return plain(f"{notice.detected_at} {notice.headline} (revision {notice.revision}){said} {part.link}")

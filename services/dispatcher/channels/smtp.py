@@ -14,6 +14,7 @@ import aiosmtplib
 from pydantic import SecretStr
 
 from events.dates import SECOND, Instant
+from services.dispatcher.channels.mail_text import subject_of, text_of
 from services.dispatcher.channels.port import (
     ERROR_CHARS_MAX,
     ChannelTest,
@@ -125,35 +126,13 @@ def _words(message: Sendable) -> tuple[str, str]:
         case ChannelTest():
             return f"[Toxwatch test] {message.headline}", plain(message.sentence) + "\n"
         case Message():
-            return f"[Toxwatch] {message.notice.headline}", _text(message)
+            return subject_of(message), text_of(message)
         case _:
             assert_never(message)
 
 
 def _is_important(notice: Notice) -> bool:
     return notice.urgency == "urgent" and notice.telling == "news" and not notice.is_withdrawn
-
-
-def _text(message: Message) -> str:
-    notice = message.notice
-    lines = [notice.headline, ""]
-    if notice.sentence is not None:
-        lines += [notice.sentence, ""]
-    lines += [
-        f"Trial:     {notice.trial}",
-        *([f"Subject:   {notice.subject}"] if notice.subject is not None else [f"Case:      {notice.case}"]),
-        *([f"Alert:     {notice.handle}"] if notice.subject is not None else []),
-        *(f"Clause:    {clause} {verdict}" for clause, verdict in notice.told_clauses.items()),
-        *([f"Counts:    {'yes' if notice.counts_as_dlt else 'no'} (as a DLT)"] if notice.told_clauses else []),
-        *(f"Changed:   {change}" for change in notice.what_changed),
-        *([f"By event:  {notice.changed_by}"] if notice.changed_by is not None else []),
-        *([f"Questions: {len(notice.questions)} open, see the details"] if notice.questions else []),
-        f"Urgency:   {notice.urgency}",
-        f"Revision:  {notice.revision} ({notice.kind} {notice.detected_at})",
-        "",
-        f"Details:   {message.link}",
-    ]
-    return "\n".join(plain(line) for line in lines) + "\n"
 
 
 def _message_id(delivery_id: str, sender: str) -> str:
