@@ -38,6 +38,7 @@ WITHDRAWN_SENTENCES: Final = {
     UNWATCHED: "The subject is being watched again.",
     UNDELIVERED: "The channel works again, and what waited for it has been delivered.",
 }
+BY_ITSELF: Final = "no event of a site: time has passed, or other rules are in force"
 #: What may be said of a change outside Toxwatch, the clauses aside.
 SAID: Final = frozenset({"counts as a DLT", "dose level", "population", "number"})
 _HANDLE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -107,9 +108,17 @@ class Notice(BaseModel):
     @property
     def headline(self) -> str:
         """One line: ``URGENT raised: FR01-001 DLT-1 met``; what is withdrawn or weaker is not urgent."""
-        about = f"{self.subject} {self._verdicts}" if self.subject is not None else self.case
+        about = f"{self.subject} {self._verdicts}" if self.subject is not None else self._system
         first = f"{self.urgency.upper()} {self.kind}" if self.telling == "news" and not self.is_withdrawn else self.kind
         return plain(f"{first[:1].upper()}{first[1:]}: {about}")
+
+    @property
+    def _system(self) -> str:
+        """What an alert is about that is no subject's."""
+        if not self.case.startswith(COHORT):
+            return self.case
+        part, _, level = self.case.removeprefix(COHORT).partition("/")
+        return f"part {part}, level {level} {'no longer ' if self.is_withdrawn else ''}on hold"
 
     @property
     def sentence(self) -> str | None:
@@ -172,7 +181,9 @@ class Notice(BaseModel):
     def changed_by(self) -> str | None:
         """Whose event made the change: the source and the id of the event."""
         event = next((change.by for change in self.changes if change.by is not None), None)
-        return plain(f"{event.source} {event.id}") if event is not None else None
+        if event is None:
+            return None
+        return BY_ITSELF if event.source.startswith("urn:toxwatch:") else plain(f"{event.source} {event.id}")
 
     @property
     def _clauses_had(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Final
 
 from services.dispatcher.channels.port import Message, Part
@@ -10,6 +11,7 @@ from services.dispatcher.notice import Notice, plain
 
 #: The texts begin below each other.
 LABEL_WIDTH: Final = 11
+WIDTH: Final = 78
 #: As many subjects as the subject line of a message about several alerts names.
 NAMED_MAX: Final = 4
 
@@ -32,7 +34,7 @@ def text_of(message: Message) -> str:
 def _alone(message: Message) -> Iterator[str]:
     notice = message.notice
     yield from (notice.headline, "")
-    yield from (notice.advice, "")
+    yield from (*wrap(plain(notice.advice), WIDTH), "")
     yield from _facts(notice, is_clinical=message.recipient.detail == "clinical")
     yield from ("", f"{'Open it':{LABEL_WIDTH}}{message.link}", "")
     yield f"Revision {notice.revision} of alert {notice.handle}. Trial {notice.trial}."
