@@ -149,18 +149,16 @@ def test_site_and_detail_come_the_whole_way(trial: Trial, tmp_path: Path) -> Non
             text = hook(receiver.url) + person("ann", "hook") + person("ben", "hook", 'detail = "clinical"')
             async with at_work(trial, recipients(tmp_path, text)) as desk:
                 trial.raises()
-                trial.system("intake:FR02/schema", count=1)
-                await desk.comes_to(lambda: len(receiver.posts) == 4)
+                await desk.comes_to(lambda: len(receiver.posts) == 2)
             posts = [json.loads(post.body)["data"] for post in receiver.posts]
             for said in posts:
                 VALIDATOR.validate(
                     {"type": "toxwatch.alert.raised.v1", "timestamp": "2017-03-01T08:00:00Z", "data": said}
                 )
-            of_subject = {said["recipient"]["name"]: said for said in posts if "subject" in said}
-            assert {said["site"] for said in of_subject.values()} == {"FR01"}
-            assert {said["site"] for said in posts if "case" in said} == {"FR02"}
-            assert CLINICAL not in json.dumps(of_subject["ann"])
-            assert of_subject["ben"]["clinical"]["questions"] == [CLINICAL]
+            told = {said["recipient"]["name"]: said for said in posts}
+            assert {said["site"] for said in told.values()} == {"FR01"}
+            assert CLINICAL not in json.dumps(told["ann"])
+            assert told["ben"]["clinical"]["questions"] == [CLINICAL]
 
     asyncio.run(story())
 
@@ -189,15 +187,19 @@ def test_the_documented_examples_are_what_is_posted() -> None:
 
 
 def test_where_ids_name_no_site_the_site_is_the_one_that_enrolled(trial: Trial) -> None:
-    """Or the one that the protocol's configuration gives the subject to; null where nobody knows."""
+    """Or the one that the configuration gives the subject to, or null. Refused events are of the site that sent them."""
     protocol = replace(PROTOCOL, subject_pattern=r"^S-[0-9]+$", subject_sites=(("S-2*", "LYON"),))
     for subject in ("S-1", "S-2", "S-3"):
         trial.raises(subject=subject)
+    for site in ("LYON", "@other"):
+        trial.system(f"intake:{site}/schema")
     with trial.database.writing() as connection:
         connection.execute(subject_sites.insert().values(subject="S-1", site="PARIS", is_enrolled=True))
         news = AlertEntries(protocol, SOURCE).read(trial.log.read(0, 0, 10), connection, trial.clock.now())
-    assert [(each.notice.subject, each.notice.site) for each in news] == [
+    assert [(each.notice.subject or each.notice.case, each.notice.site) for each in news] == [
         ("S-1", "PARIS"),
         ("S-2", "LYON"),
         ("S-3", None),
+        ("intake:LYON/schema", "LYON"),
+        ("intake:@other/schema", None),
     ]
