@@ -199,6 +199,6 @@ def told_by(body: str, more: Mapping[str, Any] | None = None) -> tuple[Any, ...]
         return None
     clauses = {clause: verdict for clause, verdict in value["clauses"].items() if verdict != "watch"}
     names = ("urgency", "verdict", "population", "dose_level", "counts_as_dlt", "worst_grade")
-    evidence = sorted((ref["source"], ref["id"]) for ref in value["evidence"][:LIST_ITEMS_MAX])
-    questions = sorted({*value["questions"][:LIST_ITEMS_MAX]})
+    evidence = sorted((ref["source"], ref["id"]) for ref in (value.get("evidence") or [])[:LIST_ITEMS_MAX])
+    questions = sorted({*(value.get("questions") or [])[:LIST_ITEMS_MAX]})
     return (clauses, *(value.get(name) for name in names), value.get("occurrences") or 0, questions, evidence)

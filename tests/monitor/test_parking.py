@@ -93,10 +93,13 @@ def test_after_the_fix_a_replay_takes_everything_up_in_its_order(database: Datab
     replay.replay(2, "operator", deployment.clock.now())
     assert _parked(database) == []
     assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
-    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
+    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == [
+        "raised 1 met",
+        "revised 2 met",
+    ]
     deployment.receive([sepsis("FR01-001", on(9), revision=3, grade=2)])
     deployment.run()
-    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1")[-1] == "withdrawn 2 None"
+    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1")[-1] == "withdrawn 3 None"
 
 
 def test_after_the_fix_a_rebuild_watches_the_subject_again(database: Database, bug: pytest.MonkeyPatch) -> None:
