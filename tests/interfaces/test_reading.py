@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -81,10 +82,18 @@ def test_an_alert_that_does_not_exist(live: Live, name: str) -> None:
     assert answer.headers["content-type"].startswith("application/problem+json")
 
 
-def streamed(
-    live: Live, count: int, send: list[Event] | None = None, after: int | None = None
-) -> list[tuple[int, dict[str, Any]]]:
-    """The first messages of the stream, with their ids; ``send`` is sent once the stream is open."""
+def streamed_of(live: Live, subject: str, send: list[Event]) -> dict[str, Any]:
+    """The first message about a subject; of a dose level on hold one more treated subject may be told before."""
+    return next(told for _, told in _stream(live, send, None) if told.get("subject") == subject)
+
+
+def streamed(live: Live, count: int, after: int | None = None) -> list[tuple[int, dict[str, Any]]]:
+    """The first messages of the stream, with their ids."""
+    return list(islice(_stream(live, None, after), count))
+
+
+def _stream(live: Live, send: list[Event] | None, after: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """``send`` is sent once the stream is open."""
     url = f"{live.url}/v1/alerts/stream"
     headers = {**live.as_("inspector"), **({} if after is None else {"last-event-id": str(after)})}
     with live.client.stream("GET", url, headers=headers) as answer:
@@ -92,11 +101,8 @@ def streamed(
         assert answer.headers["content-type"].startswith("text/event-stream")
         if send:
             live.accept(*send)
-        found: list[tuple[int, dict[str, Any]]] = []
         for message in messages(answer.iter_lines()):
-            found.append((int(message["id"]), json.loads(message["data"])))
-            if len(found) == count:
-                return found
+            yield int(message["id"]), json.loads(message["data"])
     raise AssertionError("the stream has ended")
 
 
@@ -114,8 +120,7 @@ def messages(lines: Iterator[str]) -> Iterator[dict[str, str]]:
 def test_the_stream_tells_what_is_new(live: Live) -> None:
     """Without a place to go on from: from now on."""
     fresh = new_subject()
-    ((_, told),) = streamed(live, 1, send=[enrolled(fresh), treated(fresh), ae(fresh)])
-    assert told["subject"] == fresh
+    told = streamed_of(live, fresh, send=[enrolled(fresh), treated(fresh), ae(fresh)])
     assert told["type"] == "toxwatch.alert.raised.v1"
 
 
