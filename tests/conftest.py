@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from projections.store.database import Database
 from projections.store.schema import migrate
 from tests.brokers import Broker, broker_is_installed, kafka_broker
 from tests.databases import new_postgresql_database, postgresql_directory, postgresql_server
+from tests.reaper import watch_over_this_run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,11 +44,15 @@ def _reference_data() -> Path | None:
 def pytest_configure() -> None:
     """A wrong TOXWATCH_REFERENCE_DATA stops the run, rather than every test that needs it.
 
+    What a test starts ends with the run, however the run ends.
+
     A run in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _reference_data()
+    if sys.platform == "linux":
+        watch_over_this_run()
     # Where a deployment's key for backups is made: not in the account of whoever runs the tests.
     os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="toxwatch-config-")
 

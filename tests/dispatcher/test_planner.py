@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, insert
 
-from events.dates import HOUR
+from events.dates import HOUR, SECOND
 from projections.rules.isi_jx import PROTOCOL
 from projections.store.database import Database
-from projections.store.tables import positions
+from projections.store.generation import begin_first_generation, current_generation
+from projections.store.tables import deadlines, positions
 from services.dispatcher import ledger
 from services.dispatcher.alert_entries import FencedDispatcher, position_of
 from services.dispatcher.delivery import new_delivery
 from services.dispatcher.notice import Notice
 from services.dispatcher.planner import Planner
+from services.dispatcher.planning import DUE_WAIT
 from services.dispatcher.routing import Route
 from services.log.port import Entry, NewEntry
 from tests.dispatcher.alerts import SOURCE, Trial
@@ -212,3 +214,22 @@ def test_a_silent_revision_is_sent_to_nobody_who_was_told(trial: Trial, planner:
     ]
     waiting = trial.rows(alert_id)[-1]
     assert ('"kind":"raised"' in waiting.notice, '"telling":"news"' in waiting.notice) == (True, True)
+
+
+def test_a_message_waits_a_moment_for_what_is_due_already(trial: Trial, planner: Planner) -> None:
+    """A late report, by which time alone has changed a verdict too: one message says both, not two within a second."""
+    now = trial.clock.now()
+    with trial.database.writing() as connection:
+        begin_first_generation(connection, now)
+        row = {"generation": current_generation(connection), "subject": "FR01-001", "case_name": "ae:AE-1"}
+        connection.execute(insert(deadlines).values(**row, due=now - HOUR, is_fired=False))
+    first = trial.raises("prompt")
+    other = trial.raises(subject="FR01-002")
+    plan(trial, planner)
+    assert {row.not_before - now for row in trial.rows(first)} == {DUE_WAIT}
+    assert {row.not_before - now for row in trial.rows(other)} == {0}
+    trial.clock.turn(SECOND // 4)
+    trial.revises("urgent")
+    plan(trial, planner)
+    assert [row.state for row in trial.rows(first)] == ["superseded"] * 2 + ["waiting"] * 2
+    assert {row.not_before - now for row in trial.rows(first)} == {DUE_WAIT}
