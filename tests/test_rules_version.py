@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
 
 from projections.rules.isi_jx import PROTOCOL
 from services.rules_version import configuration_hash, rules_version
@@ -27,5 +28,5 @@ def test_every_part_of_the_configuration_counts() -> None:
 
 def test_the_version_names_the_software_and_its_sources() -> None:
     name, _, digest = rules_version().partition("+")
-    assert name
-    assert len(digest) == 12
+    assert name == version("toxwatch")
+    assert len(bytes.fromhex(digest)) == 6

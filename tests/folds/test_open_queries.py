@@ -57,6 +57,10 @@ def test_assess_lists_them() -> None:
     for event in [*FR01.treated(), FR01.lab("L-8", data=SEVERE)]:
         logged = decoded(event)
         trial.fold(logged.event, logged.time)
-    queries = trial.as_json(AS_OF)["queries"]
-    assert queries
-    assert all(query["record"] == "lab:NEUT" for query in queries)
+    questions = (
+        "Is it related? No adverse event accounts for it: report one, or say why not.",
+        "When was it below grade 3 again?",
+    )
+    assert trial.as_json(AS_OF)["queries"] == [
+        {"subject": "FR01-001", "record": "lab:NEUT", "question": question} for question in questions
+    ]

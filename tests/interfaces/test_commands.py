@@ -131,7 +131,7 @@ def test_wrong_usage(live: Live, arguments: list[str]) -> None:
     """What cannot be meant is 64, before anything is done."""
     ran = live.toxwatch(*[live.data if given == "DATA" else given for given in arguments])
     assert (ran.code, ran.stdout) == (64, ""), ran
-    assert ran.stderr
+    assert "Error: " in ran.stderr, "with a sentence"
     assert "Traceback" not in ran.stderr
 
 
@@ -164,7 +164,7 @@ def test_every_list_in_every_format(deployment: Live, command: list[str]) -> Non
         assert (ran.code, ran.stderr) == (0, "")
         assert "\x1b" not in ran.stdout
     assert as_json.json == lines.ndjson
-    assert as_json.json
+    assert as_json.json, "the deployment has something of each"
 
 
 def test_quoted_text_is_no_markup(deployment: Live) -> None:
@@ -339,10 +339,13 @@ def test_publishing_what_is_refused_is_2_and_goes_on(live: Live, tmp_path: Path)
 
 def test_publishing_with_a_bad_key_or_to_nobody_fails(live: Live, tmp_path: Path) -> None:
     """1, without the key in what is said."""
-    for key, to in (("txw_000000000000_secretsecretsecret", None), (None, "http://127.0.0.1:9")):
+    for key, to, said in (
+        ("txw_000000000000_secretsecretsecret", None, "401"),
+        (None, "http://127.0.0.1:9", "127.0.0.1:9"),
+    ):
         ran = publish(live, tmp_path, visit(new_subject()), key=key, to=to)
         assert ran.code == 1, ran
-        assert ran.stderr
+        assert said in ran.stderr
         assert "secretsecret" not in ran.stdout + ran.stderr
         assert live.key() not in ran.stdout + ran.stderr
         assert "Traceback" not in ran.stderr
