@@ -48,7 +48,8 @@ deliveries: Final = Table(
     ),
 )
 
-#: ``renewed_at``: when an attempt that lasts was last known to be under way.
+#: ``message``: the id under which it went, alone or with others. ``renewed_at``: when an attempt that lasts was last known to be
+#: under way.
 delivery_attempts: Final = Table(
     "delivery_attempts",
     metadata,
@@ -58,6 +59,7 @@ delivery_attempts: Final = Table(
     Column("outcome", Text, nullable=False),
     Column("error", Text, nullable=True),
     Column("renewed_at", Micros, nullable=True),
+    Column("message", Text, nullable=True),
     PrimaryKeyConstraint("delivery_id", "attempt"),
 )
 

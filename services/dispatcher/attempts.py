@@ -25,9 +25,17 @@ class Begun(NamedTuple):
 
 
 def begin(
-    connection: Connection, delivery: Delivery, now: Instant, next_attempt_at: Instant, under_way_since: Instant
+    connection: Connection,
+    delivery: Delivery,
+    message: str,
+    now: Instant,
+    next_attempt_at: Instant,
+    under_way_since: Instant,
 ) -> Begun | None:
-    """Write down that it is tried now. None: it is no longer waiting, or another dispatcher tries it or its neighbour."""
+    """Write down that it is tried now, in the message of that id.
+
+    None: it is no longer waiting, or another dispatcher tries it or its neighbour.
+    """
     line = select(deliveries.c.id).where(*ledger.on_line(delivery)).order_by(deliveries.c.id)
     # Two that begin two revisions at the same moment would not see each other.
     connection.execute(line.with_for_update())
@@ -47,7 +55,9 @@ def begin(
     if counted.rowcount != 1:
         return None
     connection.execute(
-        insert(delivery_attempts).values(delivery_id=delivery.id, attempt=number, at=now, outcome=STARTED, error=None)
+        insert(delivery_attempts).values(
+            delivery_id=delivery.id, attempt=number, message=message, at=now, outcome=STARTED, error=None
+        )
     )
     first = (
         select(deliveries.c.id)
@@ -88,7 +98,10 @@ def record(
     if outcome.kind == "delivered":
         connection.execute(row.values(state=DELIVERED, delivered_at=now, error=None, heard=heard))
     else:
-        failed = {"error": outcome.error, "next_attempt_at": next_attempt_at, "heard": heard, "digest": None}
+        failed: dict[str, object] = {"error": outcome.error, "next_attempt_at": next_attempt_at, "heard": heard}
+        if heard == "no":
+            # It has not arrived, and may go with others. What may have arrived is repeated under the id that it went under.
+            failed["digest"] = None
         connection.execute(row.values(**failed))
 
 

@@ -117,7 +117,7 @@ def due(
     wanted = (
         select(deliveries)
         .where(_IS_WAITING, deliveries.c.next_attempt_at <= now, deliveries.c.channel == channel)
-        .where(or_(deliveries.c.rank < GROUPED_RANK, deliveries.c.attempts > 0, ~_was_told_in_a_group(grouped_since)))
+        .where(or_(deliveries.c.rank < GROUPED_RANK, deliveries.c.attempts > 0, ~_came_after_a_group(grouped_since)))
         .where(~may_be_under_way(under_way_since))
         .order_by(deliveries.c.rank, deliveries.c.next_attempt_at, deliveries.c.id)
         .limit(limit)
@@ -147,9 +147,13 @@ def going_with(
     return [_delivery(found) for found in connection.execute(wanted)]
 
 
-def _was_told_in_a_group(since: Instant) -> ColumnElement[bool]:
-    c = grouped_messages.c
-    return exists().where(c.recipient == deliveries.c.recipient, c.channel == deliveries.c.channel, c.at > since)
+def _came_after_a_group(since: Instant) -> ColumnElement[bool]:
+    """Whether a row was planned after a message that is not urgent, and that one went after an instant.
+
+    What waited before that message, and could not go in it, does not wait for another minute.
+    """
+    c, row = grouped_messages.c, deliveries.c
+    return exists().where(c.recipient == row.recipient, c.channel == row.channel, c.at > since, c.at <= row.created_at)
 
 
 def may_be_under_way(since: Instant) -> ColumnElement[bool]:

@@ -19,15 +19,10 @@ LISTED_MAX: Final = 100
 
 
 class Parcel(NamedTuple):
-    """The deliveries of one message, by rank. Several have one recipient and one channel."""
+    """The deliveries of one message, by rank, and its id. Several have one recipient and one channel."""
 
     deliveries: tuple[Delivery, ...]
-
-    @property
-    def id(self) -> str:
-        """The message's id: the delivery's, where it is one; the same whenever the same deliveries go together."""
-        ids = sorted(delivery.id for delivery in self.deliveries)
-        return ids[0] if len(ids) == 1 else derived_id("digest", *ids)
+    id: str
 
     @property
     def first(self) -> Delivery:
@@ -86,7 +81,18 @@ def parcels(
             together = _one_a_line(ledger.going_with(connection, row, now, LISTED_MAX, under_way_since), busy)
         busy.begins(row, together)
         if together:
-            yield Parcel(tuple(together))
+            yield parcel_of(together)
+
+
+def parcel_of(deliveries: Sequence[Delivery]) -> Parcel:
+    """The message of these deliveries.
+
+    Its id is the delivery's, where it is one, and otherwise derived from theirs; where they may have arrived together, it is the
+    one that they went under, so that no receiver gets the same revision under two ids.
+    """
+    ids = sorted(delivery.id for delivery in deliveries)
+    fresh = ids[0] if len(ids) == 1 else derived_id("digest", *ids)
+    return Parcel(tuple(deliveries), deliveries[0].digest or fresh)
 
 
 def _one_a_line(rows: Sequence[Delivery], busy: Busy) -> list[Delivery]:

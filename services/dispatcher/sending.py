@@ -145,17 +145,17 @@ class Sender:
         with self._database.writing() as connection:
             # In the order of their ids: two dispatchers that lock the same rows must not wait for each other.
             begun = {
-                delivery.id: attempts.begin(connection, delivery, now, again, since)
+                delivery.id: attempts.begin(connection, delivery, parcel.id, now, again, since)
                 for delivery in sorted(parcel.deliveries, key=lambda each: each.id)
             }
             going = tuple(delivery for delivery in parcel.deliveries if begun[delivery.id] is not None)
             if going and parcel.is_grouped:
-                attempts.group(connection, Parcel(going), now)
+                attempts.group(connection, Parcel(going, parcel.id), now)
             self._passing("delivery.beginning-written")
         if not going:
             return None
         only = begun[going[0].id] if len(going) == 1 else None
-        return Attempt(Parcel(going), number, only.thread if only is not None else None)
+        return Attempt(Parcel(going, parcel.id), number, only.thread if only is not None else None)
 
     def _write_renewal(self, parcel: Parcel) -> None:
         with self._database.writing() as connection:

@@ -187,19 +187,22 @@ def nothing_waits(evidence: Evidence) -> Iterator[str]:
 def messages_are_in_the_ledger(evidence: Evidence) -> Iterator[str]:
     """Whatever arrived is in the ledger under its id, with an attempt for each time that it came; and was signed."""
     ledger = {row.id: row for row in evidence.ledger}
+    messages: dict[str, Counter[str]] = defaultdict(Counter)
+    for attempt in evidence.attempts:
+        messages[attempt.message][attempt.delivery_id] += 1
     arrived = Counter(receipt.id for receipt in evidence.receipts)
     yield from (f"message {receipt.id}: {receipt.fault}" for receipt in evidence.receipts if receipt.fault is not None)
     for receipt in evidence.receipts:
-        row = ledger.get(receipt.id)
-        if row is None or row.channel != receipt.channel:
+        rows = [ledger[delivery] for delivery in messages[receipt.id]]
+        tries = max(messages[receipt.id].values(), default=0)
+        if {row.channel for row in rows} != {receipt.channel}:
             yield f"message {receipt.id} came over {receipt.channel} and is not in the ledger"
-        elif row.attempts < arrived[receipt.id]:
-            yield f"message {receipt.id} came {arrived[receipt.id]} times in {row.attempts} attempts"
-        elif receipt.told and receipt.told["data"]["revision"] != row.revision:
+        elif tries < arrived[receipt.id]:
+            yield f"message {receipt.id} came {arrived[receipt.id]} times in {tries} attempts"
+        elif not set(receipt.listed) <= {(row.alert_id, row.revision) for row in rows}:
             yield f"message {receipt.id} tells of another revision than the ledger says"
-    taken = {(receipt.id, receipt.channel) for receipt in evidence.receipts if receipt.was_taken}
     for row in evidence.ledger:
-        if row.state == "delivered" and (row.id, row.channel) not in taken:
+        if row.state == "delivered" and row.id not in evidence.arrived:
             yield f"delivery {row.id} is called delivered, and never arrived"
 
 
@@ -208,9 +211,8 @@ def messages_repeat_only_after_a_kill(evidence: Evidence) -> Iterator[str]:
     lives: dict[str, list[int]] = defaultdict(list)
     ids: dict[tuple[str, str, int], set[str]] = defaultdict(set)
     for receipt in evidence.receipts:
-        if receipt.told:
-            data = receipt.told["data"]
-            ids[(receipt.channel, data["alert_id"], data["revision"])].add(receipt.id)
+        for alert_id, revision in receipt.listed:
+            ids[(receipt.channel, alert_id, revision)].add(receipt.id)
         if receipt.was_taken:
             lives[receipt.id].append(receipt.epoch)
     for key, found in ids.items():
@@ -230,7 +232,6 @@ def everybody_knows_what_stands(evidence: Evidence) -> Iterator[str]:
     What is silent is sent to nobody who was told before: of such revisions the one before them is the newest.
     """
     rows: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
-    arrived = {receipt.id for receipt in evidence.receipts if receipt.was_taken}
     for row in evidence.ledger:
         rows[(row.alert_id, row.channel)].append(row)
     kinds = {(row.alert_id, row.revision): row.kind for row in evidence.history}
@@ -241,7 +242,7 @@ def everybody_knows_what_stands(evidence: Evidence) -> Iterator[str]:
     }
     for alert in evidence.alerts:
         for channel in ("hook", "mail"):
-            told = sorted(row.revision for row in rows[(alert.alert_id, channel)] if row.id in arrived)
+            told = sorted(row.revision for row in rows[(alert.alert_id, channel)] if row.id in evidence.arrived)
             last = told[-1] if told else 0
             is_known = last > 0 and all(
                 (alert.alert_id, later) in silent for later in range(last + 1, alert.revision + 1)

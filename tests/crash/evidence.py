@@ -13,7 +13,15 @@ from sqlalchemy import Row, Table, select
 from projections.rules.isi_jx import PROTOCOL
 from projections.rules.protocol import Protocol
 from projections.store.database import Database
-from projections.store.tables import alert_events, alert_log, alerts, clinical_log, dead_letters, deliveries
+from projections.store.tables import (
+    alert_events,
+    alert_log,
+    alerts,
+    clinical_log,
+    dead_letters,
+    deliveries,
+    delivery_attempts,
+)
 from services.settings import DATABASE_FILE
 from tests.assessment.command_line import Outcome, toxwatch
 from tests.crash.deployment import Deployment, Ending
@@ -64,6 +72,16 @@ class Evidence:
     @cached_property
     def ledger(self) -> Sequence[Row[Any]]:
         return self.rows(deliveries)
+
+    @cached_property
+    def attempts(self) -> Sequence[Row[Any]]:
+        return self.rows(delivery_attempts)
+
+    @cached_property
+    def arrived(self) -> frozenset[str]:
+        """The deliveries whose message was taken."""
+        taken = {receipt.id for receipt in self.receipts if receipt.was_taken}
+        return frozenset(attempt.delivery_id for attempt in self.attempts if attempt.message in taken)
 
     @cached_property
     def letters(self) -> Sequence[Row[Any]]:

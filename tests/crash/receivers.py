@@ -71,6 +71,14 @@ class Receipt(NamedTuple):
     fault: str | None = None
     told: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
+    @property
+    def listed(self) -> list[tuple[str, int]]:
+        """The alerts that a webhook's message is about, each with its revision."""
+        if not self.told:
+            return []
+        bodies = self.told["data"].get("alerts", [self.told])
+        return [(body["data"]["alert_id"], body["data"]["revision"]) for body in bodies]
+
 
 class Receivers:
     """Both of them, on free ports, while the context lasts. ``refusing``: the share of messages that are not taken."""

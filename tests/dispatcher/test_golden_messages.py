@@ -99,7 +99,7 @@ class Watched:
 
     def _deliver(self, connection: Connection, parcel: Parcel, now: Instant) -> None:
         for delivery in parcel.deliveries:
-            attempts.begin(connection, delivery, now, now, now)
+            attempts.begin(connection, delivery, parcel.id, now, now, now)
             attempts.record(connection, delivery, Outcome("delivered"), now, now)
         parts = tuple(
             Part(each.notice, f"https://tox.example.org/alerts/{each.alert_id}") for each in parcel.deliveries

@@ -159,7 +159,8 @@ def test_what_was_refused_goes_with_what_came_meanwhile(trial: Trial, tmp_path: 
 def test_a_storm_and_an_outage(trial: Trial, tmp_path: Path) -> None:
     """Fifty DLTs, thirty possible ones and their revisions while a channel is down for six minutes.
 
-    Afterwards each DLT arrives once and alone, in its newest revision, before one message that lists the rest.
+    Afterwards each DLT arrives once and alone, in its newest revision, and the rest in two messages: what may have arrived before
+    is repeated as it was, and what came during the outage is listed in another.
     """
 
     async def story() -> None:
@@ -191,8 +192,7 @@ def test_a_storm_and_an_outage(trial: Trial, tmp_path: Path) -> None:
             assert {data["revision"] for data in singly} == {1, 2}
             assert len(singly) == 50
             digests = [body for body in taken if body["type"] == DIGEST]
-            assert len(digests) == 1
-            assert {len(listed(body)) for body in digests} <= {20, 30}
+            assert [len(listed(body)) for body in digests] == [20, 10]
             cases = Counter(case.partition(":")[0] for case, kind in trial.told() if kind == "raised")
             assert cases["undelivered"] == 1
 

@@ -39,7 +39,7 @@ VALUES: dict[str, Any] = {
             "Withdrawn: FR01-001 alert 1WJR-E5, DLT-1 was met",
         ),
         ({"telling": "quiet"}, "Revised: FR01-001 DLT-1, DLT-3 met; DLT-2 possible"),
-        ({"subject": None, "case": "cohort:A/2"}, "URGENT revised: cohort:A/2"),
+        ({"subject": None, "case": "cohort:A/2"}, "URGENT revised: part A, level 2 on hold"),
         ({"subject": None, "case": "intake:0/1\r\nBcc: x\x1b[2J"}, "URGENT revised: intake:0/1  Bcc: x [2J"),
     ],
 )

@@ -141,9 +141,8 @@ def messages_repeat_only_after_a_fault(evidence: FleetEvidence) -> Iterator[str]
             yield f"message {message} was taken {times} times"
     ids: dict[tuple[str, str, int], set[str]] = defaultdict(set)
     for receipt in evidence.receipts:
-        if receipt.told:
-            data = receipt.told["data"]
-            ids[(receipt.channel, data["alert_id"], data["revision"])].add(receipt.id)
+        for alert_id, revision in receipt.listed:
+            ids[(receipt.channel, alert_id, revision)].add(receipt.id)
     yield from (f"{key} came under {len(found)} ids" for key, found in ids.items() if len(found) > 1)
 
 

@@ -32,7 +32,7 @@ from services.demo.player import arrivals
 from services.dispatcher import attempts, ledger
 from services.dispatcher.alert_entries import position_of
 from services.dispatcher.channels.port import Outcome
-from services.dispatcher.parcel import Parcel
+from services.dispatcher.parcel import parcel_of
 from services.dispatcher.planner import Planner
 from services.gateway.caller import Caller
 from services.gateway.intake import Intake, Result, Submission
@@ -222,11 +222,11 @@ def _deliver(deployment: Deployment, known: Any) -> None:
         Planner(PROTOCOL, SOURCE, known).plan(entries, connection, now)
         due = ledger.due(connection, "hook", now + 40 * DAY, 6, [], now, now)
         for number, one in enumerate(due):
-            begun = attempts.begin(connection, one, now, now + DAY, now)
+            begun = attempts.begin(connection, one, one.id, now, now + DAY, now)
             assert begun is not None
             outcome = Outcome("delivered") if number % 2 else Outcome("failed", "busy")
             attempts.record(connection, one, outcome, now, now + DAY)
-        attempts.group(connection, Parcel((due[0],)), now)
+        attempts.group(connection, parcel_of(due[:1]), now)
         attempts.disable(connection, "other", known.fingerprint("other"), now, "HTTP 410")
 
 

@@ -31,12 +31,15 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery_attempts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("renewed_at", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("message", sa.Text(), nullable=True))
+    op.execute(sa.text("UPDATE delivery_attempts SET message = delivery_id"))
 
 
 def downgrade() -> None:
     """Bring the tables back to the version before."""
     op.drop_table("grouped_messages")
     with op.batch_alter_table("delivery_attempts", schema=None) as batch_op:
+        batch_op.drop_column("message")
         batch_op.drop_column("renewed_at")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_column("digest")
