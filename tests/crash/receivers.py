@@ -74,10 +74,15 @@ class Receipt(NamedTuple):
     @property
     def listed(self) -> list[tuple[str, int]]:
         """The alerts that a webhook's message is about, each with its revision."""
+        return [(body["data"]["alert_id"], body["data"]["revision"]) for body in self.bodies]
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """What a webhook's message says of each alert."""
         if not self.told:
             return []
-        bodies = self.told["data"].get("alerts", [self.told])
-        return [(body["data"]["alert_id"], body["data"]["revision"]) for body in bodies]
+        listed: list[dict[str, Any]] = self.told["data"].get("alerts", [self.told])
+        return listed
 
 
 class Receivers:

@@ -49,7 +49,7 @@ class Both(NamedTuple):
 
     def heard(self, author: Author) -> list[str]:
         """What was told of a subject over the webhook, in order."""
-        told = [one.told for one in self.receivers.of("hook") if one.was_taken and one.told]
+        told = [body for one in self.receivers.of("hook") if one.was_taken for body in one.bodies]
         ours = [one for one in told if one["data"].get("subject") == author.subject]
         return [f"{one['type'].split('.')[2]} {one['data']['revision']}" for one in ours]
 
