@@ -58,7 +58,7 @@ class Tried(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Try a sample. The exit status is 1 where a change that is none of the known ones was not noticed, 2 where none can be tried."""
+    """Try a sample. The exit status is 1 where an unknown change went unnoticed, 2 where none can be tried."""
     parser = argparse.ArgumentParser(prog="make mutants")
     parser.add_argument("packages", nargs="*", default=list(TESTS), help=f"any of {', '.join(TESTS)}, or files in them")
     parser.add_argument("--sample", type=int, default=100, help="how many changes (default 100)")
