@@ -270,3 +270,20 @@ def test_an_absent_value_is_not_done_or_asked_about(tmp_path: Path, reason: str,
     found = measured(tmp_path, result)
     assert found.data("lab.resulted")["status"] == status
     assert bool(found.assess()["queries"]) == (status == "final")
+
+
+@pytest.mark.parametrize("reference", ["Patient/p1", "Encounter/", "#"])
+def test_a_reference_that_names_no_encounter_has_a_line(tmp_path: Path, reference: str) -> None:
+    """The result is written without a visit."""
+    found = measured(tmp_path, observation(encounter={"reference": reference}))
+    assert "visit_id" not in found.data("lab.resulted")
+    assert [line["value"] for line in found.report if line["field"] == "Observation.encounter"] == [reference]
+
+
+@pytest.mark.parametrize(
+    "reference", ["Encounter/e1", "https://fhir.example.org/r4/Encounter/e1/_history/2", "urn:uuid:e1"]
+)
+def test_a_reference_to_an_encounter_is_the_visit(tmp_path: Path, reference: str) -> None:
+    """Relative, absolute with a version, or by a name."""
+    found = measured(tmp_path, observation(encounter={"reference": reference}))
+    assert found.data("lab.resulted")["visit_id"] == "e1"

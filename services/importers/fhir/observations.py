@@ -74,7 +74,7 @@ def observation(entry: Entry, reading: FhirReading) -> Iterator[Made]:
         reading.say(entry, "Observation.status", status, "not a status of FHIR: read as preliminary", urgent=True)
     specimen, taken = _specimen(entry, reading)
     collected = _collected(entry, reading, taken, issued)
-    visit = _visit(resource)
+    visit = _visit(entry, reading)
     sample = _Sample(
         common, collected, specimen, visit, status, reading.updated(entry, issued), _who(entry, reading, collected)
     )
@@ -241,11 +241,16 @@ def _specimen_of_test(element: Element, specimen: str) -> str:
     return said[0] if said and specimen in ("", "BLOOD", "SERUM", "PLASMA") else specimen
 
 
-def _visit(resource: Element) -> str:
-    reference = resource["encounter"]
+def _visit(entry: Entry, reading: FhirReading) -> str:
+    reference = entry.element["encounter"]
     ignore_known(reference, "type", "identifier", "display", "id", reason="the visit is named by its id")
     text = reference["reference"].text() if isinstance(reference.raw, dict) else reference.text()
-    return text.partition("/_history")[0].rpartition("/")[2].rpartition(":")[2]
+    path, _, name = text.partition("/_history")[0].rpartition("/")
+    visit = name.rpartition(":")[2].removeprefix("#")
+    if text and (not visit or path.rpartition("/")[2] not in ("", "Encounter")):
+        reading.say(entry, "Observation.encounter", text, "this names no encounter: the result belongs to no visit")
+        return ""
+    return visit
 
 
 def _who(entry: Entry, reading: FhirReading, collected: str) -> Who:
