@@ -121,6 +121,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("the reference data are not here (TOXWATCH_REFERENCE_DATA)")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail where the tests of a group would not stay on one worker: two clusters at once are too much for two cores."""
+    if session.config.getoption("loadgroup", default=False):
+        loose = [
+            item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid
+        ]
+        if loose:
+            raise pytest.UsageError(f"pytest-xdist does not keep groups together: {loose[0]} has none")
+
+
 def _may_skip(item: pytest.Item) -> bool:
     return item.get_closest_marker("reference_data") is not None and _reference_data() is None
 
