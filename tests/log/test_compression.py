@@ -23,7 +23,7 @@ def _xerial(*blocks: bytes) -> bytes:
 
 PACKED = [
     (0, RECORDS),
-    (1, gzip.compress(RECORDS)),
+    (1, gzip.compress(RECORDS, mtime=0)),
     (2, snappy.compress(RECORDS)),
     (2, _xerial(RECORDS[:30_000], RECORDS[30_000:])),
     (3, lz4.frame.compress(RECORDS)),
