@@ -58,3 +58,14 @@ def test_what_no_molar_mass_connects_is_not_converted() -> None:
     assert factor_between(first, second, None, None) is None
     assert analytes()["FIBRINO"].measured_in(first)
     assert not analytes()["FIBRINO"].measured_in(second)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "power"), [("k", 3), ("d", -1), ("c", -2), ("m", -3), ("u", -6), ("n", -9), ("p", -12)]
+)
+def test_every_prefix_is_its_power_of_ten(prefix: str, power: int) -> None:
+    """Of a substance, per litre."""
+    whole, part = unit_named("g/L"), unit_named(f"{prefix}g/L")
+    assert whole is not None
+    assert part is not None
+    assert part.factor / whole.factor == Fraction(10) ** power
