@@ -20,9 +20,9 @@ _URGENCY: Final = {"routine": 0, "prompt": 1, "urgent": 2}
 Said = Finding | AlertData
 
 
-def told_clauses(said: Said | None) -> dict[str, Verdict]:
+def told_clauses(clauses: Mapping[str, Verdict]) -> dict[str, Verdict]:
     """The clauses that alert: a ``watch`` is nobody's business yet."""
-    return {key: verdict for key, verdict in said.clauses.items() if verdict != "watch"} if said is not None else {}
+    return {clause: verdict for clause, verdict in clauses.items() if verdict != "watch"}
 
 
 def says_the_same(before: Said, after: Said) -> bool:
@@ -54,7 +54,8 @@ def changes_of(
 
 
 def _changes(before: AlertData | None, after: Finding | None, by: EventRef) -> Iterator[Change]:
-    was, now = told_clauses(before), told_clauses(after if after is not None and after.alerts else None)
+    was = told_clauses(before.clauses) if before is not None else {}
+    now = told_clauses(after.clauses) if after is not None and after.alerts else {}
     for clause in {**was, **now}:
         if was.get(clause) != now.get(clause):
             yield Change(what=clause, before=was.get(clause) or "no", after=now.get(clause) or "no", by=by)
@@ -85,7 +86,7 @@ def _questions(before: Sequence[str], after: Sequence[str], by: EventRef) -> Ite
 def _said(said: Said) -> tuple[object, ...]:
     """What a medical monitor acts on or may read, in no order."""
     return (
-        told_clauses(said),
+        told_clauses(said.clauses),
         said.urgency,
         said.population,
         said.dose_level,
@@ -103,7 +104,7 @@ def _refs(said: Said) -> list[tuple[str, str]]:
 
 
 def _is_stronger(before: AlertData, after: Finding) -> bool:
-    if _any_stronger(told_clauses(before), told_clauses(after)) or _URGENCY[after.urgency] > _URGENCY[before.urgency]:
+    if _any_stronger(before, after) or _URGENCY[after.urgency] > _URGENCY[before.urgency]:
         return True
     if (after.population, after.dose_level) != (before.population, before.dose_level):
         return True
@@ -117,15 +118,16 @@ def _is_stronger(before: AlertData, after: Finding) -> bool:
 
 def _is_weaker(before: AlertData, after: Finding) -> bool:
     return (
-        _any_stronger(told_clauses(after), told_clauses(before))
+        _any_stronger(after, before)
         or _URGENCY[after.urgency] < _URGENCY[before.urgency]
         or (before.counts_as_dlt and not after.counts_as_dlt)
         or (after.worst_grade or 0) < (before.worst_grade or 0)
     )
 
 
-def _any_stronger(before: Mapping[str, Verdict], after: Mapping[str, Verdict]) -> bool:
-    return any(STRENGTH[verdict] > STRENGTH[before.get(clause)] for clause, verdict in after.items())
+def _any_stronger(before: Said, after: Said) -> bool:
+    was, now = told_clauses(before.clauses), told_clauses(after.clauses)
+    return any(STRENGTH[verdict] > STRENGTH[was.get(clause)] for clause, verdict in now.items())
 
 
 def _number(value: int | None) -> str:

@@ -57,6 +57,14 @@ def site_of_case(case: str) -> str | None:
     return None if site == NO_SITE else site
 
 
+def level_of_case(case: str) -> tuple[str, str] | None:
+    """The part and the dose level that such an alert holds; None for another case."""
+    if not case.startswith(COHORT):
+        return None
+    part, _, level = case.removeprefix(COHORT).partition("/")
+    return part, level
+
+
 #: A report that is in the log and changes nothing, because a higher revision of its record was known.
 LOWER_REVISION: Final = "lower-revision"
 

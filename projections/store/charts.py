@@ -12,6 +12,7 @@ from events.catalog import EVENT_ADAPTER
 from events.codec import Logged
 from events.dates import Instant
 from events.envelope import LIST_ITEMS_MAX
+from projections.folds.alert_news import told_clauses
 from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
 from projections.rules.finding import Finding
 from projections.store.database import insert_all, pieces, rows_of, upsert
@@ -197,8 +198,13 @@ def told_by(body: str, more: Mapping[str, Any] | None = None) -> tuple[Any, ...]
     value = {**json.loads(body), **(more or {})}
     if value["verdict"] not in ("met", "possible") or value.get("overruled"):
         return None
-    clauses = {clause: verdict for clause, verdict in value["clauses"].items() if verdict != "watch"}
     names = ("urgency", "verdict", "population", "dose_level", "counts_as_dlt", "worst_grade")
     evidence = sorted((ref["source"], ref["id"]) for ref in (value.get("evidence") or [])[:LIST_ITEMS_MAX])
     questions = sorted({*(value.get("questions") or [])[:LIST_ITEMS_MAX]})
-    return (clauses, *(value.get(name) for name in names), value.get("occurrences") or 0, questions, evidence)
+    return (
+        told_clauses(value["clauses"]),
+        *(value.get(name) for name in names),
+        value.get("occurrences") or 0,
+        questions,
+        evidence,
+    )

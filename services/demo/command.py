@@ -140,7 +140,7 @@ async def _play(player: Player, events: list[Arrival], clock: ScaledClock, syste
 
 
 def _keys(url: str, clock: ScaledClock) -> dict[str, str]:
-    """A key for each site, one for the sponsor, and one for whoever reads the alerts."""
+    """A key for each site, one for the sponsor, and one to read the alerts with."""
     database = Database(url)
     try:
         with database.writing() as connection:

@@ -1,8 +1,8 @@
 """The lease on an attempt that is under way: short, and renewed for as long as the attempt lasts.
 
 A mail server may scan for ten minutes. A lease as long as that would keep an urgent alert back for ten minutes where the
-dispatcher that holds it was killed. So whoever sends says now and then that it still does; once it no longer does, another
-dispatcher takes over.
+dispatcher that holds it was killed. So a dispatcher that sends says now and then that it still does; once it no longer does,
+another one takes over.
 """
 
 from __future__ import annotations

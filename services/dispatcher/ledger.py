@@ -184,33 +184,36 @@ def next_due(connection: Connection, now: Instant) -> Instant | None:
 
 
 class Late(NamedTuple):
-    """What a channel has not delivered in time: how many alerts, the oldest since when, and some of them."""
+    """What a channel has not delivered in time: how many alerts, the oldest since when."""
 
     number: int
     since: Instant
-    examples: list[str]
 
 
 def late(connection: Connection, since: Instant) -> dict[str, Late]:
     """The channels over which something should have been delivered by ``since`` and still is not; what tells of that aside."""
     c = deliveries.c
-    is_late = (c.not_before <= since, alerts.c.case_name.not_like(f"{UNDELIVERED}%"))
-    joined = deliveries.join(alerts, alerts.c.alert_id == c.alert_id)
-    counted = select(c.channel, func.count(c.alert_id.distinct()), func.min(c.not_before)).select_from(joined)
-    found: dict[str, Late] = {}
-    for channel, count, oldest in connection.execute(
-        _unfinished(connection, counted.where(*is_late)).group_by(c.channel)
-    ):
-        named = select(c.notice).select_from(joined).where(*is_late, c.channel == channel)
-        rows = connection.scalars(
-            _unfinished(connection, named).order_by(c.rank, c.not_before, c.id).limit(EXAMPLES_MAX)
-        )
-        found[channel] = Late(count, oldest, [Notice.model_validate_json(row).headline for row in rows])
-    return found
+    counted = _late(connection, (c.channel, func.count(c.alert_id.distinct()), func.min(c.not_before)), since)
+    return {channel: Late(count, oldest) for channel, count, oldest in connection.execute(counted.group_by(c.channel))}
+
+
+def examples_of_late(connection: Connection, channel: str, since: Instant) -> list[str]:
+    """The headlines of some of what a channel has not delivered in time, the gravest first."""
+    c = deliveries.c
+    named = _late(connection, (c.notice,), since).where(c.channel == channel)
+    rows = connection.scalars(named.order_by(c.rank, c.not_before, c.id).limit(EXAMPLES_MAX))
+    return [Notice.model_validate_json(row).headline for row in rows]
+
+
+def _late(connection: Connection, columns: Sequence[ColumnElement[Any]], since: Instant) -> Select[Any]:
+    joined = deliveries.join(alerts, alerts.c.alert_id == deliveries.c.alert_id)
+    wanted = select(*columns).select_from(joined)
+    is_late = (deliveries.c.not_before <= since, alerts.c.case_name.not_like(f"{UNDELIVERED}%"))
+    return _unfinished(connection, wanted.where(*is_late))
 
 
 def told_late(connection: Connection) -> dict[str, int]:
-    """The channels of which somebody was told that they do not deliver, with how many alerts were said to wait.
+    """The channels that an open alert says do not deliver, with how many alerts it says wait.
 
     A name with a sign that no channel's has is an entry of the log that cannot be read, which people have to put right.
     """

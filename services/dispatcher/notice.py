@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict
 from events.alert import AlertEvent, AlertRaised, AlertRevised, AlertWithdrawn, Change, Telling, Verdict
 from events.dates import parse_instant, zone_named
 from events.local_time import local_time
+from projections.folds.alert_news import told_clauses
 from projections.folds.alert_transition import AlertKind
-from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED
+from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED, level_of_case
 
 #: What an alert that is no subject's says, by the beginning of its case. Its reasons may quote a sender, so none is repeated.
 SENTENCES: Final = {
@@ -115,10 +116,10 @@ class Notice(BaseModel):
     @property
     def _system(self) -> str:
         """What an alert is about that is no subject's."""
-        if not self.case.startswith(COHORT):
+        held = level_of_case(self.case)
+        if held is None:
             return self.case
-        part, _, level = self.case.removeprefix(COHORT).partition("/")
-        return f"part {part}, level {level} {'no longer ' if self.is_withdrawn else ''}on hold"
+        return f"part {held[0]}, level {held[1]} {'no longer ' if self.is_withdrawn else ''}on hold"
 
     @property
     def sentence(self) -> str | None:
@@ -127,12 +128,13 @@ class Notice(BaseModel):
             return None
         if self.is_withdrawn:
             return _of_case(WITHDRAWN_SENTENCES, self.case) or WITHDRAWN_SENTENCE
-        counted = ""
-        if self.case.startswith(COHORT) and self.count is not None:
-            part, _, level = self.case.removeprefix(COHORT).partition("/")
-            counted = f"Part {part}, level {level}: {self.count} of {self.out_of} treated subjects have a DLT. "
-        elif self.count is not None:
+        counted, held = "", level_of_case(self.case)
+        if self.count is not None:
             counted = f"Number: {self.count}. "
+            if held is not None:
+                counted = (
+                    f"Part {held[0]}, level {held[1]}: {self.count} of {self.out_of} treated subjects have a DLT. "
+                )
         return counted + (_of_case(SENTENCES, self.case) or OTHER_SENTENCE)
 
     @property
@@ -201,9 +203,7 @@ class Notice(BaseModel):
     @property
     def told_clauses(self) -> dict[str, Verdict]:
         """The clauses that alert; a ``watch`` is nobody's news, and of what was withdrawn none is left."""
-        if self.is_withdrawn:
-            return {}
-        return {clause: verdict for clause, verdict in self.clauses.items() if verdict != "watch"}
+        return {} if self.is_withdrawn else told_clauses(self.clauses)
 
     @property
     def _verdicts(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
@@ -70,7 +70,7 @@ class UndeliveredWatch:
                 self._protocol,
                 UNDELIVERED + name,
                 before.get(own_ids[name]),
-                _reasons(name, late) if name in late else None,
+                _reasons(name, late, ledger.examples_of_late(connection, name, since)) if name in late else None,
                 EventRef(self._source, f"channel:{name}"),
                 now,
                 questions=_QUESTIONS,
@@ -83,11 +83,11 @@ class UndeliveredWatch:
         return [step for step in steps if step is not None]
 
 
-def _reasons(name: str, late: Mapping[str, Late]) -> list[str]:
+def _reasons(name: str, late: Mapping[str, Late], examples: Sequence[str]) -> list[str]:
     one = late[name]
     alerts = "1 alert waits" if one.number == 1 else f"{one.number} alerts wait"
     reasons = [f"{alerts} for the channel {name}, the oldest since {format_instant(one.since)}"]
-    reasons += [f"not delivered: {'; '.join(one.examples)}"]
+    reasons += [f"not delivered: {'; '.join(examples)}"]
     others = sorted(late.keys() - {name})
     if others:
         reasons.append(f"not delivering either: {', '.join(others)}")

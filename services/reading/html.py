@@ -1,4 +1,4 @@
-"""HTML that is safe by construction: whatever is no markup of ours is escaped where it is put in. No script, one style sheet."""
+"""HTML that is safe by construction: what is not our own markup is escaped where it is put in. No script, one style sheet."""
 
 from __future__ import annotations
 

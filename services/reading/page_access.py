@@ -1,4 +1,4 @@
-"""Pages for people: a browser asks for a key by itself, and whatever goes wrong is a page with a sentence.
+"""Pages for people: a browser asks for a key by itself, and everything that goes wrong is a page with a sentence.
 
 A browser asks its user for a name and a password (HTTP Basic): the password is the key, and any name will do. Only pages take
 that. What writes does not, since a browser adds a password that it knows to requests that other sites have it make.
@@ -75,7 +75,7 @@ def _password(encoded: str) -> bytes:
 
 
 class PageRoute(APIRoute):
-    """A route that answers with a page, whatever it is that it has to say."""
+    """A route that answers with a page, also where it refuses or fails."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()

@@ -104,7 +104,7 @@ def test_each_recipient_has_messages_of_their_own(trial: Trial, tmp_path: Path) 
 
 @pytest.mark.parametrize("step", ["delivery.begun", "delivery.sent", "delivery.outcome-written"])
 def test_a_message_that_may_have_arrived_is_repeated_as_it_was(tmp_path: Path, step: str) -> None:
-    """Killed in the attempt: under the same id, with the same alerts, though another has come meanwhile."""
+    """Killed in the attempt: under the same id, with the same alerts, though another alert came meanwhile."""
 
     async def story() -> None:
         with trial_in(tmp_path) as trial:

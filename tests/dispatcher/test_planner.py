@@ -23,28 +23,9 @@ from services.log.port import Entry, NewEntry
 from tests.dispatcher.alerts import SOURCE, Trial
 from tests.dispatcher.desk import trial_in
 from tests.dispatcher.files import hook, person, recipients
+from tests.dispatcher.test_notice import VALUES
 
-ROW = new_delivery(
-    "E-1",
-    Notice(
-        alert_id="A",
-        revision=1,
-        kind="raised",
-        trial=PROTOCOL.trial,
-        subject="FR01-001",
-        case="ae:AE-1",
-        verdict="possible",
-        clauses={"DLT-1": "possible"},
-        urgency="prompt",
-        population="part-a",
-        dose_level=1,
-        detected_at="2017-03-01T08:00:00Z",
-    ),
-    Route("ann", "hook"),
-    "waiting",
-    0,
-    0,
-)
+ROW = new_delivery("E-1", Notice(**VALUES), Route("ann", "hook"), "waiting", 0, 0)
 HOOKS = hook("https://a.example") + hook("https://b.example", "other") + person("ann", "hook other")
 
 

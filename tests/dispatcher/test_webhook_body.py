@@ -1,4 +1,4 @@
-"""What a webhook posts: as its published schema says, whatever it is about, and no clinical word unless that is asked for."""
+"""What a webhook posts: as its published schema says for every kind of alert, and no clinical word unless that is asked for."""
 
 from __future__ import annotations
 

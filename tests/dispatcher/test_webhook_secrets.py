@@ -1,4 +1,4 @@
-"""Replacing a webhook's secret: while it has several, whoever holds any of them can verify a message."""
+"""Replacing a webhook's secret: while it has several, a receiver that holds any of them can verify a message."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_every_alert_arrives_on_each_channel(played: tuple[Path, str]) -> None:
 
 
 def test_every_link_leads_to_where_the_gateway_listened(played: tuple[Path, str]) -> None:
-    """On whatever port it found free; and the demonstration says with which password a browser opens it."""
+    """On the port that it found free; and the demonstration says with which password a browser opens it."""
     _, said = played
     found = re.search(r"^gateway on (127\.0\.0\.1:[1-9]\d*), ", said, re.MULTILINE)
     assert found is not None

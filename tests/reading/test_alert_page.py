@@ -39,7 +39,7 @@ ALERT = f"/alerts/{alert_id_of('FR01-001', 'ae:AE-1')}"
 
 
 class Page(HTMLParser):
-    """The page as a reader takes it in: what stands in each section, and every time."""
+    """The page as a reader takes it in: each section, and every time."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -305,7 +305,7 @@ def test_every_answer_is_kept_by_nobody_and_runs_nothing(ask: Reading) -> None:
 
 
 def test_what_is_not_there_is_a_page(ask: Reading) -> None:
-    """Whatever the id looks like; what a mail program adds to a link does no harm."""
+    """For every id, odd characters included; what a mail program adds to a link does no harm."""
     for alert_id in ("", "x", "%00", "a%2Fb", "..%2f..%2fetc", "%ff", "'; DROP TABLE alerts; --", HOSTILE, "0000-00"):
         answer = ask.get(f"/alerts/{alert_id if '%' in alert_id else quote(alert_id)}")
         assert answer.status_code == 404

@@ -25,21 +25,9 @@ from services.servers import listening, port_of, warn_of_links
 from services.settings import Settings, read_settings
 from services.steps import nothing
 from tests.dispatcher.hand_clock import HandClock
+from tests.dispatcher.test_notice import VALUES
 
-NOTICE = Notice(
-    alert_id="a/1",
-    revision=1,
-    kind="raised",
-    trial=PROTOCOL.trial,
-    subject="FR01-001",
-    case="ae:AE-1",
-    verdict="met",
-    clauses={"DLT-1": "met"},
-    urgency="urgent",
-    population="part-a",
-    dose_level=2,
-    detected_at="2017-03-01T08:00:00Z",
-)
+NOTICE = Notice(**VALUES | {"alert_id": "a/1"})
 
 
 @pytest.mark.parametrize(
@@ -83,7 +71,7 @@ def test_any_free_port_is_known_once_it_is_listened_on() -> None:
 
 @pytest.mark.parametrize("base", ["https://tox.example.org", "https://tox.example.org/"])
 def test_an_id_is_written_so_that_it_stays_one_part_of_the_link(base: str) -> None:
-    """Whatever is in it."""
+    """Odd characters included."""
     assert link_of_alert(base, "a/b?c#d %é") == "https://tox.example.org/alerts/a%2Fb%3Fc%23d%20%25%C3%A9"
 
 

@@ -72,7 +72,7 @@ class ChannelTest(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What whoever gets it has to know."""
+        """What its recipient has to know."""
         return (
             f"This is a test message from the Toxwatch deployment {self.deployment}, sent at {self.sent_at}. It is no alert,"
             " it is about no subject, and you have nothing to do. It shows that alerts reach you over this channel."

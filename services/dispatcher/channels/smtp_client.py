@@ -1,8 +1,8 @@
 """The SMTP client, with the patience that RFC 5321 (4.5.3.2) asks for at each stage.
 
 Connecting, and the answer to each command, may take the channel's ``timeout``. The answer to the final dot may take ten minutes
-(4.5.3.2.6): the server has the whole mail by then, and may be scanning it. Whoever hangs up there is given no mail less, but
-sends a second copy.
+(4.5.3.2.6): the server has the whole mail by then, and may be scanning it. A client that hangs up there takes nothing
+back, and sends a second copy.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook
 
 from events.dates import Instant, parse_instant
 from projections.folds.alert_transition import AlertKind
-from projections.folds.system_alerts import COHORT
+from projections.folds.system_alerts import level_of_case
 from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Sendable, what_failed
 from services.dispatcher.channels.wall import to_datetime
 from services.dispatcher.channels.webhook_body import (
@@ -107,7 +107,7 @@ class WebhookChannel:
             return Outcome("rejected", f"{answered}; redirects are not followed")
         if 400 <= status < 500:
             return Outcome("failed" if status in PASSING else "rejected", answered)
-        # Whatever broke there may have broken after the message was taken.
+        # The receiver may have broken after it had taken the message.
         return Outcome("failed", answered, may_have_arrived=True)
 
 
@@ -182,6 +182,5 @@ def _person(recipient: Recipient) -> Person:
 
 
 def _part(notice: Notice) -> str | None:
-    if not notice.case.startswith(COHORT):
-        return None
-    return notice.case.removeprefix(COHORT).partition("/")[0]
+    held = level_of_case(notice.case)
+    return held[0] if held is not None else None

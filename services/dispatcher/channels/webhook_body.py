@@ -132,7 +132,7 @@ class ChannelTestBody(Part):
     data: ChannelTestData
 
 
-#: Whatever a webhook posts, told apart by its ``type``. A receiver passes over a type that it does not know.
+#: Everything that a webhook posts, told apart by its ``type``. A receiver passes over a type that it does not know.
 Body = Annotated[AlertBody | DigestBody | ChannelTestBody, Field(discriminator="type")]
 _BODY: Final[TypeAdapter[AlertBody | DigestBody | ChannelTestBody]] = TypeAdapter(Body)
 
@@ -143,7 +143,7 @@ def written(body: AlertBody | DigestBody | ChannelTestBody) -> str:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of whatever a webhook posts."""
+    """The JSON Schema (2020-12) of everything that a webhook posts."""
     return {
         "$schema": DIALECT,
         "$id": f"urn:toxwatch:schema:{NAME}",
