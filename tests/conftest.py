@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from projections.store.database import Database
-from projections.store.schema import migrate
+from projections.store.engine.database import Database
+from projections.store.engine.schema import migrate
 from tests.brokers import Broker, broker_is_installed, kafka_broker
 from tests.databases import new_postgresql_database, postgresql_directory, postgresql_server
 from tests.reaper import watch_over_this_run

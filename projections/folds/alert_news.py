@@ -12,8 +12,8 @@ from typing import Final
 from events.alert import AlertData, Change, Telling
 from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, EventRef
 from projections.folds.alert_transition import AlertKind
-from projections.rules.evaluation import STRENGTH, Verdict
-from projections.rules.finding import Finding
+from projections.rules.cases.evaluation import STRENGTH, Verdict
+from projections.rules.cases.finding import Finding
 
 _URGENCY: Final = {"routine": 0, "prompt": 1, "urgent": 2}
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from events.codec import Logged
 from events.dates import Instant
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.assess import CaseEvaluation, evaluate_case
-from projections.rules.finding import Finding, finding_at
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
+from projections.rules.cases.assess import CaseEvaluation, evaluate_case
+from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
 
 
 class Turn(NamedTuple):

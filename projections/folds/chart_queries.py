@@ -13,11 +13,11 @@ from events.adverse_event import AdverseEventReported
 from projections.folds.lab_queries import lab_questions
 from projections.folds.record_history import conflicting_revisions, ignored_retractions, superseded_reports
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.assess import AE, stray_rulings
-from projections.rules.causality import RELATED, UNRELATED
-from projections.rules.grade_course import OVER, given_grade, is_fatal
-from projections.rules.lab_results import LAB
-from projections.rules.linked_rows import in_circle
+from projections.rules.cases.assess import AE, stray_rulings
+from projections.rules.facts.causality import RELATED, UNRELATED
+from projections.rules.facts.grade_course import OVER, given_grade, is_fatal
+from projections.rules.facts.lab_results import LAB
+from projections.rules.facts.linked_rows import in_circle
 
 
 class DataQuery(NamedTuple):

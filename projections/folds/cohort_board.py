@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from events.dates import DAY
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.cohort_designs import DESIGNS, CohortDesign
-from projections.rules.ending import STUDY
-from projections.rules.finding import Finding
-from projections.rules.protocol import Protocol
-from projections.rules.window import window_end
+from projections.rules.cases.finding import Finding
+from projections.rules.escalation.cohort_designs import DESIGNS, CohortDesign
+from projections.rules.facts.ending import STUDY
+from projections.rules.facts.window import window_end
+from projections.rules.logic.trial_protocol import Protocol
 
 
 class Status(Enum):

@@ -10,7 +10,7 @@ from events.catalog import AnyEvent, subject_of
 from events.clock import ClockReached, ProtocolActivated
 from events.errors import IdConflict, RecordOwnerConflict
 from events.identity import same_content
-from projections.rules.protocol import Protocol
+from projections.rules.logic.trial_protocol import Protocol
 
 Position = int
 

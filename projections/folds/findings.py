@@ -18,10 +18,10 @@ from events.identity import derived_id
 from projections.folds.alert_news import changes_of, says_the_same, telling_of
 from projections.folds.alert_transition import AlertKind, AlertTransition, Standing, standing_after
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.assess import CaseEvaluation, evaluate_case
-from projections.rules.finding import Finding, finding_at
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
+from projections.rules.cases.assess import CaseEvaluation, evaluate_case
+from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
 
 GONE = "no longer on record, or no clause is met or possible any more"
 

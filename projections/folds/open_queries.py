@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from projections.folds.chart_queries import chart_queries
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.finding import Finding
+from projections.rules.cases.finding import Finding
 
 
 class OpenQuery(NamedTuple):

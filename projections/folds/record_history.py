@@ -13,7 +13,7 @@ from bisect import bisect_left
 from typing import Any, NamedTuple
 
 from events.dates import Instant
-from projections.rules.truth import EventRef
+from projections.rules.logic.truth import EventRef
 
 
 class Version(NamedTuple):

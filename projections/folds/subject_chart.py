@@ -18,17 +18,17 @@ from events.laboratory import LabResulted
 from events.visit import VisitRecorded
 from projections.folds.latest_instant import LatestInstant
 from projections.folds.record_history import RecordHistory, Version, effective, with_version
-from projections.rules.accounting import explained_analytes
-from projections.rules.adjudication import NOT_DLT
-from projections.rules.analytes import canonical_case
-from projections.rules.assess import AE, case_names, may_reach_a_clause
-from projections.rules.grade_course import is_fatal
-from projections.rules.lab_results import LAB, Draw, LabResult, lab_kind
-from projections.rules.linked_rows import coupled_cases, first_row, joined_rows, term_key
-from projections.rules.protocol import Protocol
-from projections.rules.stopping import PREFIX, could_explain_a_stop
-from projections.rules.subject_facts import Known, SubjectFacts
-from projections.rules.treatment import TreatmentStart, is_administration, treatment_start
+from projections.rules.cases.accounting import explained_analytes
+from projections.rules.cases.adjudication import NOT_DLT
+from projections.rules.cases.assess import AE, case_names, may_reach_a_clause
+from projections.rules.cases.stopping import PREFIX, could_explain_a_stop
+from projections.rules.facts.analytes import canonical_case
+from projections.rules.facts.grade_course import is_fatal
+from projections.rules.facts.lab_results import LAB, Draw, LabResult, lab_kind
+from projections.rules.facts.linked_rows import coupled_cases, first_row, joined_rows, term_key
+from projections.rules.facts.subject_facts import Known, SubjectFacts
+from projections.rules.facts.treatment import TreatmentStart, is_administration, treatment_start
+from projections.rules.logic.trial_protocol import Protocol
 
 RecordKey = tuple[str, str]
 Touched = set[str]

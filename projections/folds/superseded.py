@@ -15,8 +15,8 @@ from events.subject import SubjectDiscontinued
 from projections.ctcae.grading import grade_result
 from projections.folds.record_history import Version, effective
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.grade_course import is_fatal, worst_grade
-from projections.rules.lab_results import LabResult
+from projections.rules.facts.grade_course import is_fatal, worst_grade
+from projections.rules.facts.lab_results import LabResult
 
 #: From which grade on a report that is not used calls for a person.
 SEVERE_GRADE: Final = 3

@@ -16,8 +16,8 @@ from events.errors import TakingFailed, Unreadable
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind, AlertTransition, Standing
 from projections.folds.cohort_board import CohortRow
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
 
 COHORT: Final = "cohort:"
 INTAKE: Final = "intake:"

@@ -14,9 +14,9 @@ from projections.folds.lab_grades import LabGrades
 from projections.folds.lab_grades import lab_grades as lab_grade_rows
 from projections.folds.open_queries import asked_by, open_queries
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.assess import evaluate_case
-from projections.rules.finding import Finding, finding_at
-from projections.rules.protocol import Protocol
+from projections.rules.cases.assess import evaluate_case
+from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.logic.trial_protocol import Protocol
 
 
 class TrialProjection:

@@ -16,13 +16,13 @@ from sqlalchemy import Connection, Select, bindparam, func, select, update
 from events.dates import Instant, format_instant
 from events.errors import ToxwatchError
 from events.identity import derived_id
-from projections.rules.protocol import Protocol
-from projections.store.database import Database
-from projections.store.generation import current_generation
-from projections.store.tables import deadlines
-from services.clock.time_source import Clock
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
+from projections.store.engine.generation import current_generation
+from projections.store.engine.tables import deadlines
 from services.log.port import EventLog, NewEntry
-from services.steps import nothing
+from services.platform.fail_points import nothing
+from services.platform.time_source import Clock
 
 FIRED_AT_ONCE_MAX: Final = 500
 #: How long the service sleeps at most (real seconds): a deadline may be written, or the machine's clock set, meanwhile.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from projections.folds.system_alerts import DRIFT
-from services.clock.time_source import Clock
-from services.condition_alert import Condition
+from services.platform.condition_alert import Condition
+from services.platform.time_source import Clock
 
 
 def clock_is_doubted(clock: Clock) -> Condition:

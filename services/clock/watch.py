@@ -16,10 +16,10 @@ import structlog
 from sqlalchemy import Connection, func, select, text
 
 from events.dates import DAY, FAR_PAST, HOUR, MINUTE, SECOND, Instant, format_instant, from_datetime
-from projections.store.database import Database
-from projections.store.tables import log_ends
-from projections.store.tables_upkeep import clock_confirmations
-from services.clock.time_source import LEAP_BELIEVED_MAX, Clock, SystemClock, elapsed_seconds
+from projections.store.engine.database import Database
+from projections.store.engine.tables import log_ends
+from projections.store.engine.tables_upkeep import clock_confirmations
+from services.platform.time_source import LEAP_BELIEVED_MAX, Clock, SystemClock, elapsed_seconds
 
 #: How long a stop may last before a start waits for confirmation. A deployment that runs leaves its time every few seconds,
 #: however quiet the sites are: what is measured is how long it was off.

@@ -13,9 +13,9 @@ import httpx2
 
 from events.codec import LINE_BYTES_MAX
 from events.dates import Instant, parse_instant
-from services.clock.time_source import Clock
-from services.outgoing import client_options
-from services.publish import MEDIA_TYPE, PATH
+from services.files.publish import MEDIA_TYPE, PATH
+from services.http.outgoing import client_options
+from services.platform.time_source import Clock
 from services.simulator.trial import Trial
 
 SPONSOR: Final = "sponsor"

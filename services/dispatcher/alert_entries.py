@@ -14,11 +14,11 @@ from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError
 from events.identity import derived_id
 from projections.folds.system_alerts import UNDELIVERED, site_of_case, system_transition
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
-from projections.store.generation import move_position, next_offset
-from projections.store.tables import subject_sites
-from projections.store.told import tell, told_of
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
+from projections.store.engine.generation import move_position, next_offset
+from projections.store.engine.tables import subject_sites
+from projections.store.rows.outbox import tell, told_of
 from services.dispatcher.notice import Notice, notice_of
 from services.log.port import Entry
 

@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 
 from events.errors import ToxwatchError
-from projections.store.database import Database
-from services.clock.time_source import Clock
+from projections.store.engine.database import Database
 from services.dispatcher.alert_entries import FencedDispatcher, position_of
 from services.dispatcher.planner import Planner
 from services.log.port import Entry, EventLog
+from services.platform.time_source import Clock
 
 READ_AT_ONCE_MAX: Final = 500
 

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, exists, insert, literal_column, select, update
 
 from events.dates import Instant
-from projections.store.database import upsert
-from projections.store.tables import deliveries, delivery_attempts, disabled_channels, grouped_messages
+from projections.store.engine.database import upsert
+from projections.store.engine.tables import deliveries, delivery_attempts, disabled_channels, grouped_messages
 from services.dispatcher import ledger
 from services.dispatcher.channels.port import Outcome
 from services.dispatcher.delivery import CHANNEL_DISABLED, DELIVERED, STARTED, WAITING, Delivery, Heard

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind
-from services.clock.time_source import elapsed_seconds
 from services.dispatcher.channels.port import Channel, Message, Outcome
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory, Route
+from services.platform.time_source import elapsed_seconds
 
 #: For so long after its beginning, what a slow receiver took at last counts as told, and is not sent again (real seconds).
 COUNTS_SECONDS_MAX: Final = 900.0

@@ -14,10 +14,8 @@ import structlog
 from sqlalchemy import Connection
 
 from events.dates import SECOND, Instant
-from projections.rules.protocol import Protocol
-from projections.store.database import Database, StoreUnavailable
-from services.clock import time_source
-from services.clock.time_source import Clock
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.channels.opening import open_channels
@@ -32,9 +30,11 @@ from services.dispatcher.recipients import Recipients
 from services.dispatcher.reconciling import reconcile
 from services.dispatcher.sending import Sender
 from services.dispatcher.undelivered import UndeliveredWatch
-from services.links import link_of_alert
 from services.log.port import EventLog
-from services.steps import nothing
+from services.platform import time_source
+from services.platform.fail_points import nothing
+from services.platform.links import link_of_alert
+from services.platform.time_source import Clock
 
 #: How often we look, if nobody wakes us (real seconds).
 POLL_SECONDS: Final = 0.5

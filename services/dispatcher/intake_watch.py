@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from projections.rules.protocol import Protocol
-from projections.store.database import Database, Turn, take_turn
-from projections.store.intake_alerts import merge_single_alerts, tell_of_numbers
-from services.clock.time_source import Clock, elapsed_seconds
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database, Turn, take_turn
+from projections.store.write.intake_alerts import merge_single_alerts, tell_of_numbers
+from services.platform.time_source import Clock, elapsed_seconds
 
 #: How often the numbers are looked at (real seconds).
 LOOK_SECONDS: Final = 30.0

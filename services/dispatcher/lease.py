@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from projections.store.database import StoreUnavailable
+from projections.store.engine.database import StoreUnavailable
 
 #: How long a lease lasts beyond its channel's timeout: to say goodbye, and to be written down.
 BEYOND_TIMEOUT_SECONDS: Final = 5.0

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from events.alert import AlertData
 from events.dates import Instant
 from projections.folds.system_alerts import UNDELIVERED
-from projections.store.database import insert_new, pieces
-from projections.store.tables import (
+from projections.store.engine.database import insert_new, pieces
+from projections.store.engine.tables import (
     alert_events,
     alerts,
     deadlines,
@@ -33,7 +33,7 @@ from projections.store.tables import (
     generations,
     grouped_messages,
 )
-from projections.store.told import OPEN
+from projections.store.rows.outbox import OPEN
 from services.dispatcher.delivery import CHANNEL_DISABLED, STARTED, Delivery, State
 from services.dispatcher.notice import GROUPED_RANK, QUIET_RANK, Notice
 

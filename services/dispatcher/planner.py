@@ -9,14 +9,14 @@ from sqlalchemy import Connection
 
 from events.dates import HOUR, SECOND, Instant, parse_instant
 from projections.folds.system_alerts import UNDELIVERED
-from projections.rules.protocol import Protocol
+from projections.rules.logic.trial_protocol import Protocol
 from services.dispatcher import ledger
+from services.dispatcher.alert_context import with_surroundings
 from services.dispatcher.alert_entries import AlertEntries, News, move
 from services.dispatcher.delivery import Delivery, State
 from services.dispatcher.planning import Draft, planning_line, routine_since
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory
-from services.dispatcher.surroundings import with_surroundings
 from services.log.port import Entry
 
 log = structlog.get_logger()

@@ -21,7 +21,7 @@ from pydantic.networks import AnyHttpUrl
 
 from services.dispatcher.recipient_faults import RecipientsError, nearest_of, sentence_of
 from services.dispatcher.secret_files import read_password, read_webhook_secrets
-from services.outgoing import Proxy
+from services.http.outgoing import Proxy
 
 Urgency = Literal["urgent", "prompt", "routine"]
 Population = Literal["part-a", "part-b", "part-unknown"]

@@ -16,16 +16,16 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from events.dates import FAR_PAST, Instant
-from projections.store.database import Database, StoreUnavailable
-from services.clock.time_source import Clock
+from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher import attempts
+from services.dispatcher.backoff import back_off_seconds, clock_span
 from services.dispatcher.channels.port import Channel, Message, Outcome, Part
 from services.dispatcher.lease import lease_seconds, renewed
 from services.dispatcher.observer import Observer
-from services.dispatcher.pace import back_off_seconds, clock_span
 from services.dispatcher.parcel import Parcel
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory
+from services.platform.time_source import Clock
 
 #: How long we wait before we try to write again what could not be written (real seconds).
 WRITE_AGAIN_SECONDS: Final = 1.0

@@ -11,14 +11,14 @@ from events.dates import Instant, format_instant
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition
 from projections.folds.system_alerts import UNDELIVERED, rung, system_transition
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
-from projections.store.database import Database
-from projections.store.told import tell, told_of
-from services.clock.time_source import Clock
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
+from projections.store.engine.database import Database
+from projections.store.rows.outbox import tell, told_of
 from services.dispatcher import ledger
+from services.dispatcher.backoff import clock_span
 from services.dispatcher.ledger import Late
-from services.dispatcher.pace import clock_span
+from services.platform.time_source import Clock
 
 #: For so long a delivery may be under way before somebody is told that it is (real seconds).
 UNDELIVERED_SECONDS_MAX: Final = 300.0

@@ -13,22 +13,22 @@ from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from projections.rules.protocol import Protocol
-from projections.store.database import Database
-from services.clock.time_source import Clock
-from services.gateway.budgets import KeyBudgets, Leases
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
 from services.gateway.documents import SECURITY_SCHEME, component_schemas
 from services.gateway.intake import Heard, Intake, nobody_listens
 from services.gateway.key_uses import CountKeyUses
 from services.gateway.keys import KeyRing
 from services.gateway.observing import GatewayObserver
-from services.gateway.problems import answer_with_problems
-from services.gateway.rate import RateLimit
 from services.gateway.routes import events_router
 from services.gateway.writer import EventWriter, nobody, not_behind
+from services.http.budgets import KeyBudgets, Leases
+from services.http.problems import answer_with_problems
+from services.http.rate import RateLimit
 from services.log.port import EventLog
-from services.settings import Settings
-from services.steps import nothing
+from services.platform.fail_points import nothing
+from services.platform.settings import Settings
+from services.platform.time_source import Clock
 
 #: Server-sent events are described in OpenAPI 3.2 and not before.
 OPENAPI_VERSION: Final = "3.2.0"

@@ -14,9 +14,9 @@ from events.codec import Logged
 from events.dates import Instant, format_instant
 from events.errors import BadField, EventRefused, ForeignSource
 from events.faults import show
-from projections.rules.protocol import Protocol
-from services.gateway.caller import Caller, Role
+from projections.rules.logic.trial_protocol import Protocol
 from services.gateway.sources import any_matches, fault_of_source, is_of_people, matches, site_named_by
+from services.http.caller import Caller, Role
 
 WRITERS: Final = (Role.SITE, Role.SPONSOR)
 #: What the sponsor writes, and, of these, what no site does.

@@ -9,8 +9,8 @@ from typing import Final
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from services.gateway.budgets import lease_of
-from services.gateway.problems import Problem
+from services.http.budgets import lease_of
+from services.http.problems import Problem
 
 BODY_BYTES_MAX: Final = 10 * 1024 * 1024
 BODY_SECONDS_MAX: Final = 60

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from events.catalog import CLASS_BY_TYPE
 from events.envelope import SubjectEvent
 from services.gateway.messages import BATCHED, BINARY, EVENTS_MAX, LINES, STRUCTURED
-from services.gateway.problems import MEDIA_TYPE
+from services.http.problems import MEDIA_TYPE
 
 #: The name under which FastAPI describes a bearer of keys, for the routes that read too.
 SECURITY_SCHEME: Final = "HTTPBearer"

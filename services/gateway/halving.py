@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from events.errors import EventRefused
-from services.gateway.caller import Caller
 from services.gateway.messages import Message
 from services.gateway.observing import Outcome
+from services.http.caller import Caller
 from services.log.port import Position
 
 

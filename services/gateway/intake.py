@@ -19,22 +19,22 @@ from events.dates import FAR_FUTURE, Instant
 from events.envelope import SubjectEvent
 from events.errors import EventRefused, ToxwatchError
 from events.stamp import stamped
-from projections.rules.protocol import Protocol
-from projections.store import parking
-from projections.store.assignments import assigned
-from projections.store.database import Database
-from projections.store.letter_quota import DEFAULT, LetterQuota, Quota
-from projections.store.parking import Arrival, NewLetter
-from services.clock.time_source import Clock
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
+from projections.store.write import dead_letter_store
+from projections.store.write.assignments import assigned
+from projections.store.write.dead_letter_quota import DEFAULT, LetterQuota, Quota
+from projections.store.write.dead_letter_store import Arrival, NewLetter
 from services.gateway.authority import Authority, OutsideAuthority
-from services.gateway.caller import Caller
+from services.gateway.dead_letters import LetterWriter
 from services.gateway.halving import NotTaken, Result, Submission, Taking, halves, messages_in, together
 from services.gateway.ledger import IntakeLedger, Taken
-from services.gateway.letters import LetterWriter
 from services.gateway.messages import Message
 from services.gateway.observing import GatewayObserver, NobodyWatches, Outcome
+from services.http.caller import Caller
 from services.log.port import EventLog, NewEntry, Position
-from services.steps import nothing
+from services.platform.fail_points import nothing
+from services.platform.time_source import Clock
 
 __all__ = ["ACCEPTED", "DUPLICATE", "REFUSED", "Heard", "Intake", "Result", "Submission", "Taking", "nobody_listens"]
 
@@ -205,11 +205,11 @@ class Intake:
             for number, (one, verdict) in enumerate(zip(candidates, verdicts.taken, strict=True))
             if isinstance(one.read, Logged) and not isinstance(verdict, EventRefused) and _counts(*verdict)
         }
-        told = parking.settle(*at, list(arrivals.values()), received)
+        told = dead_letter_store.settle(*at, list(arrivals.values()), received)
         if letters:
             kept = self._quota.within(connection, [letters[number] for number in sorted(letters)])
-            told += parking.park(*at, kept, received)
-            told += parking.settle(*at, list(_behind_letters(arrivals, letters)), received)
+            told += dead_letter_store.park(*at, kept, received)
+            told += dead_letter_store.settle(*at, list(_behind_letters(arrivals, letters)), received)
         return told
 
     def _report(self, candidates: Sequence[_Candidate], verdicts: _Verdicts, results: Sequence[Result]) -> None:

@@ -20,11 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from events.errors import EventRefused
 from events.triage import readable_id, readable_source
 from services.gateway.authority import OutsideAuthority
-from services.gateway.caller import Caller, Role
 from services.gateway.keys import SITE_PATTERN
 from services.gateway.messages import Message
 from services.gateway.sources import any_matches
-from services.settings import SettingsError
+from services.http.caller import Caller, Role
+from services.platform.settings import SettingsError
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$"
 Source = Annotated[str, StringConstraints(min_length=1, max_length=2000)]

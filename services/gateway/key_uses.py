@@ -14,10 +14,10 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.dates import HOUR
-from projections.store.audit import USED, UseCount, UseKey, add_uses
-from projections.store.database import Database, StoreUnavailable
-from services.clock.time_source import Clock
-from services.resting import rest
+from projections.store.engine.database import Database, StoreUnavailable
+from projections.store.write.audit import USED, UseCount, UseKey, add_uses
+from services.platform.resting import rest
+from services.platform.time_source import Clock
 
 #: Why a key was refused.
 Refused = Literal["missing", "malformed", "unknown", "wrong", "revoked", "expired"]

@@ -24,14 +24,14 @@ from sqlalchemy import Connection, Row, select, update
 
 from events.dates import Instant
 from events.errors import ToxwatchError
-from projections.store.database import Database, StoreUnavailable
-from projections.store.tables import api_keys
-from services.clock.time_source import Clock
-from services.gateway.budgets import lease_of
-from services.gateway.caller import Caller, Role
+from projections.store.engine.database import Database, StoreUnavailable
+from projections.store.engine.tables import api_keys
 from services.gateway.key_uses import NO_KEY, KeyUse, KeyUses, note
-from services.gateway.problems import Problem, unavailable
 from services.gateway.sources import fault_of_pattern
+from services.http.budgets import lease_of
+from services.http.caller import Caller, Role
+from services.http.problems import Problem, unavailable
+from services.platform.time_source import Clock
 
 SITE: Final = Role.SITE.value
 ROLES: Final = tuple(Role)

@@ -15,12 +15,12 @@ from events.faults import show
 from events.stamp import unstamped
 from events.subject import SubjectEnrolled
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
-from projections.rules.protocol import Protocol
-from projections.store.database import ASKED_MAX, insert_all, pieces, rows_of, upsert
-from projections.store.tables import NOBODY, record_owners, source_sites, subject_sites, taken_events
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import ASKED_MAX, insert_all, pieces, rows_of, upsert
+from projections.store.engine.tables import NOBODY, record_owners, source_sites, subject_sites, taken_events
 from services.gateway.authority import NOT_THIS_KEYS, outside
-from services.gateway.caller import Caller, Role
 from services.gateway.sources import any_matches
+from services.http.caller import Caller, Role
 from services.log.port import EventLog, Position
 
 #: Entries of the log that nobody asked for are read with the others where the gap is no larger.

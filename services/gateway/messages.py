@@ -13,8 +13,8 @@ from events.codec import LINE_BYTES_MAX
 from events.errors import BadField, EventRefused, NotJson, TooLarge
 from events.faults import show
 from events.triage import ID_CHARS_MAX
-from services.gateway.problems import Problem
 from services.gateway.splitting import TooManyError, elements, lines
+from services.http.problems import Problem
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"

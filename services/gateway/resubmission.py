@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Row, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError, Unreadable
-from projections.rules.protocol import Protocol
-from projections.store import parking
-from projections.store.database import Database
-from projections.store.letter_quota import is_whole
-from projections.store.tables import api_keys, dead_letters
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
+from projections.store.engine.tables import api_keys, dead_letters
+from projections.store.write import dead_letter_store
+from projections.store.write.dead_letter_quota import is_whole
 from services.gateway.intake import REFUSED, Intake, Result, Submission
 from services.gateway.intake_topics import IntakeTopic
 from services.gateway.keys import caller_of_row
@@ -49,8 +49,8 @@ class Resubmission:
         """
         with self._database.reading() as connection:
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
-            if letter is None or letter.state != parking.PARKED or letter.origin != parking.GATEWAY:
-                raise parking.LetterError(f"dead letter {letter_id} is none that the gateway has parked")
+            if letter is None or letter.state != dead_letter_store.PARKED or letter.origin != dead_letter_store.GATEWAY:
+                raise dead_letter_store.LetterError(f"dead letter {letter_id} is none that the gateway has parked")
             if letter.reason == Unreadable.reason:
                 raise ResubmissionRefused(f"it holds no event: {letter.error}")
             if not is_whole(letter.raw):
@@ -60,7 +60,7 @@ class Resubmission:
         if result.status == REFUSED:
             raise ResubmissionRefused(f"it is refused again: {result.error}")
         with self._database.writing() as connection:
-            parking.close_replayed(connection, self._protocol, self._source, [letter_id], by, now)
+            dead_letter_store.close_replayed(connection, self._protocol, self._source, [letter_id], by, now)
         return result
 
     def _submission(self, connection: Connection, letter: Row[Any], now: Instant) -> Submission:

@@ -12,17 +12,17 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from projections.store.database import StoreUnavailable
+from projections.store.engine.database import StoreUnavailable
 from services.gateway.authority import WRITERS
 from services.gateway.bodies import read_body
-from services.gateway.caller import Caller
 from services.gateway.documents import EVENTS_ROUTE
 from services.gateway.intake import REFUSED, Result, Submission
 from services.gateway.messages import media_type_of, messages_of
 from services.gateway.observing import GatewayObserver, TurnedAway
-from services.gateway.problems import Overloaded, Problem
-from services.gateway.rate import RateLimit, cost_of
 from services.gateway.writer import EventWriter
+from services.http.caller import Caller
+from services.http.problems import Overloaded, Problem
+from services.http.rate import RateLimit, cost_of
 
 #: A body beyond this is taken apart in a thread, while other requests go on.
 SPLIT_HERE_BYTES_MAX: Final = 64 * 1024

@@ -17,9 +17,8 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from events.errors import TakingFailed, Unreadable
-from projections.store.database import Database, StoreUnavailable, Turn, turn_is_free
-from projections.store.generation import move_position, next_offset
-from services.clock.time_source import elapsed_seconds
+from projections.store.engine.database import Database, StoreUnavailable, Turn, turn_is_free
+from projections.store.engine.generation import move_position, next_offset
 from services.gateway.intake import Intake, Submission
 from services.gateway.intake_topics import IntakeTopic
 from services.gateway.messages import Message, message_again
@@ -28,7 +27,8 @@ from services.log.batches import UnreadableBatch
 from services.log.kafka import attributes_of
 from services.log.kafka_client import Cluster, LogUnavailable, no_such_topic
 from services.log.kafka_connecting import positioned_consumer
-from services.loops import LoopEnded
+from services.platform.supervision import LoopEnded
+from services.platform.time_source import elapsed_seconds
 
 TAKEN_AT_ONCE_MAX: Final = 500
 POLL_MS: Final = 200
@@ -49,7 +49,7 @@ class _Polled(NamedTuple):
 
 
 class TopicReader:
-    """``work`` for a :class:`services.loops.Loop`. Of several gateways one at a time reads; all know how far behind it is.
+    """``work`` for a :class:`services.platform.supervision.Loop`. Of several gateways one at a time reads; all know how far behind it is.
 
     ``on_lag`` is told so, by partition; nothing where that is not known.
     """

@@ -19,10 +19,10 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from projections.store.database import StoreUnavailable
-from services.clock.time_source import elapsed_seconds
+from projections.store.engine.database import StoreUnavailable
 from services.gateway.intake import Intake, Result, Submission, Taking
-from services.gateway.problems import Overloaded
+from services.http.problems import Overloaded
+from services.platform.time_source import elapsed_seconds
 
 #: How many events are committed together at most.
 GROUP_EVENTS_MAX: Final = 2_000

@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
+from services.files.csv_records import UNREADABLE, Broken, delimiter_of, open_text, records
+from services.files.rows import COLUMNS_MAX
 from services.grading.columns import TableError
-from services.importers.csv_records import UNREADABLE, Broken, delimiter_of, open_text, records
-from services.importers.rows import COLUMNS_MAX
 
 DELIMITER: Final = ","
 #: A byte that is not UTF-8 is read as Latin-1 has it: what is not there in ASCII is most often a micro sign.

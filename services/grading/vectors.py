@@ -16,7 +16,7 @@ from projections.ctcae.analytes import analyte
 from projections.ctcae.cuts import Range
 from projections.ctcae.grader import GRADE_MAX, Assay, Baseline, Context, Grader, exact, grader
 from projections.ctcae.grading import NO_VALUE, grade_result
-from projections.rules.lab_results import ALBUMIN, CALCIUM, correction_for, lab_kind
+from projections.rules.facts.lab_results import ALBUMIN, CALCIUM, correction_for, lab_kind
 from services.grading.columns import Column
 
 #: What two results must have in common to be of one kind.

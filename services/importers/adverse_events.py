@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.files.rows import Row
 from services.importers.code_lists import normal
 from services.importers.drafts import REVISION, Draft
 from services.importers.moments import Moment
 from services.importers.reading import Reading
-from services.importers.rows import Row
 from services.importers.study import Study
 
 UNRESOLVED = frozenset({"not-recovered", "recovering"})

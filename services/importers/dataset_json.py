@@ -16,9 +16,8 @@ from typing import Any, Final, TextIO
 from odmlib.dataset_json_1_1 import DatasetJSON
 from odmlib.exceptions import OdmlibError
 
-from services.importers.consumed import shown
-from services.importers.csv_records import LINE_MAX, UNREADABLE, unpacked_text
-from services.importers.rows import (
+from services.files.csv_records import LINE_MAX, UNREADABLE, unpacked_text
+from services.files.rows import (
     MISSING,
     DataSet,
     Defect,
@@ -29,6 +28,7 @@ from services.importers.rows import (
     number_text,
     wrong_length,
 )
+from services.importers.consumed import shown
 
 #: The three forms of the standard: one document, a line a row, and that compressed.
 COMPRESSED: Final = ".dsjc"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from services.files.rows import DataSet, ImportFailedError
 from services.importers import dataset_json, sdtm_csv, xpt
 from services.importers.fhir.bundles import SUFFIXES as SUFFIXES_OF_FHIR
 from services.importers.mapping import Domain, Mapping
-from services.importers.rows import DataSet, ImportFailedError
 
 Kind = Literal["dataset-json", "sdtm", "fhir"]
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from events.dates import parse_date, starts_certainly_after
+from services.files.rows import RowRefusedError
 from services.importers.drafts import REVISION, Draft
 from services.importers.moments import Recorded
-from services.importers.rows import RowRefusedError
 from services.importers.study import Study
 
 DISCONTINUED: Final = "toxwatch.subject.discontinued.v1"

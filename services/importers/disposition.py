@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.files.rows import Row, RowRefusedError
 from services.importers.code_lists import normal
 from services.importers.drafts import REVISION, Draft
 from services.importers.reading import Reading
-from services.importers.rows import Row, RowRefusedError
 from services.importers.study import Study
 
 #: Reasons that raise a case, so that an end for one of them is written even without a date.

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from services.files.rows import Row
 from services.importers.moments import Moment, Recorded
-from services.importers.rows import Row
 
 MILLISECOND: Final = 1000
 REVISION: Final = "revision"

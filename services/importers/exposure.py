@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from services.files.rows import Row, RowRefusedError
 from services.importers.code_lists import GivenStatus, normal
 from services.importers.drafts import REVISION, Draft
 from services.importers.moments import Moment
 from services.importers.reading import Reading
-from services.importers.rows import Row, RowRefusedError
 from services.importers.study import Study
 
 

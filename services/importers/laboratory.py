@@ -10,13 +10,13 @@ from projections.ctcae.analytes import analyte, analytes
 from projections.ctcae.specimens import specimen_named
 from projections.ctcae.spellings import read_unit
 from projections.ctcae.table import FILES, criteria
+from services.files.rows import Row
 from services.importers.code_lists import normal
 from services.importers.columns import LabTest
 from services.importers.drafts import REVISION, Draft
 from services.importers.losses import matters
 from services.importers.reading import Reading
 from services.importers.results import read_result
-from services.importers.rows import Row
 from services.importers.study import Study
 
 _TESTCD: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,7}", re.ASCII)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from projections.ctcae.analytes import analyte
 from projections.ctcae.grader import Assay
 from projections.ctcae.grading import grade_result
+from services.files.rows import Row
 from services.importers.adverse_events import is_urgent
 from services.importers.code_lists import normal
 from services.importers.results import read_result
-from services.importers.rows import Row
 from services.importers.study import Study
 
 SEVERE = 3

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
+from services.files.rows import Row, RowRefusedError
 from services.importers.code_lists import normal
 from services.importers.drafts import REVISION, Draft
 from services.importers.moments import Moment, Recorded, read_moment, recorded
-from services.importers.rows import Row, RowRefusedError
 from services.importers.study import Study
 
 Columns = Sequence[str]

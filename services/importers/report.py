@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TextIO
 
-from services.csv_cells import CsvWriter
-from services.importers.rows import Defect, Row, RowRefusedError
-from services.private_files import open_private_text
+from services.files.rows import Defect, Row, RowRefusedError
+from services.platform.csv_cells import CsvWriter
+from services.platform.private_files import open_private_text
 
 #: ``refused``: the row is no event. ``unmapped``: the row is an event without this value. ``time-estimated``: the event's
 #: time is not one that the row gives. ``note``: something else that a reader should know.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from services.files.rows import Row, RowRefusedError
 from services.importers.drafts import REVISION, Draft
 from services.importers.reading import Reading
-from services.importers.rows import Row, RowRefusedError
 from services.importers.study import Study
 
 REASON: Final = "entered in error"

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from services.files.rows import DataSet, Defect, FileRefusedError, Row, RowRefusedError
 from services.importers.adverse_events import adverse_event_reported, is_urgent
 from services.importers.consumed import may_be_severe
 from services.importers.datasets import ORDER, Kind, Source, find_inputs, open_data_set
@@ -32,7 +33,6 @@ from services.importers.mapping import Domain, Mapping
 from services.importers.protocol_file import protocol_of
 from services.importers.report import Report
 from services.importers.retractions import retracted
-from services.importers.rows import DataSet, Defect, FileRefusedError, Row, RowRefusedError
 from services.importers.same_record import settle
 from services.importers.severity_course import continue_course
 from services.importers.study import Study
@@ -79,7 +79,7 @@ def import_study(
 ) -> Summary:
     """Write the events of the data sets at ``path`` to ``out``, one a line, and whatever else there is to ``report``.
 
-    Raises :class:`services.importers.rows.ImportFailedError` where a file cannot be read; what was written until then
+    Raises :class:`services.files.rows.ImportFailedError` where a file cannot be read; what was written until then
     is valid, and incomplete.
     """
     if kind == "fhir":

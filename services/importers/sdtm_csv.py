@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TextIO
 
-from services.importers.columns import TextFormat
-from services.importers.csv_records import UNREADABLE, Broken, delimiter_of, open_text, records
-from services.importers.rows import (
+from services.files.csv_records import UNREADABLE, Broken, delimiter_of, open_text, records
+from services.files.rows import (
     MISSING,
     DataSet,
     Defect,
@@ -20,6 +19,7 @@ from services.importers.rows import (
     column_names,
     wrong_length,
 )
+from services.importers.columns import TextFormat
 
 SUFFIXES: Final = (".csv", ".csv.gz")
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from events.acceptance import TrialContract
 from events.envelope import SUBJECT_PATTERN
 from events.faults import masked
+from services.files.rows import DataSet, Row, RowRefusedError
 from services.importers.drafts import Draft
 from services.importers.mapping import Mapping
 from services.importers.moments import Moment
 from services.importers.report import Report
-from services.importers.rows import DataSet, Row, RowRefusedError
 
 UTC: Final = "UTC"
 SPLIT: Final = re.compile(r"LB[A-Z0-9]{1,2}")

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel
 
+from services.files.rows import DataSet, Row
 from services.importers.columns import Section, is_column_field
 from services.importers.consumed import Left, UnreadColumns, shown
 from services.importers.mapping import Domain
-from services.importers.rows import DataSet, Row
 from services.importers.study import Study
 
 #: What SDTM has beside what an event needs, left out knowingly: identifiers and groupings, days counted from a reference,

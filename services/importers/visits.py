@@ -6,9 +6,9 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from services.files.rows import Row, RowRefusedError
 from services.importers.drafts import REVISION, Draft
 from services.importers.reading import Reading
-from services.importers.rows import Row, RowRefusedError
 from services.importers.study import Study
 
 

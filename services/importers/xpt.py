@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
+from services.files.rows import MISSING, DataSet, Defect, ImportFailedError, Row, column_names, number_text
 from services.importers.columns import UTF_8, TextFormat
-from services.importers.rows import MISSING, DataSet, Defect, ImportFailedError, Row, column_names, number_text
 from services.importers.xpt_members import RECORD_BYTES, members_of
 
 SUFFIXES: Final = (".xpt",)

@@ -11,10 +11,10 @@ from typing import Final
 from events.codec import Codec, Logged
 from events.errors import BadField, EventRefused, Unreadable
 from events.triage import readable_id
-from projections.rules.protocol import Protocol
-from projections.store.apply import LogEntry
-from projections.store.failures import DecodingFailed
-from projections.store.tables import NOBODY
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.failures import DecodingFailed
+from projections.store.engine.tables import NOBODY
+from projections.store.write.batch import LogEntry
 from services.log.port import Entry
 
 #: About no subject: stands in every partition.

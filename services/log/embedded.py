@@ -8,8 +8,8 @@ from typing import Final, Literal
 from sqlalchemy import Connection, Table, select, update
 
 from events.dates import Instant
-from projections.store.database import Database, insert_all, rows_of
-from projections.store.tables import alert_log, clinical_log, log_ends
+from projections.store.engine.database import Database, insert_all, rows_of
+from projections.store.engine.tables import alert_log, clinical_log, log_ends
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import make_end, stamp
 

@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 
 from events.dates import Instant
 from events.errors import ToxwatchError
-from services.clock.time_source import elapsed_seconds
 from services.log.batches import UnreadableBatch
 from services.log.kafka_client import Cluster, LogUnavailable, no_such_topic
 from services.log.kafka_connecting import CLOSE_SECONDS_MAX, SECONDS_MAX, positioned_consumer
@@ -26,6 +25,7 @@ from services.log.partitioning import partition_of
 from services.log.port import Entry, NewEntry, Position
 from services.log.stamps import stamp
 from services.log.topic_writer import Record, TopicWriter
+from services.platform.time_source import elapsed_seconds
 
 CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json")
 #: With this the names of attributes begin, in binary mode.

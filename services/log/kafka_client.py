@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from projections.store.database import StoreUnavailable
-from services.settings import Settings, SettingsError
+from projections.store.engine.database import StoreUnavailable
+from services.platform.settings import Settings, SettingsError
 
 SCHEME: Final = "kafka://"
 MECHANISM: Final = "SCRAM-SHA-512"

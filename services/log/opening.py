@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from projections.store.database import Database
+from projections.store.engine.database import Database
 from services.log.embedded import EmbeddedLog
 from services.log.port import EventLog
-from services.settings import Settings
+from services.platform.settings import Settings
 
 
 class Logs(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, update
 
 from events.dates import FAR_PAST, Instant
-from projections.store.database import insert_new
-from projections.store.tables import log_ends
+from projections.store.engine.database import insert_new
+from projections.store.engine.tables import log_ends
 
 
 def stamp(topic: str, now: Instant, transaction: Connection) -> Instant:

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from services.clock.time_source import elapsed_seconds
 from services.log.kafka_client import Cluster, LogUnavailable
 from services.log.kafka_connecting import ANSWER_SECONDS, CLOSE_SECONDS_MAX, SECONDS_MAX, connected
+from services.platform.time_source import elapsed_seconds
 
 
 class Record(NamedTuple):

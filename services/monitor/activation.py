@@ -13,16 +13,16 @@ from events.clock import ProtocolActivated
 from events.dates import Instant, format_instant, parse_instant
 from events.identity import derived_id
 from events.triage import readable_id
-from projections.rules.protocol import Protocol
-from projections.store.database import Database
-from projections.store.generation import next_offset
-from projections.store.rules_in_force import put_in_force, rules_in_force
-from projections.store.tables import NOBODY
-from services.clock.time_source import Clock
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
+from projections.store.engine.generation import next_offset
+from projections.store.engine.tables import NOBODY
+from projections.store.write.rules_in_force import put_in_force, rules_in_force
 from services.log.port import EventLog, NewEntry
 from services.monitor.monitor import CONSUMER
-from services.rules_version import configuration_hash, rules_version
-from services.steps import nothing
+from services.platform.fail_points import nothing
+from services.platform.time_source import Clock
+from services.trials.rules_version import configuration_hash, rules_version
 
 READ_AT_ONCE_MAX: Final = 500
 

@@ -8,13 +8,13 @@ from typing import Final
 
 import structlog
 
-from projections.store.database import StoreUnavailable
-from projections.store.rules_in_force import OtherRules
-from services.clock.time_source import Clock, elapsed_seconds
-from services.metrics import Metrics
+from projections.store.engine.database import StoreUnavailable
+from projections.store.write.rules_in_force import OtherRules
 from services.monitor.batches import Batch, Shares
 from services.monitor.monitor import FencedMonitor, Halted, Monitor
-from services.resting import rest
+from services.platform.metrics import Metrics
+from services.platform.resting import rest
+from services.platform.time_source import Clock, elapsed_seconds
 
 PAUSE_SECONDS_MIN: Final = 0.05
 PAUSE_SECONDS_MAX: Final = 5.0

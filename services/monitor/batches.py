@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from services.clock.time_source import elapsed_seconds
 from services.log.port import Entry
+from services.platform.time_source import elapsed_seconds
 
 #: A partition that lags, and of which nothing was committed for so long, does not go on.
 STALLED_SECONDS: Final = 30.0

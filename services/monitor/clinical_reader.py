@@ -21,13 +21,13 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from projections.store.database import StoreUnavailable
-from services.clock.time_source import elapsed_seconds
+from projections.store.engine.database import StoreUnavailable
 from services.log.kafka import LogBroken, entry_of
 from services.log.kafka_client import Cluster, LogUnavailable
 from services.log.port import EventLog
 from services.monitor.batches import Batch, Share, Shares
-from services.resting import rest
+from services.platform.resting import rest
+from services.platform.time_source import elapsed_seconds
 
 #: Live, and where there is much to catch up with.
 BATCH_MAX: Final = 500

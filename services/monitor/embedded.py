@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from projections.store.rules_in_force import OtherRules
-from services.clock.time_source import Clock, elapsed_seconds
+from projections.store.write.rules_in_force import OtherRules
 from services.log.port import EventLog
-from services.loops import LoopEnded
 from services.monitor.monitor import FencedMonitor, Halted, Monitor
+from services.platform.supervision import LoopEnded
+from services.platform.time_source import Clock, elapsed_seconds
 
 BATCH_MAX: Final = 500
 PARTITION: Final = 0
 
 
 class EmbeddedRunner:
-    """``work`` for a :class:`services.loops.Loop`: one batch, or, where nothing waits, some subjects under new rules.
+    """``work`` for a :class:`services.platform.supervision.Loop`: one batch, or, where none waits, subjects under new rules.
 
     ``on_told`` is called where something may wait in the outbox then.
     """

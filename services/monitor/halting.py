@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from events.dates import Instant
 from events.identity import derived_id
 from projections.folds.system_alerts import UNWATCHED, system_transition
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
-from projections.store.apply import EventFailed
-from projections.store.taking import CannotPark
-from projections.store.told import tell, told_of
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
+from projections.store.rows.outbox import tell, told_of
+from projections.store.write.batch import EventFailed
+from projections.store.write.taking import CannotPark
 
 #: Bugs in a row, without one event judged in between.
 RUN_MAX: Final = 5

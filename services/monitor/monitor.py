@@ -10,23 +10,23 @@ from sqlalchemy import Connection, Select, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
-from projections.store.apply import EventFailed, LogEntry, Outcome, Step, parked_now
-from projections.store.aside import put_aside
-from projections.store.database import Database
-from projections.store.generation import current_generation, hold_positions, move_position, next_offset
-from projections.store.rules_in_force import Rules, rules_in_force
-from projections.store.tables import parked_subjects, subjects
-from projections.store.taking import CannotPark, Failing, taken_in_pieces
-from projections.store.told import tell
-from projections.store.watch_cache import WatchCache
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
+from projections.store.engine.database import Database
+from projections.store.engine.generation import current_generation, hold_positions, move_position, next_offset
+from projections.store.engine.tables import parked_subjects, subjects
+from projections.store.rows.outbox import tell
+from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step, parked_now
+from projections.store.write.parked_entries import put_aside
+from projections.store.write.rules_in_force import Rules, rules_in_force
+from projections.store.write.subject_cache import WatchCache
+from projections.store.write.taking import CannotPark, Failing, taken_in_pieces
 from services.log.decoding import Decoder
 from services.log.port import Entry
 from services.monitor.halting import HaltingLimit, tell_of_halt
 from services.monitor.observer import MonitorObserver, Unobserved
-from services.rules_version import configuration_hash
-from services.steps import nothing
+from services.platform.fail_points import nothing
+from services.trials.rules_version import configuration_hash
 
 CONSUMER: Final = "monitor"
 #: How many subjects are judged again in one transaction after the rules have changed.

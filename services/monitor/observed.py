@@ -6,9 +6,9 @@ import structlog
 
 from events.clock import ClockReached
 from events.dates import SECOND, Instant, parse_instant
-from projections.store.apply import EventFailed, Outcome
-from services.clock.time_source import Clock
-from services.metrics import Metrics
+from projections.store.write.batch import EventFailed, Outcome
+from services.platform.metrics import Metrics
+from services.platform.time_source import Clock
 
 log = structlog.get_logger()
 

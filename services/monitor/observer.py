@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from events.dates import Instant
-from projections.store.apply import EventFailed, Outcome
+from projections.store.write.batch import EventFailed, Outcome
 
 
 class MonitorObserver(Protocol):

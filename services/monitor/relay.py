@@ -9,10 +9,10 @@ import structlog
 from sqlalchemy import Select, bindparam, select, update
 
 from events.errors import ToxwatchError
-from projections.store.database import Database, Turn, turn_is_free
-from projections.store.tables import NOBODY, alert_events
+from projections.store.engine.database import Database, Turn, turn_is_free
+from projections.store.engine.tables import NOBODY, alert_events
 from services.log.port import EventLog, NewEntry
-from services.steps import nothing
+from services.platform.fail_points import nothing
 
 RELAYED_AT_ONCE_MAX: Final = 500
 

@@ -13,17 +13,17 @@ from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError, Unreadable
 from events.identity import derived_id
 from projections.folds.system_alerts import UNWATCHED, unwatched_transition
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
-from projections.store import parking
-from projections.store.apply import EventFailed, LogEntry, Outcome, Step, expected_key, parked_now
-from projections.store.aside import put_aside
-from projections.store.database import Database, is_transient
-from projections.store.generation import current_generation, hold_positions
-from projections.store.tables import dead_letters, parked_subjects
-from projections.store.told import tell, told_of
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
+from projections.store.engine.database import Database, is_transient
+from projections.store.engine.generation import current_generation, hold_positions
+from projections.store.engine.tables import dead_letters, parked_subjects
+from projections.store.rows.outbox import tell, told_of
+from projections.store.write import dead_letter_store
+from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step, expected_key, parked_now
+from projections.store.write.parked_entries import put_aside
 from services.monitor.monitor import CONSUMER
-from services.rules_version import configuration_hash
+from services.trials.rules_version import configuration_hash
 
 
 class ReplayFailed(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -48,23 +48,23 @@ class Replay:
         with self._database.writing() as connection:
             hold_positions(connection, CONSUMER)
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
-            if letter is None or letter.state != parking.PARKED or letter.origin != parking.MONITOR:
+            if letter is None or letter.state != dead_letter_store.PARKED or letter.origin != dead_letter_store.MONITOR:
                 raise ReplayFailed(f"dead letter {letter_id} is none that the monitor has parked")
-            if letter.reason == parking.LOWER_REVISION:
+            if letter.reason == dead_letter_store.LOWER_REVISION:
                 raise ReplayFailed(
                     f"dead letter {letter_id} is in the log already, and a higher revision of its record is in effect: have "
                     "its sender send what holds under a higher revision, or delete the letter with a reason"
                 )
             if letter.reason == Unreadable.reason:
                 raise ReplayFailed(f"it holds no event: {letter.error}")
-            if letter.reason == parking.NOT_WATCHED:
+            if letter.reason == dead_letter_store.NOT_WATCHED:
                 return self._subject(connection, letter.subject, by, now)
             outcome = self._apply(connection, [letter], now)
             if outcome.refused:
                 raise ReplayFailed(f"it is refused again: {outcome.refused[0][1].error}")
             if outcome.behind:
                 raise ReplayFailed(f"{letter.subject} is not being watched: replay what this subject has waiting first")
-            parking.close_replayed(connection, self._protocol, self._source, [letter.id], by, now)
+            dead_letter_store.close_replayed(connection, self._protocol, self._source, [letter.id], by, now)
             return outcome
 
     def replay_subject(self, subject: str, by: str, now: Instant) -> Outcome:
@@ -82,14 +82,16 @@ class Replay:
         c = dead_letters.c
         wanted = select(dead_letters).where(
             c.subject == subject,
-            c.state == parking.PARKED,
-            c.origin == parking.MONITOR,
-            c.reason == parking.NOT_WATCHED,
+            c.state == dead_letter_store.PARKED,
+            c.origin == dead_letter_store.MONITOR,
+            c.reason == dead_letter_store.NOT_WATCHED,
         )
         letters = connection.execute(wanted.order_by(c.partition, c.offset)).all()
         connection.execute(delete(parked_subjects).where(parked_subjects.c.subject == subject))
         outcome = self._apply(connection, letters, now)
-        parking.close_replayed(connection, self._protocol, self._source, [letter.id for letter in letters], by, now)
+        dead_letter_store.close_replayed(
+            connection, self._protocol, self._source, [letter.id for letter in letters], by, now
+        )
         alert_id = derived_id(self._protocol.trial, UNWATCHED + subject)
         told = told_of(connection, [alert_id]).get(alert_id)
         cause = EventRef(self._source, f"replay:{subject}")

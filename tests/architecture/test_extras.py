@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import COMMANDS
-from services.extras import EXTRA_OF
+from services.cli.extras import EXTRA_OF
+from services.cli.main import COMMANDS
 from tests.architecture.sources import ROOT, pyproject
 from tests.architecture.test_wheel import event_file
 
@@ -28,10 +28,10 @@ sys.meta_path.insert(0, Absent())
 RUN = """
 import asyncio, json, os, signal
 from pathlib import Path
-from services.cli import _command
-from services.clock.time_source import SystemClock
-from services.runtime import run_system
-from services.settings import read_settings
+from services.cli.main import _command
+from services.platform.time_source import SystemClock
+from services.runtime.embedded import run_system
+from services.platform.settings import read_settings
 _command("run")
 settings = read_settings(data=Path(sys.argv[1]), listen="127.0.0.1:0", metrics="127.0.0.1:0")
 asyncio.run(run_system(settings, SystemClock(), on_ready=lambda *_: os.kill(os.getpid(), signal.SIGTERM)))
@@ -39,7 +39,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 CLI = """
 sys.argv[0] = "toxwatch"
-from services.cli import main
+from services.cli.main import main
 main()
 """
 
@@ -117,6 +117,6 @@ def test_kafka_is_missed_when_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_every_command_can_be_imported() -> None:
     """Each is where the command line looks for it."""
-    from services.cli import _command
+    from services.cli.main import _command
 
     assert [_command(name).name for name in COMMANDS] == list(COMMANDS)

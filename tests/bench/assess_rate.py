@@ -17,11 +17,11 @@ from events.catalog import EVENT_ADAPTER
 from events.codec import Codec, Logged
 from events.dates import parse_instant
 from projections.folds.trial_projection import TrialProjection
-from projections.rules.isi_jx import PROTOCOL
-from services.assessment.log_reading import read_log
-from services.assessment.options import Axis
+from projections.protocols.isi_jx import PROTOCOL
+from services.files.log_reading import read_log
 from services.simulator.portfolio import Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
+from services.terminal.options import Axis
 
 #: How many times as long as pydantic alone the whole may take.
 LIMIT = 6.0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from events.codec import Codec, Logged
 from projections.folds.findings import SubjectFindings
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from services.simulator.portfolio import Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
 

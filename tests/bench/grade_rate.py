@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from services.grading.command import grade_file
+from services.cli.grade import grade_file
 
 #: Results a second on one core, at least.
 LIMIT = 200_000

@@ -20,9 +20,9 @@ from typing import Any
 
 import httpx2
 
-from projections.store.database import Database
-from services.clock import time_source
+from projections.store.engine.database import Database
 from services.gateway.keys import SITE, add_key
+from services.platform import time_source
 from services.simulator.portfolio import Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
 

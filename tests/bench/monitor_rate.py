@@ -15,22 +15,22 @@ from sqlalchemy import func, select
 from events.catalog import subject_of
 from events.codec import Codec
 from events.dates import FAR_PAST
-from projections.rules.isi_jx import PROTOCOL
-from projections.store import charts
-from projections.store.charts import SubjectRow
-from projections.store.database import Database
-from projections.store.generation import begin_first_generation, move_position
-from projections.store.rebuild import Rebuild
-from projections.store.schema import migrate
-from projections.store.tables import alert_events
-from services.clock.time_source import SystemClock
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.generation import begin_first_generation, move_position
+from projections.store.engine.schema import migrate
+from projections.store.engine.tables import alert_events
+from projections.store.rebuild.rebuild import Rebuild
+from projections.store.rows import charts
+from projections.store.rows.charts import SubjectRow
+from services.cli.operations import reading_of
 from services.log.embedded import EmbeddedLog
 from services.log.port import Entry, NewEntry
 from services.monitor.monitor import CONSUMER, Monitor
-from services.operations import reading_of
-from services.rules_version import configuration_hash
+from services.platform.time_source import SystemClock
 from services.simulator.portfolio import Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
+from services.trials.rules_version import configuration_hash
 
 SOURCE = "urn:toxwatch:bench"
 BATCH = 500

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import services.cli
+import services.cli.main
 from events.dates import SECOND, Instant
-from services.clock import time_source
+from services.platform import time_source
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
         return right() + int(shift.read_text()) * SECOND
 
     vars(time_source)["now"] = wrong
-    services.cli.main()
+    services.cli.main.main()
 
 
 if __name__ == "__main__":

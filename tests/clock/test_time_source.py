@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from events.dates import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
-from services.clock.time_source import LEAP_BELIEVED_MAX, ScaledClock, SystemClock
+from services.platform.time_source import LEAP_BELIEVED_MAX, ScaledClock, SystemClock
 
 START = parse_instant("2026-03-01T12:00:00Z")
 

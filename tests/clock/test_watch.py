@@ -6,18 +6,19 @@ import pytest
 from sqlalchemy import select
 
 from events.dates import DAY, HOUR, MINUTE, Instant
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.generation import begin_first_generation
-from projections.store.tables import alert_events, deadlines, log_ends
-from services.clock import time_source, watch
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.generation import begin_first_generation
+from projections.store.engine.tables import alert_events, deadlines, log_ends
+from services.clock import watch
 from services.clock.deadlines import DeadlineClock
 from services.clock.doubt_alert import clock_is_doubted
-from services.clock.time_source import SystemClock
 from services.clock.watch import ClockWatch, confirm, confirm_as_operator
-from services.condition_alert import ConditionAlert
 from services.log.embedded import EmbeddedLog
 from services.log.stamps import stamp
+from services.platform import time_source
+from services.platform.condition_alert import ConditionAlert
+from services.platform.time_source import SystemClock
 from tests.monitor.deployment import SOURCE
 
 LAST = time_source.now()

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select
 
 from events.dates import DAY, MINUTE, SECOND, Instant, parse_instant
-from projections.store.tables import clinical_log, deadlines
-from services.clock import time_source
+from projections.store.engine.tables import clinical_log, deadlines
+from services.platform import time_source
 from tests.crash.deployment import eventually
 from tests.crash.load import Book
 from tests.crash.stories import Author, Line

@@ -15,15 +15,15 @@ from events.codec import Codec
 from events.dates import DAY, MINUTE, format_instant, parse_instant
 from events.identity import same_content
 from projections.folds.system_alerts import COHORT, INTAKE
-from projections.store.database import Database
-from services.clock import time_source
-from services.settings import DATABASE_FILE
-from tests.assessment.command_line import toxwatch
+from projections.store.engine.database import Database
+from services.platform import time_source
+from services.platform.settings import DATABASE_FILE
 from tests.crash.deployment import Ending
 from tests.crash.evidence import Evidence
 from tests.crash.load import Answer
 from tests.crash.pure_history import PureHistory, Told
 from tests.crash.settling import unsettled
+from tests.files.command_line import toxwatch
 
 Check = Callable[[Evidence], Iterator[str]]
 

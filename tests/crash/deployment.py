@@ -16,10 +16,10 @@ from typing import IO, Any, Final, NamedTuple
 
 import httpx2
 
-from projections.store.database import Database
-from services.clock import time_source
+from projections.store.engine.database import Database
 from services.gateway.keys import add_key
-from services.settings import DATABASE_FILE
+from services.platform import time_source
+from services.platform.settings import DATABASE_FILE
 from tests.crash.receivers import Receivers
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -69,7 +69,7 @@ class Deployment:
         self.endings: list[Ending] = []
         self.options: list[str] = []
         self.environment: dict[str, str] = {}
-        self.program: list[str] = ["services.cli"]
+        self.program: list[str] = ["services.cli.main"]
         self.url: str | None = None
         self._metrics: str | None = None
         self._process: subprocess.Popen[bytes] | None = None

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Row, Table, select
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
-from projections.store.database import Database
-from projections.store.tables import (
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
+from projections.store.engine.tables import (
     alert_events,
     alert_log,
     alerts,
@@ -22,11 +22,11 @@ from projections.store.tables import (
     deliveries,
     delivery_attempts,
 )
-from services.settings import DATABASE_FILE
-from tests.assessment.command_line import Outcome, toxwatch
+from services.platform.settings import DATABASE_FILE
 from tests.crash.deployment import Deployment, Ending
 from tests.crash.load import Book
 from tests.crash.receivers import Receipt
+from tests.files.command_line import Outcome, toxwatch
 
 
 @dataclass(frozen=True)

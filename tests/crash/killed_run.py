@@ -12,9 +12,9 @@ import sys
 import threading
 from functools import partial
 
-import services.cli
-import services.run_command
-from services.runtime import run_system
+import services.cli.main
+import services.cli.run
+from services.runtime.embedded import run_system
 
 
 class Assassin:
@@ -37,8 +37,8 @@ class Assassin:
 def main() -> None:
     """Run the command line, with the switch taken off it."""
     step, _, times = sys.argv.pop(1).partition(":")
-    vars(services.run_command)["run_system"] = partial(run_system, passing=Assassin(step, int(times)))
-    services.cli.main()
+    vars(services.cli.run)["run_system"] = partial(run_system, passing=Assassin(step, int(times)))
+    services.cli.main.main()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from events.errors import EventRefused
 from projections.folds.alert_transition import AlertTransition
 from projections.folds.cohort_board import CohortBoard, standing_of
 from projections.folds.findings import SubjectFindings
-from projections.rules.protocol import Protocol
-from projections.rules.truth import EventRef
+from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.truth import EventRef
 
 
 class Told(NamedTuple):

@@ -23,7 +23,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from events.dates import Instant
-from services.clock import time_source
+from services.platform import time_source
 
 PASSWORD: Final = "a mail password"
 SLOW_SECONDS_MAX: Final = 0.3

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from events.dates import MINUTE, Instant
-from projections.store.database import Database
-from projections.store.generation import current_generation, next_offset
-from projections.store.tables import alert_events, deadlines, deliveries, log_ends
-from services.clock import time_source
+from projections.store.engine.database import Database
+from projections.store.engine.generation import current_generation, next_offset
+from projections.store.engine.tables import alert_events, deadlines, deliveries, log_ends
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.monitor.monitor import CONSUMER as MONITOR
+from services.platform import time_source
 from tests.crash.deployment import Deployment, eventually
 
 SETTLE_SECONDS_MAX = 180.0

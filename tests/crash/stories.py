@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple
 
 from events.dates import DAY, HOUR, SECOND, Instant, format_instant
-from services.clock import time_source
+from services.platform import time_source
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from services.settings import DATABASE_FILE
+from services.platform.settings import DATABASE_FILE
 from tests.crash import checks
 from tests.crash.checks import CHECKS, Check, faults
 from tests.crash.deployment import Deployment, Ending

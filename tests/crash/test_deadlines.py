@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from events.dates import SECOND, Instant, parse_instant
-from projections.store.tables import alert_events, clinical_log, deadlines
-from services.clock import time_source
+from projections.store.engine.tables import alert_events, clinical_log, deadlines
+from services.platform import time_source
 from tests.crash.checks import faults
 from tests.crash.deployment import Deployment, eventually
 from tests.crash.evidence import evidence_of

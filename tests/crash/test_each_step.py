@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import update
 
 from events.dates import MINUTE
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.schema import migrate
-from projections.store.tables import deliveries
-from services.protocols import find_protocol
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.schema import migrate
+from projections.store.engine.tables import deliveries
+from services.trials.protocols import find_protocol
 from tests.crash.checks import faults
 from tests.crash.deployment import Deployment, eventually
 from tests.crash.evidence import Evidence, evidence_of

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from services.settings import DATABASE_FILE
+from services.platform.settings import DATABASE_FILE
 from tests.crash.deployment import Deployment, eventually
 from tests.crash.receivers import Receivers
 

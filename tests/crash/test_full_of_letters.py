@@ -38,7 +38,7 @@ def _refused(number: int) -> bytes:
 
 def _toxwatch(*arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "services.cli", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "services.cli.main", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return done.stderr

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from services.settings import DATABASE_FILE
+from services.platform.settings import DATABASE_FILE
 from tests.crash.checks import faults
 from tests.crash.deployment import Deployment, Ending, eventually
 from tests.crash.disks import full, is_root, locked, may_become_read_only, read_only, small_disk

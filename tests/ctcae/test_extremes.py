@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from projections.ctcae.analytes import analytes
 from projections.ctcae.grader import Assay, Context
 from projections.ctcae.grading import grade_result
-from projections.rules.lab_results import baseline_for, correction_for, lab_kind
+from projections.rules.facts.lab_results import baseline_for, correction_for, lab_kind
 
 VERSION = "4.03"
 EXTREME = st.one_of(

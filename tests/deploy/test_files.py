@@ -18,8 +18,8 @@ from dotenv import dotenv_values
 from services.dispatcher.recipients import load_recipients
 from services.gateway.intake_topics import load_intake_topics
 from services.log.rights import declared_rights
-from services.metrics import FROM_STORE, IN_PROCESS
-from services.settings import Settings, read_settings
+from services.platform.metrics import FROM_STORE, IN_PROCESS
+from services.platform.settings import Settings, read_settings
 from tests.local_stack.compose import COMPOSE_FILE, ROOT, VARIABLE, load_compose, services_of
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"

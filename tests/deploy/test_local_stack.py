@@ -16,10 +16,10 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.assessment.command_line import toxwatch
 from tests.brokers import broker_is_installed, free_port
 from tests.crash.deployment import eventually
 from tests.databases import postgresql_directory
+from tests.files.command_line import toxwatch
 from tests.local_stack.compose import ROOT
 from tests.local_stack.programs import properties_of
 

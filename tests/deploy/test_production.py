@@ -18,12 +18,12 @@ from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.engine import make_url
 
 from events.codec import Logged
-from projections.store.tables import alert_events, dead_letters, deliveries, taken_events
-from services.clock import time_source
+from projections.store.engine.tables import alert_events, dead_letters, deliveries, taken_events
 from services.dispatcher.delivery import DELIVERED
 from services.gateway.keys import add_key
 from services.log.kafka_client import Cluster
 from services.log.rights import declared_rights
+from services.platform import time_source
 from tests.brokers import broker_is_installed
 from tests.crash.deployment import eventually
 from tests.databases import postgresql_directory

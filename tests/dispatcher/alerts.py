@@ -12,11 +12,11 @@ from events.envelope import EventRef as EventRefData
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind, AlertTransition
 from projections.folds.system_alerts import system_transition
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.truth import EventRef
-from projections.store.database import Database
-from projections.store.tables import alert_events, deliveries, delivery_attempts
-from projections.store.told import tell, told_of
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.truth import EventRef
+from projections.store.engine.database import Database
+from projections.store.engine.tables import alert_events, deliveries, delivery_attempts
+from projections.store.rows.outbox import tell, told_of
 from services.log.embedded import EmbeddedLog
 from services.monitor.relay import Relay
 from tests.dispatcher.hand_clock import HandClock

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.tables import metadata
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.tables import metadata
 from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients
-from services.steps import nothing
+from services.platform.fail_points import nothing
 from tests.dispatcher.alerts import SOURCE, Trial
 
 PUBLIC_URL = "https://tox.example.org"

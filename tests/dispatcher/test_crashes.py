@@ -11,7 +11,7 @@ import pytest
 
 from events.dates import MINUTE, SECOND
 from services.dispatcher.recipients import Recipients
-from services.steps import nothing
+from services.platform.fail_points import nothing
 from tests.dispatcher.alerts import Trial
 from tests.dispatcher.desk import Desk, Killed, trial_in
 from tests.dispatcher.files import hook, person, recipients

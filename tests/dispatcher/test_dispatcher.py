@@ -11,9 +11,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from events.dates import DAY, HOUR, MINUTE, SECOND, parse_instant
-from projections.store.database import Database
-from services.clock.time_source import ScaledClock
+from projections.store.engine.database import Database
 from services.dispatcher.recipients import TERMINAL
+from services.platform.time_source import ScaledClock
 from tests.dispatcher.alerts import CLINICAL, Trial
 from tests.dispatcher.desk import at_work, trial_in, until
 from tests.dispatcher.files import WEBHOOK_SECRET, hook, mail, person, recipients

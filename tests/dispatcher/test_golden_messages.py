@@ -14,9 +14,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from events.dates import DAY, MINUTE, SECOND, Instant
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.generation import begin_first_generation
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.generation import begin_first_generation
 from services.clock.deadlines import DeadlineClock
 from services.demo.player import Arrival, arrivals
 from services.dispatcher import attempts, ledger
@@ -27,9 +27,9 @@ from services.dispatcher.notice import GROUPED_RANK
 from services.dispatcher.parcel import LISTED_MAX, Busy, Parcel, parcels
 from services.dispatcher.planner import Planner
 from services.dispatcher.recipients import Recipients
-from services.gateway.caller import Caller
 from services.gateway.intake import Intake, Submission
 from services.gateway.messages import LINES, media_type_of, messages_of
+from services.http.caller import Caller
 from services.log.embedded import EmbeddedLog
 from services.monitor.activation import activate
 from services.monitor.monitor import Monitor

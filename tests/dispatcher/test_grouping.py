@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from events.dates import MINUTE, SECOND
-from projections.store.tables import deliveries
+from projections.store.engine.tables import deliveries
 from tests.dispatcher.alerts import Trial
 from tests.dispatcher.desk import Desk, Killed, at_work, trial_in
 from tests.dispatcher.files import hook, mail, person, recipients

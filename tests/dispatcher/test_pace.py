@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.dates import HOUR, MINUTE, SECOND
-from services.clock.time_source import Clock, ScaledClock, SystemClock
+from services.dispatcher.backoff import BACK_OFF_SECONDS_MAX, RETRY_AFTER_SECONDS_MAX, back_off_seconds, clock_span
 from services.dispatcher.channels.port import Outcome
-from services.dispatcher.pace import BACK_OFF_SECONDS_MAX, RETRY_AFTER_SECONDS_MAX, back_off_seconds, clock_span
+from services.platform.time_source import Clock, ScaledClock, SystemClock
 from tests.dispatcher.hand_clock import START, HandClock
 
 FAILED = Outcome("failed")

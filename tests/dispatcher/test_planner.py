@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import event, insert
 
 from events.dates import HOUR, SECOND
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.generation import begin_first_generation, current_generation
-from projections.store.tables import deadlines, positions
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.generation import begin_first_generation, current_generation
+from projections.store.engine.tables import deadlines, positions
 from services.dispatcher import ledger
 from services.dispatcher.alert_entries import FencedDispatcher, position_of
 from services.dispatcher.delivery import new_delivery

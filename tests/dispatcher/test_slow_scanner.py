@@ -13,7 +13,6 @@ import pytest
 
 import services.dispatcher.dispatcher as dispatcher_module
 from events.dates import SECOND
-from services.clock import time_source
 from services.dispatcher.channels.port import Message, Outcome
 from services.dispatcher.channels.smtp import SmtpChannel
 from services.dispatcher.channels.smtp_client import (
@@ -26,6 +25,7 @@ from services.dispatcher.dispatcher import LASTING_MAX, free_turns
 from services.dispatcher.lease import BEYOND_TIMEOUT_SECONDS
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipient, SmtpChannelConfig
+from services.platform import time_source
 from tests.dispatcher.alerts import Trial
 from tests.dispatcher.desk import at_work, trial_in, until
 from tests.dispatcher.files import mail, person, recipients

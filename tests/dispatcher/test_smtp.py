@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from services.clock import time_source
 from services.dispatcher.channels.port import Message, Outcome
 from services.dispatcher.channels.smtp import SmtpChannel, mail_of
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipient, Recipients, SmtpChannelConfig, load_recipients
+from services.platform import time_source
 from tests.dispatcher.files import mail, person, recipients, write
 from tests.dispatcher.receivers import Mailbox, mail_server, make_certificate
 from tests.dispatcher.test_notice import VALUES

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.assessment.command_line import Outcome, toxwatch
 from tests.dispatcher.alerts import Trial
 from tests.dispatcher.desk import trial_in
 from tests.dispatcher.files import WEBHOOK_SECRET, hook, mail, person, write
 from tests.dispatcher.receivers import Answer, HttpReceiver, Mailbox, http_receiver, mail_server
+from tests.files.command_line import Outcome, toxwatch
 
 CONSOLE = '[channels.terminal]\ntype = "console"\n'
 

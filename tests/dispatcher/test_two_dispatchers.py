@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from events.dates import SECOND
-from projections.store.database import Database
+from projections.store.engine.database import Database
 from services.dispatcher.lease import BEYOND_TIMEOUT_SECONDS
 from services.dispatcher.recipients import Recipients
 from tests.dispatcher.alerts import Trial

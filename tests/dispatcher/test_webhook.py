@@ -12,13 +12,13 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from events.dates import SECOND
-from services.clock import time_source
 from services.dispatcher.channels.port import Message, Outcome
-from services.dispatcher.channels.wall import to_datetime
+from services.dispatcher.channels.wall_clock import to_datetime
 from services.dispatcher.channels.webhook import WebhookChannel
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipient, WebhookChannelConfig
-from services.retry_after import retry_after_seconds
+from services.http.retry_after import retry_after_seconds
+from services.platform import time_source
 from tests.dispatcher.files import WEBHOOK_SECRET, hook, person, recipients
 from tests.dispatcher.receivers import Answer, Fault, HttpReceiver, Post, http_receiver
 from tests.dispatcher.test_notice import VALUES

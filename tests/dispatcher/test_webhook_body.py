@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.tables import subject_sites
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.tables import subject_sites
 from services.dispatcher.alert_entries import AlertEntries
 from services.dispatcher.channels.port import ChannelTest, Message, Part
 from services.dispatcher.channels.webhook import body_of
 from services.dispatcher.channels.webhook_body import FILE, NAME, schema_text
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Detail, Recipient
-from tests.assessment.command_line import ROOT, toxwatch
 from tests.dispatcher.alerts import CLINICAL, SOURCE, Trial
 from tests.dispatcher.desk import at_work, trial_in
 from tests.dispatcher.files import hook, person, recipients
 from tests.dispatcher.receivers import http_receiver
 from tests.dispatcher.test_notice import VALUES
+from tests.files.command_line import ROOT, toxwatch
 
 SCHEMA = json.loads(FILE.read_bytes())
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from services.clock import time_source
 from services.dispatcher.channels.port import Outcome
 from services.dispatcher.channels.webhook import WebhookChannel
 from services.dispatcher.recipients import WebhookChannelConfig, load_recipients
+from services.platform import time_source
 from tests.dispatcher.files import hook, person, write
 from tests.dispatcher.receivers import Post, http_receiver
 from tests.dispatcher.test_webhook import MESSAGE

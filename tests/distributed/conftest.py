@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.store.database import Database
+from projections.store.engine.database import Database
 from services.gateway import topic_reader
 from services.log.kafka_client import Cluster
 from tests.brokers import Broker

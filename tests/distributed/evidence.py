@@ -14,16 +14,16 @@ from sqlalchemy import Row, Table, select
 from events.dates import parse_instant
 from events.identity import same_content
 from projections.folds.system_alerts import LOWER_REVISION
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.port import Entry
-from tests.assessment.command_line import Outcome
 from tests.crash import checks
 from tests.crash.evidence import Evidence
 from tests.crash.load import Book
 from tests.distributed.fleet import Fleet
 from tests.distributed.letter_topic import carried
+from tests.files.command_line import Outcome
 
 
 @dataclass(frozen=True)

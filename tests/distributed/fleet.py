@@ -16,13 +16,13 @@ from typing import Any, Final
 
 import httpx2
 
-from projections.store.database import Database
-from projections.store.schema import migrate
-from services.clock import time_source
+from projections.store.engine.database import Database
+from projections.store.engine.schema import migrate
 from services.gateway.keys import add_key
 from services.log.kafka_client import Cluster
-from tests.assessment.command_line import Outcome, toxwatch
+from services.platform import time_source
 from tests.crash.deployment import Health, OpenDatabase, eventually
+from tests.files.command_line import Outcome, toxwatch
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX: Final = 120.0
@@ -113,7 +113,7 @@ class Fleet:
         self, name: str, program: Sequence[str] | None = None, environment: dict[str, str] | None = None
     ) -> Member:
         """Start a process of a service, such as ``monitor-2``, and do not wait."""
-        member = self.members.setdefault(name, Member(name, program or ("services.cli", name.partition("-")[0])))
+        member = self.members.setdefault(name, Member(name, program or ("services.cli.main", name.partition("-")[0])))
         assert member.process is None, f"{name} runs"
         member.logs.append(self.home / f"{name}-{len(member.logs) + 1}.ndjson")
         kept = {key: value for key, value in os.environ.items() if not key.startswith("TOXWATCH_")}

@@ -7,7 +7,7 @@ from typing import Final
 
 from confluent_kafka import Producer
 
-from projections.store.generation import next_offset
+from projections.store.engine.generation import next_offset
 from services.log import topics
 from services.monitor.monitor import CONSUMER
 from tests.crash.deployment import eventually

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 
 from services.log import topics
+from services.log.dead_letter_topic import PARTITION
 from services.log.kafka_client import Cluster
-from services.log.letter_topic import PARTITION
 
 POLL_MS = 5_000
 

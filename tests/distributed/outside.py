@@ -12,11 +12,10 @@ from confluent_kafka import Producer
 from sqlalchemy import select
 
 from events.codec import Logged
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.generation import next_offset
-from projections.store.tables import taken_events
-from services.clock.time_source import SystemClock
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.generation import next_offset
+from projections.store.engine.tables import taken_events
 from services.gateway.intake import Intake
 from services.gateway.intake_topics import IntakeTopic
 from services.gateway.topic_reader import TopicReader
@@ -24,6 +23,7 @@ from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.topics import TopicAdmin, declared
+from services.platform.time_source import SystemClock
 from tests.monitor.deployment import SOURCE
 from tests.monitor.events import treated
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from events.dates import Instant
-from projections.store.apply import Outcome
+from projections.store.write.batch import Outcome
 from services.log.port import Entry
 from services.monitor.monitor import Monitor
 from tests.distributed.toothless import SAFEGUARDS, VARIABLE
@@ -37,7 +37,7 @@ def stall_while(told: Path) -> None:
 
 
 if __name__ == "__main__":
-    from services.cli import main
+    from services.cli.main import main
 
     if VARIABLE in os.environ:
         SAFEGUARDS[os.environ[VARIABLE]](setattr)

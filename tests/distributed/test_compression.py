@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from kafka import KafkaProducer
 from sqlalchemy import Connection, select
 
-from projections.store.tables import alert_events, dead_letters
+from projections.store.engine.tables import alert_events, dead_letters
 from services.gateway.intake import Intake
 from services.log import compression, topics
 from services.log.kafka_client import Cluster

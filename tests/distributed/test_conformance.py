@@ -14,25 +14,25 @@ import pytest
 from sqlalchemy import Table, select
 
 from events.dates import parse_instant
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.assessment import assessment
-from projections.store.database import Database
-from projections.store.generation import begin_first_generation
-from projections.store.schema import migrate
-from projections.store.tables import alert_events, alerts, cohorts, dead_letters, deadlines, findings, subjects
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.generation import begin_first_generation
+from projections.store.engine.schema import migrate
+from projections.store.engine.tables import alert_events, alerts, cohorts, dead_letters, deadlines, findings, subjects
+from projections.store.read.assessment import assessment
 from services.clock.deadlines import DeadlineClock
-from services.clock.time_source import SystemClock
 from services.demo.player import arrivals
-from services.gateway.caller import Caller
 from services.gateway.intake import Intake, Submission
 from services.gateway.messages import LINES, media_type_of, messages_of
+from services.http.caller import Caller
 from services.log.embedded import EmbeddedLog
 from services.monitor.activation import activate
 from services.monitor.monitor import Monitor
 from services.monitor.relay import Relay
-from services.rules_version import configuration_hash
-from services.settings import read_settings
+from services.platform.settings import read_settings
+from services.platform.time_source import SystemClock
 from services.simulator.trial import simulate_trial
+from services.trials.rules_version import configuration_hash
 from tests.databases import new_postgresql_database
 from tests.distributed.fleet import Fleet
 from tests.distributed.waiting import await_settled

@@ -12,10 +12,10 @@ import pytest
 from confluent_kafka import Producer
 from sqlalchemy import select
 
-from projections.store.tables import dead_letters, taken_events
+from projections.store.engine.tables import dead_letters, taken_events
 from services.gateway.intake_topics import load_intake_topics
 from services.log import topics
-from services.settings import SettingsError
+from services.platform.settings import SettingsError
 from tests.crash.deployment import eventually
 from tests.distributed.fleet import Fleet
 from tests.monitor.events import event, treated

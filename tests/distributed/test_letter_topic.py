@@ -12,17 +12,17 @@ import pytest
 from sqlalchemy import func, select
 
 from events.dates import SECOND, Instant, format_instant
-from projections.rules.isi_jx import PROTOCOL
-from projections.store import parking
-from projections.store.database import Database
-from projections.store.parking import GATEWAY, MONITOR, NewLetter
-from projections.store.tables import dead_letters
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.tables import dead_letters
+from projections.store.write import dead_letter_store
+from projections.store.write.dead_letter_store import GATEWAY, MONITOR, NewLetter
 from services.log import topics
+from services.log.dead_letter_topic import LetterTopic
 from services.log.kafka_client import Cluster, LogUnavailable
-from services.log.letter_topic import LetterTopic
 from services.log.topic_writer import Record
 from services.log.topics import TopicAdmin, declared
-from services.monitor.letter_relay import CARRIED_AT_ONCE_MAX, LetterRelay
+from services.monitor.dead_letter_relay import CARRIED_AT_ONCE_MAX, LetterRelay
 from tests.brokers import Broker, free_port
 from tests.crash.deployment import eventually
 from tests.crash.load import SPONSOR, Load
@@ -47,11 +47,11 @@ class Parked:
 
     def park(self, *letters: NewLetter, now: Instant = NOW) -> None:
         with self.database.writing() as connection:
-            parking.park(connection, PROTOCOL, SOURCE, letters, now)
+            dead_letter_store.park(connection, PROTOCOL, SOURCE, letters, now)
 
     def erase(self, number: int) -> None:
         with self.database.writing() as connection:
-            parking.delete(connection, PROTOCOL, SOURCE, number, "somebody", "a name", NOW)
+            dead_letter_store.delete(connection, PROTOCOL, SOURCE, number, "somebody", "a name", NOW)
 
     def relay(self, topic: LetterTopic | None = None) -> int:
         """Carry what waits, with a topic that was opened for that unless one is given."""

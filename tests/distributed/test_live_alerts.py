@@ -18,24 +18,24 @@ import pytest
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from prometheus_client import CollectorRegistry
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from services.clock import time_source
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from services.api.alert_feed import AlertFeed
+from services.api.cursors import START
+from services.api.live_alerts import LiveAlerts, credentials_of
 from services.gateway.keys import add_key
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.topics import TopicAdmin, declared
-from services.metrics import LIVE_ALERTS, Metrics
 from services.monitor.relay import Relay
-from services.reading.alert_feed import AlertFeed
-from services.reading.live_alerts import LiveAlerts, credentials_of
-from services.reading.places import START
+from services.platform import time_source
+from services.platform.metrics import LIVE_ALERTS, Metrics
+from tests.api.telling import told
 from tests.brokers import Broker, free_port, kafka_broker
 from tests.crash.deployment import eventually
 from tests.crash.load import SPONSOR, Load
 from tests.distributed.fleet import Fleet
-from tests.reading.telling import told
 
 WATCHING_SECONDS_MAX = 60.0
 #: So slow that whatever comes sooner did not come by itself.

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from events.dates import SECOND, Instant
-from projections.store.tables import deadlines
-from services.clock import time_source
+from projections.store.engine.tables import deadlines
+from services.platform import time_source
 from tests.brokers import Broker
 from tests.crash.deployment import Deployment, eventually
 from tests.crash.load import SPONSOR, Book, Load, Sender

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from projections.store.database import Database
-from projections.store.tables import parked_subjects
+from projections.store.engine.database import Database
+from projections.store.engine.tables import parked_subjects
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from projections.store.database import Turn, turn_is_free
+from projections.store.engine.database import Turn, turn_is_free
 from services.gateway import topic_reader
 from services.log import topics
 from services.log.kafka_client import Cluster, LogUnavailable

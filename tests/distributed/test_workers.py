@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from projections.store.database import Database
-from projections.store.tables import chart_events, positions
+from projections.store.engine.database import Database
+from projections.store.engine.tables import chart_events, positions
 from services.monitor.monitor import CONSUMER
 from tests.brokers import free_port, kafka_broker
 from tests.crash.deployment import eventually
@@ -129,8 +129,8 @@ def test_what_is_not_up_yet_is_waited_for(tmp_path: Path, postgresql: str) -> No
 
 
 def test_the_faust_command_runs_the_same_worker(fleet: Fleet) -> None:
-    """``faust -A services.monitor.faust_app worker``, as anybody who knows Faust would start it; and no web server of its own."""
-    program = ("faust", "-A", "services.monitor.faust_app", "worker")
+    """``faust -A services.runtime.faust_worker worker``, as anybody who knows Faust would; it starts no web server."""
+    program = ("faust", "-A", "services.runtime.faust_worker", "worker")
     fleet.begin("monitor-1", program)
     fleet.await_ready("monitor-1")
 

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, select, update
 
 from events.catalog import AnyEvent
 from projections.folds.cohort_board import CohortKey
-from projections.store import cohort_counts
-from projections.store.apply import LogEntry, Step
-from projections.store.cohort_counts import CohortCounts
-from projections.store.tables import cohorts, positions
+from projections.store.engine.tables import cohorts, positions
+from projections.store.write import cohort_counts
+from projections.store.write.batch import LogEntry, Step
+from projections.store.write.cohort_counts import CohortCounts
 from services.monitor import monitor as monitor_module
 from services.monitor.clinical_reader import ClinicalReader
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 
 from events.dates import MINUTE
-from projections.store.database import Database
-from projections.store.generation import current_generation, next_offset
-from projections.store.tables import alert_events, dead_letters, deadlines, deliveries
-from services.clock import time_source
+from projections.store.engine.database import Database
+from projections.store.engine.generation import current_generation, next_offset
+from projections.store.engine.tables import alert_events, dead_letters, deadlines, deliveries
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.monitor.monitor import CONSUMER as MONITOR
+from services.platform import time_source
 from tests.crash.deployment import eventually
 from tests.distributed.fleet import Fleet
 

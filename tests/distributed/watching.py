@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from events.errors import ToxwatchError
-from projections.store.tables import positions
+from projections.store.engine.tables import positions
 from services.monitor.monitor import CONSUMER
 from tests.distributed.fleet import Fleet
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.subject_pattern import SlowPattern, check_pattern
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 
 TAKEN = [
     PROTOCOL.subject_pattern,

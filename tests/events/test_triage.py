@@ -9,7 +9,7 @@ import pytest
 
 from events.codec import LINE_BYTES_MAX, looks_severe, readable_id
 from events.triage import readable_record, readable_source
-from services.clock.time_source import elapsed_seconds
+from services.platform.time_source import elapsed_seconds
 from tests.events.samples import ae, lab, line
 
 SEVERE: list[dict[str, Any]] = [

@@ -10,9 +10,9 @@ from projections.folds.chart_queries import chart_queries
 from projections.folds.cohort_board import SubjectStanding, standing_of
 from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import findings_of
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
-from tests.assessment.writing import Json, line
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
+from tests.files.writing import Json, line
 
 AS_OF = parse_instant("2017-04-01T00:00:00Z")
 CODEC = Codec(PROTOCOL.contract)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from events.alert import AlertData
 from projections.folds.findings import SubjectFindings
-from projections.rules.isi_jx import PROTOCOL
-from tests.assessment.writing import FR01, Json
+from projections.protocols.isi_jx import PROTOCOL
+from tests.files.writing import FR01, Json
 from tests.folds.charts import decoded
 
 ONGOING = {"grade": 3, "onset": "2017-02-20T10:00:00Z", "end": ..., "ongoing": True}

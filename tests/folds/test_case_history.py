@@ -8,8 +8,8 @@ import pytest
 
 from events.dates import format_instant, parse_instant
 from projections.folds.case_history import Turn, case_history
-from projections.rules.isi_jx import PROTOCOL
-from tests.assessment.writing import FR01, UNRELATED, Json
+from projections.protocols.isi_jx import PROTOCOL
+from tests.files.writing import FR01, UNRELATED, Json
 from tests.folds.charts import decoded
 
 OPEN_3 = {"grade": 3, "onset": "2017-02-20T10:00:00Z", "end": ..., "ongoing": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.assessment.writing import FR01, RELATED, Json
+from tests.files.writing import FR01, RELATED, Json
 from tests.folds.charts import questions
 
 LATER = "2017-03-21T00:00:00Z"

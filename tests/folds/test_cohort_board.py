@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from projections.folds.cohort_board import CohortBoard, CohortKey, Status, SubjectStanding
-from projections.rules.isi_jx import PROTOCOL
-from tests.assessment.writing import FR01, Json
+from projections.protocols.isi_jx import PROTOCOL
+from tests.files.writing import FR01, Json
 from tests.folds.charts import standing
 
 LEVEL_1, LEVEL_2, UNASSIGNED = CohortKey("A", 1), CohortKey("A", 2), CohortKey("A", None)

@@ -8,8 +8,8 @@ import pytest
 
 from events.catalog import AnyEvent
 from projections.folds.event_ledger import EventLedger
-from projections.rules.isi_jx import PROTOCOL
-from tests.assessment.writing import FR01, Json, Site
+from projections.protocols.isi_jx import PROTOCOL
+from tests.files.writing import FR01, Json, Site
 from tests.folds.charts import decoded
 
 SECOND = Site(source="urn:cro:edc")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.assessment.writing import FR01, Json
+from tests.files.writing import FR01, Json
 from tests.folds.charts import questions
 
 ASKED = [

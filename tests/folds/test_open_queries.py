@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from projections.folds.open_queries import OpenQuery, asked_by, changes, open_queries
 from projections.folds.trial_projection import TrialProjection, findings_of
-from projections.rules.isi_jx import PROTOCOL
-from tests.assessment.writing import FR01, Json
+from projections.protocols.isi_jx import PROTOCOL
+from tests.files.writing import FR01, Json
 from tests.folds.charts import AS_OF, chart_of, decoded
 
 SEVERE = {"test": "NEUT", "unit": "10*9/L", "lln": 1.8, "uln": 7.5, "value": 0.4}

@@ -15,7 +15,7 @@ from projections.folds.record_history import (
     ignored_retractions,
     with_version,
 )
-from projections.rules.truth import EventRef
+from projections.rules.logic.truth import EventRef
 
 
 def v(revision: int, time: int = 0, name: str = "a", source: str = "s", *, back: bool = False) -> Version:

@@ -6,8 +6,8 @@ import pytest
 
 from projections.folds.subject_chart import SubjectChart
 from projections.folds.superseded import superseded_by_known
-from projections.rules.isi_jx import PROTOCOL
-from tests.assessment.writing import FR01, Json
+from projections.protocols.isi_jx import PROTOCOL
+from tests.files.writing import FR01, Json
 from tests.folds.charts import decoded, questions
 
 EARLIER = "2017-03-21T00:00:00Z"

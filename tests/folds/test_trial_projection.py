@@ -9,9 +9,9 @@ import pytest
 from events.dates import DAY, parse_instant
 from projections.folds.subject_chart import Observed, SubjectChart
 from projections.folds.trial_projection import TrialProjection
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.lab_results import LabResult
-from tests.assessment.writing import FR01, Json, Site
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.facts.lab_results import LabResult
+from tests.files.writing import FR01, Json, Site
 from tests.folds.charts import AS_OF, chart_of, decoded
 
 OURS = "urn:toxwatch:demo"

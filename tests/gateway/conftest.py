@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from projections.store.database import Database
-from projections.store.schema import migrate
+from projections.store.engine.database import Database
+from projections.store.engine.schema import migrate
 from tests.gateway.serving import Gateway, gateway_on
 
 

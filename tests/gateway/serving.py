@@ -17,17 +17,17 @@ from sqlalchemy import Row, select
 
 from events.codec import Codec, Logged
 from events.dates import MINUTE, Instant, parse_instant
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
-from projections.store.database import Database
-from projections.store.tables import alerts, dead_letters
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
+from projections.store.engine.tables import alerts, dead_letters
 from services.gateway.app import create_app
-from services.gateway.caller import Role
 from services.gateway.keys import KeyRing, NewKey, add_key
+from services.http.caller import Role
+from services.http.servers import listening, server_of
 from services.log.embedded import EmbeddedLog
-from services.servers import listening, server_of
-from services.settings import read_settings
-from services.steps import nothing
+from services.platform.fail_points import nothing
+from services.platform.settings import read_settings
 from tests.events.samples import event
 
 STRUCTURED = "application/cloudevents+json"

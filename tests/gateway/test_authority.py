@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.tables import subject_sites
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.tables import subject_sites
 from services.gateway.bodies import BODY_BYTES_MAX
 from tests.events.samples import event
 from tests.gateway.serving import LINES, STRUCTURED, Gateway, ae, gateway_on, results, statuses

@@ -14,14 +14,14 @@ import httpx2
 import pytest
 from fastapi import Request
 
-from projections.store.database import Database, StoreUnavailable
-from services.gateway.budgets import ALL_BYTES_MAX, KEY_BYTES_MAX, KEY_STREAMS_MAX, KeyBudgets, Lease, lease_of
-from services.gateway.caller import Caller
+from projections.store.engine.database import Database, StoreUnavailable
 from services.gateway.intake import Intake, Submission
 from services.gateway.messages import Message
-from services.gateway.problems import Problem
-from services.gateway.rate import RateLimit, cost_of
 from services.gateway.writer import BEHIND_MAX, GROUP_EVENTS_MAX, EventWriter, fair_shares, room_for
+from services.http.budgets import ALL_BYTES_MAX, KEY_BYTES_MAX, KEY_STREAMS_MAX, KeyBudgets, Lease, lease_of
+from services.http.caller import Caller
+from services.http.problems import Problem
+from services.http.rate import RateLimit, cost_of
 from tests.gateway.serving import LINES, STRUCTURED, Gateway, ae, gateway_on, served, statuses
 from tests.gateway.test_writer import at_step, intake_of
 

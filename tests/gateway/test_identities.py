@@ -12,8 +12,8 @@ import pytest
 
 from events.bounds import IDENTIFIER_BYTES_MAX
 from events.codec import LINE_BYTES_MAX
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
 from tests.gateway.serving import BATCHED, LINES, Gateway, ae, gateway_on, results, statuses
 from tests.gateway.test_modes import binary
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from projections.store.audit import first_and_last_use, uses
-from projections.store.database import Database, StoreUnavailable
-from projections.store.tables import key_uses
-from services.audit_command import audit_app
+from projections.store.engine.database import Database, StoreUnavailable
+from projections.store.engine.tables import key_uses
+from projections.store.write.audit import first_and_last_use, uses
+from services.cli.audit import audit_app
+from services.cli.keys import keys_app
 from services.gateway.key_uses import OUTCOMES
 from services.gateway.keys import add_key, revoke_key
-from services.gateway.keys_command import keys_app
-from services.logs import configure_logs
-from services.metrics import KEY_REQUESTS
-from services.metrics_store import READERS
+from services.platform.logs import configure_logs
+from services.platform.metrics import KEY_REQUESTS
+from services.runtime.metrics_store import READERS
+from tests.cli.command_line import run
 from tests.gateway.serving import NOW, Gateway, ae, later
-from tests.shell.command_line import run
 
 ROUTE = "POST /v1/events"
 

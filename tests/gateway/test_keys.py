@@ -12,12 +12,12 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
-from projections.store.tables import api_keys
-from services.clock.time_source import elapsed_seconds
-from services.gateway.caller import Caller, Role
+from projections.store.engine.tables import api_keys
 from services.gateway.keys import ApiKeyError, NewKey, add_key, list_keys, revoke_key
-from services.gateway.problems import Problem
-from services.logs import configure_logs
+from services.http.caller import Caller, Role
+from services.http.problems import Problem
+from services.platform.logs import configure_logs
+from services.platform.time_source import elapsed_seconds
 from tests.gateway.serving import NOW, Gateway, ae, later
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from projections.store.database import Database
-from services.clock.time_source import SystemClock
+from projections.store.engine.database import Database
+from services.cli.keys import keys_app
 from services.gateway.keys import KeyRing
-from services.gateway.keys_command import keys_app
-from tests.assessment.command_line import Outcome
-from tests.shell.command_line import run
+from services.platform.time_source import SystemClock
+from tests.cli.command_line import run
+from tests.files.command_line import Outcome
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from projections.store.tables import record_owners
+from projections.store.engine.tables import record_owners
 from tests.gateway.serving import LINES, Gateway, ae, later, results
 
 Json = dict[str, Any]

@@ -14,9 +14,9 @@ import pytest
 from events.codec import Codec
 from events.errors import EventRefused
 from events.stamp import unstamped
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from services.gateway.authority import Authority
-from services.gateway.caller import Caller
+from services.http.caller import Caller
 from tests.events.samples import DATA, event
 from tests.gateway.serving import BATCHED, LINES, NOW, STRUCTURED, Gateway
 from tests.gateway.test_modes import binary

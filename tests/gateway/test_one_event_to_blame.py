@@ -50,7 +50,7 @@ def test_a_fault_of_every_event_is_no_sender_s(any_gateway: Gateway, monkeypatch
     def raises(*_: object) -> None:
         raise OverflowError
 
-    monkeypatch.setattr("projections.store.parking.insert_new", raises)
+    monkeypatch.setattr("projections.store.write.dead_letter_store.insert_new", raises)
     monkeypatch.setattr(IntakeLedger, "write", raises)
     answer = any_gateway.post(ae(1))
     assert answer.status_code == 500

@@ -14,8 +14,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from events.catalog import CLASS_BY_TYPE
 from events.envelope import SubjectEvent
-from projections.store.database import Database
-from projections.store.schema import migrate
+from projections.store.engine.database import Database
+from projections.store.engine.schema import migrate
 from tests.events.samples import DATA, event
 from tests.gateway.serving import BATCHED, LINES, STRUCTURED, Gateway, ae, gateway_on, served
 

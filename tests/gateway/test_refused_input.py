@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from events.alert import AlertRevised
 from events.catalog import EVENT_ADAPTER
-from projections.store import parking
-from projections.store.parking import Arrival, LetterError, NewLetter, delete, park, settle
-from projections.store.tables import alert_events
+from projections.store.engine.tables import alert_events
+from projections.store.write import dead_letter_store
+from projections.store.write.dead_letter_store import Arrival, LetterError, NewLetter, delete, park, settle
 from tests.gateway.serving import BATCHED, LINES, NOW, STRUCTURED, Gateway, ae, later, results
 
 
@@ -159,7 +159,7 @@ def test_settling_compares_with_when_an_arrival_was_received(gateway: Gateway) -
         assert settle(connection, gateway.protocol, source, [arrival], NOW) == 0
         assert settle(connection, gateway.protocol, source, [arrival._replace(received=NOW + 1)], NOW) == 1
         assert settle(connection, gateway.protocol, source, [arrival._replace(received=NOW + 1)], NOW) == 0
-    assert gateway.letters(None)[0].state == parking.SETTLED
+    assert gateway.letters(None)[0].state == dead_letter_store.SETTLED
 
 
 def test_a_great_many_letters_are_settled_at_once(any_gateway: Gateway) -> None:

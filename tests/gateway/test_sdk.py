@@ -11,7 +11,7 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
-from projections.store.database import Database
+from projections.store.engine.database import Database
 from tests.gateway.serving import BATCHED, Gateway, ae, gateway_on, results, served
 
 

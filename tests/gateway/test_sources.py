@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.tables import audit
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.tables import audit
+from services.cli.keys import keys_app
+from services.cli.sources import sources_app
 from services.gateway.keys import ApiKeyError, add_key
-from services.gateway.keys_command import keys_app
 from services.gateway.sources import any_matches, fault_of_pattern, fault_of_source, is_of_people
-from services.sources_command import sources_app
-from tests.assessment.command_line import Outcome
+from tests.cli.command_line import run
+from tests.files.command_line import Outcome
 from tests.gateway.serving import LINES, NOW, Gateway, ae, gateway_on, results
-from tests.shell.command_line import run
 
 LABORATORY = "urn:lab:central"
 NEUTRAL = "source: this key may not write it"

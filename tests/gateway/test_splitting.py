@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clock.time_source import elapsed_seconds
 from services.gateway.bodies import BODY_BYTES_MAX
 from services.gateway.splitting import TooManyError, elements, lines
+from services.platform.time_source import elapsed_seconds
 
 #: Far more than it takes, and far less than what grows with the square of the size.
 SECONDS_MAX = 20

@@ -9,10 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from projections.store.database import Database
+from projections.store.engine.database import Database
 from services.gateway.bodies import BODY_BYTES_MAX
-from services.gateway.problems import Problem
-from services.gateway.rate import RateLimit
+from services.http.problems import Problem
+from services.http.rate import RateLimit
 from tests.gateway.serving import BATCHED, LINES, STRUCTURED, Gateway, ae, gateway_on, served, statuses
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from projections.store.database import Database, StoreUnavailable
-from services.gateway.caller import Caller
+from projections.store.engine.database import Database, StoreUnavailable
 from services.gateway.intake import Intake, Submission
 from services.gateway.messages import Message
-from services.gateway.problems import Overloaded
 from services.gateway.writer import GROUP_EVENTS_MAX, WAITING_REQUESTS_MAX, EventWriter
+from services.http.caller import Caller
+from services.http.problems import Overloaded
 from tests.gateway.serving import LINES, STRUCTURED, Gateway, ae, gateway_on, served, statuses
 
 STEPS = ("intake.begun", "intake.appended", "intake.parked")

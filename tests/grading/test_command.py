@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-import services.grading.command
+import services.cli.grade
 from projections.ctcae.cuts import Range
 from projections.ctcae.grader import Assay, Baseline, Context, exact
 from projections.ctcae.grading import grade_result
-from services.cli import create_app
+from services.cli.main import create_app
+from services.files import csv_records
 from services.grading.vectors import COLUMNS
-from services.importers import csv_records
 
 HEADER = "test,value,unit,lln,uln,fasting,baseline"
 
@@ -112,7 +112,7 @@ def test_a_table_that_cannot_be_read_is_1_and_a_sentence(text: str, said: str) -
 
 def test_a_table_of_any_length_goes_through_piece_by_piece(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One header, every row, and complaints name the line of the file."""
-    monkeypatch.setattr(services.grading.command, "ROWS_AT_A_TIME", 3)
+    monkeypatch.setattr(services.cli.grade, "ROWS_AT_A_TIME", 3)
     path, out = tmp_path / "lb.csv", tmp_path / "graded.csv"
     path.write_text(f"{HEADER}\n" + "".join(f"ALT,{value},U/L,7,40,,\n" for value in range(195, 206)), encoding="utf-8")
     outcome = CliRunner().invoke(create_app(), ["grade", str(path), "--out", str(out)])

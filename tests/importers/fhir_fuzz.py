@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
+from services.files.rows import ImportFailedError
 from services.importers.mapping import load_mapping
 from services.importers.report import Report
-from services.importers.rows import ImportFailedError
 from services.importers.run import import_study
 from tests.importers.bundles import administration, adverse_event, bundle, concept, encounter, observation, subject
 from tests.importers.fhir_imports import MAPPING

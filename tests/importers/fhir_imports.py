@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from services.cli import create_app
+from services.cli.main import create_app
 
 Json = dict[str, Any]
 

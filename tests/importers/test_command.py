@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.importers.command import import_app
+from services.cli.import_files import import_app
 from tests.importers.studies import csv_file
 
 AE = {"USUBJID": "S-1", "AESEQ": 1, "AETERM": "rash", "AESTDTC": "2014-01-05", "AETOXGR": "2", "SITEID": "FR01"}

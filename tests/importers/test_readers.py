@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from services.files.rows import DataSet, Defect, ImportFailedError, Row
 from services.importers.columns import TextFormat
 from services.importers.dataset_json import open_dataset_json
-from services.importers.rows import DataSet, Defect, ImportFailedError, Row
 from services.importers.sdtm_csv import open_csv
 from services.importers.xpt import open_xpt
 from tests.importers.studies import dataset_json, xpt_file

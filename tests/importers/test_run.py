@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from services.files.rows import ImportFailedError, Row
 from services.importers.mapping import Mapping
 from services.importers.report import Report, report_file
-from services.importers.rows import ImportFailedError, Row
 from services.importers.run import import_study
-from services.protocols import find_protocol
+from services.trials.protocols import find_protocol
 from tests.importers.studies import STUDY, Imported, csv_file, dataset_json, imported, one_file, xpt_file
 
 DM = {"USUBJID": "S-1", "SITEID": "FR01", "RFICDTC": "2014-01-02", "DMDTC": "2014-01-02"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import create_app
+from services.cli.main import create_app
 
 CASES = Path(__file__).parent / "table_cases"
 AS_OF = "2017-04-30T00:00:00Z"

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from services.files.rows import ImportFailedError
 from services.importers.datasets import Kind
 from services.importers.mapping import Mapping
 from services.importers.report import Report
-from services.importers.rows import ImportFailedError
 from services.importers.run import import_study
 from tests.importers.studies import STUDY, csv_file, dataset_json, xpt_file
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import typer.rich_utils  # noqa: F401  (imported by the first command that writes help or an error)
 
 import services
-from services.cli import main
+from services.cli.main import main
 
 
 def _import_everything() -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from projections.store.database import Database
-from projections.store.schema import migrate
+from projections.store.engine.database import Database
+from projections.store.engine.schema import migrate
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.topics import TopicAdmin, declared
-from services.settings import DATABASE_FILE, Settings
+from services.platform.settings import DATABASE_FILE, Settings
 from tests.brokers import Broker
 from tests.databases import new_postgresql_database
 from tests.log.moving import PARTITIONS, Case

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-import services.cli
-import services.migration.entries
-import services.migration.moving
-from services.migration.moving import move_deployment
+import services.cli.main
+import services.maintenance.relocation.entries
+import services.maintenance.relocation.moving
+from services.maintenance.relocation.moving import move_deployment
 from tests.crash.killed_run import Assassin
 
 PAGE = 100
@@ -20,9 +20,11 @@ PAGE = 100
 def main() -> None:
     """Run the command line, with the switch taken off it; so few entries at a time that there are many pages."""
     step, _, times = sys.argv.pop(1).partition(":")
-    vars(services.migration.entries)["PAGE"] = PAGE
-    vars(services.migration.moving)["move_deployment"] = partial(move_deployment, passing=Assassin(step, int(times)))
-    services.cli.main()
+    vars(services.maintenance.relocation.entries)["PAGE"] = PAGE
+    vars(services.maintenance.relocation.moving)["move_deployment"] = partial(
+        move_deployment, passing=Assassin(step, int(times))
+    )
+    services.cli.main.main()
 
 
 if __name__ == "__main__":

@@ -7,17 +7,17 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from projections.store.database import Database
-from projections.store.tables import metadata
+from projections.store.engine.database import Database
+from projections.store.engine.tables import metadata
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.port import Entry
-from services.migration.move import Report
-from services.migration.moving import move_deployment
-from services.settings import Settings
-from services.steps import nothing
-from tests.assessment.command_line import Outcome, toxwatch
+from services.maintenance.relocation.move import Report
+from services.maintenance.relocation.moving import move_deployment
+from services.platform.fail_points import nothing
+from services.platform.settings import Settings
+from tests.files.command_line import Outcome, toxwatch
 from tests.log.played import rows_of
 from tests.monitor.deployment import SOURCE, SetClock
 

@@ -14,10 +14,9 @@ from sqlalchemy import Connection, select
 from events.codec import Codec, Logged
 from events.dates import DAY, Instant
 from projections.folds import findings
-from projections.rules.isi_jx import PROTOCOL
-from projections.store import audit, parking
-from projections.store.database import Database
-from projections.store.tables import (
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.tables import (
     alert_events,
     alerts,
     dead_letters,
@@ -26,6 +25,7 @@ from projections.store.tables import (
     source_assignments,
     subject_sites,
 )
+from projections.store.write import audit, dead_letter_store
 from services.clock.deadlines import DeadlineClock
 from services.clock.watch import confirm_as_operator
 from services.demo.player import arrivals
@@ -34,10 +34,10 @@ from services.dispatcher.alert_entries import position_of
 from services.dispatcher.channels.port import Outcome
 from services.dispatcher.parcel import parcel_of
 from services.dispatcher.planner import Planner
-from services.gateway.caller import Caller
 from services.gateway.intake import Intake, Result, Submission
 from services.gateway.keys import add_key
 from services.gateway.messages import LINES, media_type_of, messages_of
+from services.http.caller import Caller
 from services.log.port import EventLog, NewEntry
 from services.monitor.activation import activate
 from services.monitor.monitor import Monitor
@@ -180,10 +180,12 @@ def _park_entries(deployment: Deployment, going: Continued) -> None:
     going.judge()
     with deployment.database.writing() as connection:
         c = dead_letters.c
-        for origin in (parking.MONITOR, parking.GATEWAY):
-            wanted = select(c.id).where(c.origin == origin, c.state == parking.PARKED).order_by(c.id).limit(1)
+        for origin in (dead_letter_store.MONITOR, dead_letter_store.GATEWAY):
+            wanted = select(c.id).where(c.origin == origin, c.state == dead_letter_store.PARKED).order_by(c.id).limit(1)
             letter = connection.execute(wanted).scalar_one()
-            parking.delete(connection, PROTOCOL, SOURCE, letter, "somebody", "a name in it", deployment.clock.now())
+            dead_letter_store.delete(
+                connection, PROTOCOL, SOURCE, letter, "somebody", "a name in it", deployment.clock.now()
+            )
 
 
 @contextmanager

@@ -10,13 +10,11 @@ import pytest
 
 from events.codec import readable_id
 from events.dates import DAY, Instant
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.assessment import assessment
-from projections.store.database import Database
-from projections.store.generation import next_offset
-from projections.store.parking import NOT_WATCHED
-from projections.store.schema import migrate
-from projections.store.tables import (
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.generation import next_offset
+from projections.store.engine.schema import migrate
+from projections.store.engine.tables import (
     alert_events,
     alert_log,
     alerts,
@@ -33,17 +31,19 @@ from projections.store.tables import (
     subjects,
     taken_events,
 )
+from projections.store.read.assessment import assessment
+from projections.store.write.dead_letter_store import NOT_WATCHED
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.gateway.intake import DUPLICATE
 from services.log.embedded import EmbeddedLog
 from services.log.partitioning import partition_of
 from services.log.port import Entry, Position
-from services.migration.plan import CARRIED, TOPICS
+from services.maintenance.relocation.plan import CARRIED, TOPICS
 from services.monitor.monitor import CONSUMER as MONITOR
-from services.rules_version import configuration_hash
-from services.settings import Settings
-from tests.assessment.command_line import toxwatch
+from services.platform.settings import Settings
+from services.trials.rules_version import configuration_hash
 from tests.databases import new_postgresql_database
+from tests.files.command_line import toxwatch
 from tests.log.moving import PARTITIONS, Case, in_one_order
 from tests.log.played import (
     HELD,

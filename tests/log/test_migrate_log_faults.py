@@ -16,26 +16,26 @@ import pytest
 from sqlalchemy import Connection, delete, update
 
 from events.dates import parse_instant
-from projections.store.database import AlreadyDone
-from projections.store.schema import SchemaState, migrate, schema_state
-from projections.store.tables import chart_events, deliveries, findings, taken_events
-from services.data_lock import AlreadyRunning, alone_on
+from projections.store.engine.database import AlreadyDone
+from projections.store.engine.schema import SchemaState, migrate, schema_state
+from projections.store.engine.tables import chart_events, deliveries, findings, taken_events
 from services.log.embedded import EmbeddedLog
 from services.log.kafka import LogBroken
 from services.log.kafka_client import Cluster
+from services.log.moved_away import MovedAway, require_not_moved
 from services.log.port import Entry, NewEntry
 from services.log.topics import TopicAdmin, declared
-from services.migration import entries, rows
-from services.migration.entries import SourceBroken, TargetTaken
-from services.migration.mark import MovedAway, require_not_moved
-from services.migration.moving import TopicsDiffer
-from services.runtime import PROCESS
-from services.settings import DATABASE_FILE, Settings
-from tests.assessment.command_line import ROOT, toxwatch
+from services.maintenance.relocation import entries, rows
+from services.maintenance.relocation.entries import SourceBroken, TargetTaken
+from services.maintenance.relocation.moving import TopicsDiffer
+from services.platform.data_lock import AlreadyRunning, alone_on
+from services.platform.settings import DATABASE_FILE, Settings
+from services.runtime.embedded import PROCESS
 from tests.brokers import Broker
 from tests.crash.steps import announced_steps
 from tests.databases import new_postgresql_database
 from tests.dispatcher.desk import Killed
+from tests.files.command_line import ROOT, toxwatch
 from tests.log.moving import PARTITIONS, Case
 from tests.log.played import SITES, Continued, lines_of
 from tests.monitor.deployment import SetClock

@@ -10,11 +10,11 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from services.cli import create_app
+from services.cli.main import create_app
 from services.log import topics
 from services.log.kafka_client import Cluster
-from tests.assessment.command_line import Outcome
-from tests.shell.command_line import run
+from tests.cli.command_line import run
+from tests.files.command_line import Outcome
 
 DATABASE = "postgresql+psycopg://nobody@/none"
 _numbers = count(1)

@@ -14,23 +14,23 @@ from events.catalog import EVENT_ADAPTER, subject_of
 from events.codec import Codec, Logged
 from events.dates import Instant, format_instant, parse_instant
 from projections.folds.system_alerts import LOWER_REVISION
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
-from projections.store.apply import Outcome
-from projections.store.assessment import Axis, assessment
-from projections.store.database import Database
-from projections.store.generation import begin_first_generation, current_generation
-from projections.store.tables import alert_events, dead_letters, deadlines
-from services.assessment.log_reading import read_log
-from services.assessment.options import Axis as AssessAxis
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import Database
+from projections.store.engine.generation import begin_first_generation, current_generation
+from projections.store.engine.tables import alert_events, dead_letters, deadlines
+from projections.store.read.assessment import Axis, assessment
+from projections.store.write.batch import Outcome
 from services.clock.deadlines import DeadlineClock
+from services.files.log_reading import read_log
 from services.log.embedded import EmbeddedLog
 from services.log.port import NewEntry
 from services.monitor.activation import activate
 from services.monitor.monitor import Monitor
 from services.monitor.relay import Relay
-from services.rules_version import configuration_hash
-from services.steps import nothing
+from services.platform.fail_points import nothing
+from services.terminal.options import Axis as AssessAxis
+from services.trials.rules_version import configuration_hash
 
 Json = dict[str, Any]
 SOURCE = "urn:toxwatch:test"

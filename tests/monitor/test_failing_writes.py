@@ -10,10 +10,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DataError
 
 from events.codec import Codec
-from projections.store import apply, charts
-from projections.store.database import Database, StoreUnavailable
-from projections.store.parking import NOT_WATCHED
-from projections.store.tables import chart_events, dead_letters, subjects
+from projections.store.engine.database import Database, StoreUnavailable
+from projections.store.engine.tables import chart_events, dead_letters, subjects
+from projections.store.rows import charts
+from projections.store.write import batch
+from projections.store.write.dead_letter_store import NOT_WATCHED
 from services.monitor.monitor import Halted, Monitor
 from services.monitor.replay import Replay, ReplayFailed
 from tests.monitor.deployment import SOURCE, Deployment
@@ -189,7 +190,7 @@ def test_an_entry_about_no_subject_that_cannot_be_taken_halts_and_is_told(
 ) -> None:
     """There is nobody to park."""
     deployment = Deployment(database)
-    monkeypatch.setattr(apply, "put_in_force", _raising(lambda: OverflowError("no")))
+    monkeypatch.setattr(batch, "put_in_force", _raising(lambda: OverflowError("no")))
     activated = event(
         "protocol.activated",
         "FR01-001",

@@ -7,13 +7,13 @@ from sqlalchemy import select
 
 from events.alert import AlertEvent
 from events.dates import DAY
-from projections.store.apply import Step
-from projections.store.database import Database
-from projections.store.generation import current_generation
-from projections.store.tables import alert_events
+from projections.store.engine.database import Database
+from projections.store.engine.generation import current_generation
+from projections.store.engine.tables import alert_events
+from projections.store.write.batch import Step
+from services.cli.operations import reading_of
 from services.monitor.monitor import Monitor
-from services.operations import reading_of
-from services.rules_version import configuration_hash
+from services.trials.rules_version import configuration_hash
 from tests.monitor.deployment import SOURCE, Deployment, without_instants
 from tests.monitor.events import LASTING, event, sepsis, treated
 from tests.properties.draws import Draw

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, update
 from events.codec import Codec, Logged
 from events.dates import DAY, Instant
 from events.stamp import stamped
-from projections.store.database import Database
-from projections.store.tables import chart_events, findings, subjects
+from projections.store.engine.database import Database
+from projections.store.engine.tables import chart_events, findings, subjects
 from tests.monitor.deployment import Deployment
 from tests.neighbours.outlandish import Outlandish
 from tests.properties.draws import Draw

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from events.alert import AlertEvent
 from events.codec import Logged
-from projections.store import parking
-from projections.store.database import Database
-from projections.store.parking import LOWER_REVISION
-from projections.store.tables import dead_letters
+from projections.store.engine.database import Database
+from projections.store.engine.tables import dead_letters
+from projections.store.write import dead_letter_store
+from projections.store.write.dead_letter_store import LOWER_REVISION
 from services.monitor.replay import Replay, ReplayFailed
 from tests.monitor.deployment import SOURCE, Deployment
 from tests.monitor.events import sepsis, treated
@@ -98,7 +98,9 @@ def test_a_person_settles_it_with_a_reason(database: Database) -> None:
     with database.writing() as connection:
         letter = connection.scalars(select(dead_letters.c.id)).one()
         now = deployment.clock.now()
-        parking.delete(connection, deployment.protocol, SOURCE, letter, "alice", "the site confirms grade 2", now)
+        dead_letter_store.delete(
+            connection, deployment.protocol, SOURCE, letter, "alice", "the site confirms grade 2", now
+        )
     assert kinds(deployment) == ["raised", "withdrawn"]
 
 

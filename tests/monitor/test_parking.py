@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from events.codec import Codec, Logged
 from projections.folds import findings
-from projections.rules.assess import CaseEvaluation
-from projections.rules.subject_facts import SubjectFacts
-from projections.store import parking
-from projections.store.database import Database
-from projections.store.parking import NOT_WATCHED
-from projections.store.tables import dead_letters, parked_subjects
+from projections.rules.cases.assess import CaseEvaluation
+from projections.rules.facts.subject_facts import SubjectFacts
+from projections.store.engine.database import Database
+from projections.store.engine.tables import dead_letters, parked_subjects
+from projections.store.write import dead_letter_store
+from projections.store.write.dead_letter_store import NOT_WATCHED
 from services.log.port import NewEntry
 from services.monitor.monitor import Halted, Monitor
 from services.monitor.replay import Replay, ReplayFailed
@@ -209,7 +209,7 @@ def test_what_an_operator_has_erased_is_not_judged_by_a_rebuild_either(
     deployment.receive(_story())
     deployment.run()
     with database.writing() as connection:
-        parking.delete(connection, deployment.protocol, SOURCE, 1, "operator", "a test", 0)
+        dead_letter_store.delete(connection, deployment.protocol, SOURCE, 1, "operator", "a test", 0)
     Replay(database, deployment.protocol, SOURCE).replay(2, "operator", deployment.clock.now())
     rebuilt(deployment)
     assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
@@ -225,23 +225,25 @@ def test_a_letter_of_toxwatch_itself_is_not_erased(database: Database, bug: pyte
     deployment.run()
     deployment.pass_time(sepsis("FR01-001", on(30)).time)
     assert len(_parked(database)) == 2
-    with database.writing() as connection, pytest.raises(parking.LetterError, match="replay it"):
-        parking.delete(connection, deployment.protocol, SOURCE, 2, "operator", "a test", 0)
+    with database.writing() as connection, pytest.raises(dead_letter_store.LetterError, match="replay it"):
+        dead_letter_store.delete(connection, deployment.protocol, SOURCE, 2, "operator", "a test", 0)
 
 
 def test_what_is_refused_again_after_its_letter_was_closed_is_told_again(database: Database) -> None:
     """With its bytes: that it was dealt with once says nothing of now."""
     deployment = Deployment(database)
-    letter = parking.NewLetter(parking.GATEWAY, "bad-field", "e", "f", b"raw", is_severe=True, sender="key")
+    letter = dead_letter_store.NewLetter(
+        dead_letter_store.GATEWAY, "bad-field", "e", "f", b"raw", is_severe=True, sender="key"
+    )
     at = (deployment.protocol, SOURCE)
     with database.writing() as connection:
-        parking.park(connection, *at, [letter], 1)
-        parking.park(connection, *at, [letter], 2)
-        parking.delete(connection, *at, 1, "operator", "why", 3)
+        dead_letter_store.park(connection, *at, [letter], 1)
+        dead_letter_store.park(connection, *at, [letter], 2)
+        dead_letter_store.delete(connection, *at, 1, "operator", "why", 3)
     case = "intake:@other/bad-field"
     assert told_of(deployment.told(), case) == ["raised 1 None", "withdrawn 2 None"]
     with database.writing() as connection:
-        parking.park(connection, *at, [letter], 4)
+        dead_letter_store.park(connection, *at, [letter], 4)
     assert told_of(deployment.told(), case)[-1] == "raised 3 None"
     with database.reading() as connection:
         row = connection.execute(select(dead_letters)).one()

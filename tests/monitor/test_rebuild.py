@@ -10,13 +10,11 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from events.dates import DAY
 from projections.folds.alert_transition import AlertTransition
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
-from projections.store.database import AlreadyDone, Database
-from projections.store.generation import current_generation
-from projections.store.rebuild import PROJECTED, Rebuild, RebuildInterrupted
-from projections.store.rules_in_force import OtherRules
-from projections.store.tables import (
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
+from projections.store.engine.database import AlreadyDone, Database
+from projections.store.engine.generation import current_generation
+from projections.store.engine.tables import (
     alert_events,
     alerts,
     chart_events,
@@ -26,11 +24,13 @@ from projections.store.tables import (
     generations,
     subjects,
 )
-from projections.store.verify import Difference, differences
+from projections.store.rebuild.rebuild import PROJECTED, Rebuild, RebuildInterrupted
+from projections.store.rebuild.verify import Difference, differences
+from projections.store.write.rules_in_force import OtherRules
+from services.cli.operations import reading_of
 from services.monitor.activation import activate
 from services.monitor.monitor import CONSUMER, FencedMonitor, Monitor
-from services.operations import reading_of
-from services.rules_version import configuration_hash
+from services.trials.rules_version import configuration_hash
 from tests.monitor.deployment import SOURCE, Deployment, without_instants
 from tests.monitor.events import LASTING, sepsis, treated
 from tests.properties.stories import on

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from projections.store.database import Database
-from projections.store.tables import alert_events, deliveries
+from projections.store.engine.database import Database
+from projections.store.engine.tables import alert_events, deliveries
 from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.planner import Planner
 from services.dispatcher.recipients import load_recipients

@@ -11,10 +11,10 @@ from sqlalchemy import Select, func, select, update
 
 from events.dates import DAY
 from projections.folds.cohort_board import CohortKey
-from projections.store.database import Database
-from projections.store.generation import begin_positions
-from projections.store.tables import activations, alert_events, alert_log, clinical_log
-from projections.store.tables import subjects as subjects_table
+from projections.store.engine.database import Database
+from projections.store.engine.generation import begin_positions
+from projections.store.engine.tables import activations, alert_events, alert_log, clinical_log
+from projections.store.engine.tables import subjects as subjects_table
 from services.clock.deadlines import DeadlineClock
 from services.log.port import Entry, Position
 from services.monitor.monitor import CONSUMER, Monitor

@@ -32,19 +32,19 @@ LIMIT_SECONDS: Final = 600
 
 #: Which tests should notice a change, the quickest first: the first that fails ends it.
 TESTS: Final[dict[str, list[list[str]]]] = {
-    "events": [["tests/events", "tests/rules"], ["tests/gateway", "tests/assessment"]],
+    "events": [["tests/events", "tests/rules"], ["tests/gateway", "tests/files"]],
     "projections/rules": [
         ["tests/rules", "tests/ctcae"],
-        ["tests/folds", "tests/second_reader", "tests/assessment"],
+        ["tests/folds", "tests/second_reader", "tests/files"],
         ["tests/properties"],
     ],
     "projections/ctcae": [["tests/ctcae", "tests/grading"], ["tests/rules", "tests/folds"]],
     "projections/folds": [["tests/folds", "tests/rules"], ["tests/properties", "tests/store", "tests/dispatcher"]],
-    "projections/store": [["tests/store"], ["tests/monitor", "tests/reading", "tests/live"]],
+    "projections/store": [["tests/store"], ["tests/monitor", "tests/api", "tests/runtime"]],
     "services/gateway": [["tests/gateway"], ["tests/interfaces"]],
-    "services/dispatcher": [["tests/dispatcher"], ["tests/live", "tests/interfaces"]],
-    "services/clock": [["tests/clock"], ["tests/live"]],
-    "services/monitor": [["tests/monitor"], ["tests/live"]],
+    "services/dispatcher": [["tests/dispatcher"], ["tests/runtime", "tests/interfaces"]],
+    "services/clock": [["tests/clock"], ["tests/runtime"]],
+    "services/monitor": [["tests/monitor"], ["tests/runtime"]],
 }
 
 

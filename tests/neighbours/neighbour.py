@@ -27,8 +27,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from services.clock import time_source
 from services.gateway.keys import add_key
+from services.platform import time_source
 from tests.brokers import Broker
 from tests.crash.deployment import Deployment, eventually
 from tests.crash.load import Book, Sender

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from events.codec import Codec
 from events.errors import EventRefused
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from tests.crash.stories import TRIAL, Line
 
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Final
 import httpx2
 import pytest
 
-from services.clock import time_source
+from services.platform import time_source
 from tests.crash.deployment import Deployment, eventually
 from tests.crash.settling import unsettled
 from tests.neighbours.neighbour import System, embedded, neighbour

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.settings import DATABASE_FILE
+from services.platform.settings import DATABASE_FILE
 from tests.neighbours import neighbour as neighbours
 from tests.neighbours.neighbour import DELAY_SECONDS_MAX, embedded, neighbour
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database, StoreUnavailable
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher.notice import Notice
-from services.settings import DATABASE_FILE
-from services.stalls import Lasting, StallWatch
+from services.platform.settings import DATABASE_FILE
+from services.runtime.stalls import Lasting, StallWatch
 from tests.crash.deployment import Deployment, eventually
 from tests.crash.disks import locked
 from tests.crash.receivers import Receivers

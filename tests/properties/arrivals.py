@@ -14,7 +14,7 @@ from events.dates import INSTANT_PATTERN, Instant, parse_instant
 from events.identity import NOT_CONTENT
 from projections.folds.event_ledger import EventLedger
 from projections.folds.trial_projection import TrialProjection
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from tests.properties.draws import in_offset
 from tests.rules.scenario import decoded
 

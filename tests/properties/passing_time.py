@@ -8,8 +8,8 @@ from events.codec import Logged
 from events.dates import DAY, Instant, format_instant
 from projections.folds.alert_transition import AlertTransition
 from projections.folds.findings import SubjectFindings
-from projections.rules.finding import Finding
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.cases.finding import Finding
 from tests.properties.timelines import CLOCK
 from tests.rules.scenario import decoded
 

@@ -13,17 +13,17 @@ from typing import Any
 from events.codec import Logged
 from events.dates import DAY, Instant, parse_date, zone_named
 from projections.ctcae.analytes import analyte
-from projections.rules.accounting import explained_analytes
-from projections.rules.analytes import canonical_case
-from projections.rules.assess import evaluate_case, may_reach_a_clause
-from projections.rules.finding import Finding, finding_at
-from projections.rules.grade_course import is_fatal
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.lab_results import Draw, LabResult, lab_kind
-from projections.rules.linked_rows import term_key
-from projections.rules.stopping import could_explain_a_stop
-from projections.rules.subject_facts import Known, SubjectFacts
-from projections.rules.treatment import treatment_start
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.cases.accounting import explained_analytes
+from projections.rules.cases.assess import evaluate_case, may_reach_a_clause
+from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.cases.stopping import could_explain_a_stop
+from projections.rules.facts.analytes import canonical_case
+from projections.rules.facts.grade_course import is_fatal
+from projections.rules.facts.lab_results import Draw, LabResult, lab_kind
+from projections.rules.facts.linked_rows import term_key
+from projections.rules.facts.subject_facts import Known, SubjectFacts
+from projections.rules.facts.treatment import treatment_start
 
 Json = dict[str, Any]
 

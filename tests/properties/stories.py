@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from events.alert import AlertData
 from events.dates import Instant, parse_instant
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from tests.properties.passing_time import WatchedSubject
 from tests.properties.timelines import SITE, SPONSOR
 from tests.rules.scenario import decoded

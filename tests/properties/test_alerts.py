@@ -14,8 +14,8 @@ from events.dates import parse_instant
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition
 from projections.folds.findings import SubjectFindings
-from projections.rules.finding import Finding
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.cases.finding import Finding
 from tests.properties.draws import Draw
 from tests.properties.passing_time import LONG, WatchedSubject
 from tests.properties.stories import UNRELATED, Monitor, on

@@ -9,7 +9,7 @@ import pytest
 from events.alert import AlertData
 from events.dates import Instant, parse_instant
 from projections.folds.event_ledger import EventLedger
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from tests.properties.passing_time import WatchedSubject
 from tests.properties.test_order_and_duplication import SCENARIOS
 from tests.rules.scenario import assess, decoded

@@ -10,8 +10,8 @@ import pytest
 from events.codec import Logged
 from projections.folds.cohort_board import CohortBoard, CohortKey, CohortRow, standing_of
 from projections.folds.findings import SubjectFindings
-from projections.rules.finding import Finding
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.cases.finding import Finding
 from tests.properties.slow_evaluation import differences, high_water, slow_cohorts, slow_findings, subject_of
 from tests.properties.timelines import random_subject, random_timeline, small_laboratory, small_timeline
 

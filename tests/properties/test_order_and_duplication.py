@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from events.codec import Codec
 from events.dates import parse_instant
 from projections.folds.trial_projection import TrialProjection
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from tests.properties.arrivals import Arrival, arrivals, first_come, in_other_offsets, verdicts
 from tests.properties.timelines import random_timeline
 from tests.rules.scenario import decoded, load

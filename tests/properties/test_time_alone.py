@@ -10,9 +10,9 @@ from events.codec import Logged
 from events.dates import Instant
 from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import findings_of
-from projections.rules.assess import evaluate_case
-from projections.rules.finding import Finding
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.cases.assess import evaluate_case
+from projections.rules.cases.finding import Finding
 from tests.properties.draws import Draw
 from tests.properties.passing_time import LONG, WatchedSubject, all_judged, judged
 from tests.properties.slow_evaluation import differences, high_water, slow_findings

@@ -6,7 +6,7 @@ from collections import Counter
 
 from events.catalog import CLASS_BY_TYPE
 from projections.folds.findings import SubjectFindings
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from tests.properties.timelines import random_subject, random_timeline
 
 SEEDS = range(400)

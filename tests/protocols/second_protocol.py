@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from projections.rules.predicates import immune_related, in_window, lasting_more_than, major_end_organ, related
-from projections.rules.protocol import Clause, Protocol
+from projections.rules.cases.predicates import immune_related, in_window, lasting_more_than, major_end_organ, related
+from projections.rules.logic.trial_protocol import Clause, Protocol
 
 ANY_SEVERE: Final = "any related adverse event of grade 3 or worse in the first cycle"
 LASTING: Final = "any related adverse event of grade 2 or worse that lasts for more than 3 days"

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.assessment import command_line
-from tests.assessment.command_line import Outcome
-from tests.assessment.writing import Json, Site
+from tests.files import command_line
+from tests.files.command_line import Outcome
+from tests.files.writing import Json, Site
 
 SECOND = str(Path(__file__).with_name("second_protocol.py"))
 AS_OF = "2024-07-01T00:00:00Z"

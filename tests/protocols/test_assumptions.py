@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from projections.rules.protocol import Assumptions
-from services.protocols import AssumptionsFile, find_protocol
-from tests.assessment.command_line import assess
-from tests.assessment.writing import FR01, Json
+from projections.rules.logic.trial_protocol import Assumptions
+from services.trials.protocols import AssumptionsFile, find_protocol
+from tests.files.command_line import assess
+from tests.files.writing import FR01, Json
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
-from services.protocols import ProtocolError, ProtocolFile, find_protocol
-from tests.assessment.command_line import assess
-from tests.assessment.writing import FR01, RELATED, Site
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
+from services.trials.protocols import ProtocolError, ProtocolFile, find_protocol
+from tests.files.command_line import assess
+from tests.files.writing import FR01, RELATED, Site
 
 OTHER_STUDY = """
 base = "isi-jx"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.assessment import command_line
-from tests.assessment.writing import FR01, Json
+from tests.files import command_line
+from tests.files.writing import FR01, Json
 from tests.protocols import second_protocol
 from tests.protocols.study import AS_OF, SECOND, TIME, ae, assess, board, clauses, site, treated
 

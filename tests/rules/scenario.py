@@ -11,8 +11,8 @@ from events.codec import Codec, Logged
 from events.dates import Instant, parse_instant
 from projections.folds.event_ledger import EventLedger
 from projections.folds.trial_projection import TrialProjection
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
 
 Json = dict[str, Any]
 

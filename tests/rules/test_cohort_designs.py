@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.rules.cohort_designs import DESIGNS, THREE_PLUS_THREE, CohortDesign, DesignRow
+from projections.rules.escalation.cohort_designs import DESIGNS, THREE_PLUS_THREE, CohortDesign, DesignRow
 
 SIX = range(7)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from events.dates import DAY, HOUR, Instant, Span, format_instant, parse_date, parse_instant, zone_named
-from projections.rules.duration import (
+from projections.rules.logic.duration import (
     ALREADY,
     between,
     closed_longer_than,

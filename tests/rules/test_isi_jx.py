@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from projections.rules import isi_jx
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols import isi_jx
+from projections.protocols.isi_jx import PROTOCOL
 
 #: RULES 1: the definition, verbatim from the record of NCT02977156.
 RECORD = (

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import projections.rules.lexicon
-from projections.rules.lexicon import Lexicon, default_lexicon, normalised
-from projections.rules.protocol import MAJOR_ORGANS, MINOR_ORGANS
+import projections.rules.facts.lexicon
+from projections.rules.facts.lexicon import Lexicon, default_lexicon, normalised
+from projections.rules.logic.trial_protocol import MAJOR_ORGANS, MINOR_ORGANS
 
-FILE = Path(projections.rules.lexicon.__file__).with_name("lexicon.csv")
+FILE = Path(projections.rules.facts.lexicon.__file__).with_name("lexicon.csv")
 ROWS = list(csv.DictReader(FILE.read_text(encoding="utf-8").splitlines()))
 HEADER = "term,french,organ,immune,injection_site,flu_like,analytes"
 #: RULES 3.8: the organs to adjudicate, besides "?" and none.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from projections.rules.isi_jx import PROTOCOL
+from projections.protocols.isi_jx import PROTOCOL
 from tests.rules.scenario import assess, decoded, load, mismatches
 
 DIRECTORY = Path(__file__).parent / "scenarios"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from projections.folds.trial_projection import TrialProjection
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.protocol import Protocol
-from tests.assessment.writing import FR01, Json, Site
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import Protocol
+from tests.files.writing import FR01, Json, Site
 from tests.folds.charts import AS_OF, decoded
 
 SITE = "urn:site:FR01:edc"

@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 import pytest
 
-from projections.rules.truth import (
+from projections.rules.logic.truth import (
     Answer,
     Change,
     EventRef,

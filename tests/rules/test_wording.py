@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from events.dates import DAY, FAR_PAST, HOUR, MINUTE, SECOND, Span, parse_date, parse_instant, zone_named
-from projections.rules.wording import day_number, length, written
+from projections.rules.logic.wording import day_number, length, written
 
 PARIS = zone_named("Europe/Paris")
 KOLKATA = zone_named("Asia/Kolkata")

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from services.simulator.command import simulate
+from services.cli.simulate import simulate
 from services.simulator.trial import simulate_trial
 
 RUNNER = CliRunner()

@@ -7,9 +7,9 @@ import json
 from events.codec import Codec
 from events.envelope import EventRef as EventRefData
 from projections.folds.system_alerts import system_transition
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.truth import EventRef
-from projections.store.told import ALERT_BYTES_MAX, LEFT_OUT, alert_body
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.truth import EventRef
+from projections.store.rows.outbox import ALERT_BYTES_MAX, LEFT_OUT, alert_body
 
 SOURCE = "urn:toxwatch:test"
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from projections.store.database import Database, StoreUnavailable, insert_all, insert_new, rows_of, upsert
-from projections.store.tables import alert_events, log_ends, positions, subjects
+from projections.store.engine.database import Database, StoreUnavailable, insert_all, insert_new, rows_of, upsert
+from projections.store.engine.tables import alert_events, log_ends, positions, subjects
 
 
 def _ends(database: Database) -> dict[str, int]:

@@ -11,14 +11,14 @@ from events.alert import AlertData
 from events.dates import MINUTE, parse_instant
 from events.identity import derived_id
 from projections.folds.system_alerts import system_transition
-from projections.rules.isi_jx import PROTOCOL
-from projections.rules.truth import EventRef
-from projections.store import parking
-from projections.store.database import Database
-from projections.store.intake_alerts import merge_single_alerts, tell_of_numbers
-from projections.store.parking import Arrival, NewLetter
-from projections.store.tables import alert_events, alerts, dead_letters
-from projections.store.told import tell
+from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.truth import EventRef
+from projections.store.engine.database import Database
+from projections.store.engine.tables import alert_events, alerts, dead_letters
+from projections.store.rows.outbox import tell
+from projections.store.write import dead_letter_store
+from projections.store.write.dead_letter_store import Arrival, NewLetter
+from projections.store.write.intake_alerts import merge_single_alerts, tell_of_numbers
 
 SOURCE = "urn:toxwatch:test"
 NOW = parse_instant("2017-03-01T08:00:00Z")
@@ -29,7 +29,9 @@ AT = (PROTOCOL, SOURCE)
 def letter(number: int, site: str | None = "FR01", reason: str = "wrong-trial") -> NewLetter:
     raw = f"{site} {number}".encode()
     record = {"subject": f"FR01-{number:05d}", "record_kind": "ae", "record_id": "AE-1"}
-    return NewLetter(parking.GATEWAY, reason, "e", "f", raw, is_severe=True, sender="key", site=site, **record)
+    return NewLetter(
+        dead_letter_store.GATEWAY, reason, "e", "f", raw, is_severe=True, sender="key", site=site, **record
+    )
 
 
 def told(database: Database, case: str = CASE) -> list[str]:
@@ -51,7 +53,9 @@ def test_ten_thousand_refused_one_by_one_are_some_twenty_revisions(database: Dat
     """Up to ten each number is told, then 20, 50, 100, …; in between at most once a minute, which wakes nobody."""
     for start in range(0, 10_000, 250):
         with database.writing() as connection:
-            parking.park(connection, *AT, [letter(number) for number in range(start, start + 250)], NOW + start)
+            dead_letter_store.park(
+                connection, *AT, [letter(number) for number in range(start, start + 250)], NOW + start
+            )
     assert told(database)[0] == "raised 250 news"
     assert told(database)[-1] == "revised 10000 news"
     assert len(told(database)) <= 8
@@ -62,7 +66,9 @@ def test_small_numbers_are_exact(database: Database, at_once: int) -> None:
     """Each of the first ten is news; of 23 the alert says 20, until the minute is over."""
     for start in range(0, 21, at_once):
         with database.writing() as connection:
-            parking.park(connection, *AT, [letter(number) for number in range(start, start + at_once)], NOW + start)
+            dead_letter_store.park(
+                connection, *AT, [letter(number) for number in range(start, start + at_once)], NOW + start
+            )
     if at_once == 1:
         assert told(database)[:3] == ["raised 1 news", "revised 2 news", "revised 3 news"]
         assert told(database)[9:] == ["revised 10 news", "revised 20 news"]
@@ -75,11 +81,11 @@ def test_small_numbers_are_exact(database: Database, at_once: int) -> None:
 def test_it_is_withdrawn_when_a_valid_event_for_every_record_has_arrived(database: Database) -> None:
     """And not before the last; what is counted less is told to nobody."""
     with database.writing() as connection:
-        parking.park(connection, *AT, [letter(1), letter(2), letter(1, "FR02")], NOW)
+        dead_letter_store.park(connection, *AT, [letter(1), letter(2), letter(1, "FR02")], NOW)
     for number in (1, 2):
         with database.writing() as connection:
             arrival = Arrival(f"FR01-{number:05d}", "ae", "AE-1", "urn:site:FR01:edc", f"E-{number}", NOW + number)
-            parking.settle(connection, *AT, [arrival], NOW + number)
+            dead_letter_store.settle(connection, *AT, [arrival], NOW + number)
     assert told(database) == ["raised 2 news", "revised 1 silent", "withdrawn None quiet"]
     assert told(database, "intake:FR02/wrong-trial") == ["raised 1 news", "withdrawn None quiet"]
 
@@ -88,7 +94,7 @@ def test_sites_and_reasons_are_counted_apart(database: Database) -> None:
     """A sender can add to the alerts of its own key's site only."""
     letters = [letter(1), letter(2, "FR02"), letter(3, reason="bad-field"), letter(4, None)]
     with database.writing() as connection:
-        parking.park(connection, *AT, letters, NOW)
+        dead_letter_store.park(connection, *AT, letters, NOW)
         cases = set(connection.scalars(select(alerts.c.case_name)))
     assert cases == {CASE, "intake:FR02/wrong-trial", "intake:FR01/bad-field", "intake:@other/wrong-trial"}
 
@@ -96,7 +102,7 @@ def test_sites_and_reasons_are_counted_apart(database: Database) -> None:
 def test_the_alerts_of_single_letters_are_merged_and_nothing_that_waits_is_forgotten(database: Database) -> None:
     """A database of an earlier version, brought up by its migration: the numbers are raised, then the old ones withdrawn."""
     with database.writing() as connection:
-        parking.park(connection, *AT, [letter(1), letter(2), letter(3, "FR02")], NOW)
+        dead_letter_store.park(connection, *AT, [letter(1), letter(2), letter(3, "FR02")], NOW)
         connection.execute(alert_events.delete())
         connection.execute(alerts.delete())
         for row in connection.execute(select(dead_letters.c.id)).all():
@@ -117,7 +123,9 @@ def test_the_alerts_of_single_letters_are_merged_and_nothing_that_waits_is_forgo
 def test_an_example_is_never_what_the_sender_wrote(database: Database) -> None:
     """Save the ids of the trial's own subjects and of their records."""
     with database.writing() as connection:
-        parking.park(connection, *AT, [letter(1)._replace(subject=None, error="Jeanne Dupont", field="Dupont")], NOW)
+        dead_letter_store.park(
+            connection, *AT, [letter(1)._replace(subject=None, error="Jeanne Dupont", field="Dupont")], NOW
+        )
         body = connection.scalar(select(alert_events.c.body))
     assert body is not None
     assert b"Dupont" not in body

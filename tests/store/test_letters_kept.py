@@ -11,16 +11,16 @@ import pytest
 from sqlalchemy import Row, select
 
 from events.dates import DAY, Instant
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.generation import begin_first_generation
-from projections.store.letter_quota import LetterQuota, Quota, is_whole
-from projections.store.letter_upkeep import Where, erase, expire, letter_bytes, meant_by
-from projections.store.parking import NewLetter, park
-from projections.store.room import compact, size_of
-from projections.store.tables import alerts, dead_letters
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.engine.disk_space import compact, size_of
+from projections.store.engine.generation import begin_first_generation
+from projections.store.engine.tables import alerts, dead_letters
+from projections.store.write.dead_letter_quota import LetterQuota, Quota, is_whole
+from projections.store.write.dead_letter_store import NewLetter, park
+from projections.store.write.dead_letter_upkeep import Where, erase, expire, letter_bytes, meant_by
+from tests.api.telling import START, letter
 from tests.monitor.deployment import SOURCE
-from tests.reading.telling import START, letter
 
 FEW = Quota(3, 10_000)
 

@@ -9,9 +9,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import event, inspect, text
 
-from projections.store.database import Database
-from projections.store.schema import SchemaState, WrongSchema, migrate, require_current, schema_state
-from projections.store.tables import metadata
+from projections.store.engine.database import Database
+from projections.store.engine.schema import SchemaState, WrongSchema, migrate, require_current, schema_state
+from projections.store.engine.tables import metadata
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from services.dispatcher.channels.smtp_client import (
     before_the_dot,
     notice_a_dead_peer,
 )
-from services.dispatcher.channels.wall import to_datetime
+from services.dispatcher.channels.wall_clock import to_datetime
 from services.dispatcher.notice import Notice, plain
 from services.dispatcher.recipients import SmtpChannelConfig
 

@@ -16,7 +16,7 @@ from events.dates import Instant, parse_instant
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import level_of_case
 from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Sendable, what_failed
-from services.dispatcher.channels.wall import to_datetime
+from services.dispatcher.channels.wall_clock import to_datetime
 from services.dispatcher.channels.webhook_body import (
     AlertBody,
     AlertType,
@@ -32,8 +32,8 @@ from services.dispatcher.channels.webhook_body import (
 )
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipient, WebhookChannelConfig
-from services.outgoing import client_options
-from services.retry_after import retry_after_seconds
+from services.http.outgoing import client_options
+from services.http.retry_after import retry_after_seconds
 
 GONE: Final = 410
 #: Statuses by which a receiver asks to be left alone for a while.

@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from services.files.rows import ImportFailedError
 from services.importers.consumed import Element, shown
 from services.importers.fhir.elements import ignore_known
 from services.importers.report import Action
-from services.importers.rows import ImportFailedError
 
 Json = dict[str, Any]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from events.faults import masked
+from services.files.rows import DataSet, ImportFailedError, Row
 from services.importers.code_lists import normal
 from services.importers.consumed import may_be_severe, shown, tell_left
 from services.importers.fhir.administrations import Doubtful, administration, doubtful, drug_of, settle
@@ -34,7 +35,6 @@ from services.importers.fhir.validity import fault_of
 from services.importers.fhir.visits import encounter
 from services.importers.mapping import Domain, Mapping
 from services.importers.report import Action, Report
-from services.importers.rows import DataSet, ImportFailedError, Row
 
 Read = Callable[[Entry, FhirReading], Iterator[Made]]
 

@@ -15,15 +15,15 @@ import psycopg
 from sqlalchemy import make_url
 
 from events.catalog import EVENT_ADAPTER, subject_of
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from services.clock.time_source import SystemClock
-from services.distributed import parts_of, prepare
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.port import NewEntry
-from services.settings import read_settings
+from services.platform.settings import read_settings
+from services.platform.time_source import SystemClock
+from services.runtime.distributed import parts_of, prepare
 from services.simulator.portfolio import EVENTS_PER_SUBJECT, Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
 from tests.brokers import Broker, kafka_broker

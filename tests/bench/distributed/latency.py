@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaProducer
 
 from events.dates import Instant
 from events.stamp import stamped
-from services.clock import time_source
 from services.log.kafka import CONTENT_TYPE
 from services.log.partitioning import partition_of
+from services.platform import time_source
 from tests.bench.distributed.delays import DELAYS
 from tests.bench.distributed.goals import at_most, progress
 from tests.bench.distributed.ground import Ground, entry_of, plain, portfolio

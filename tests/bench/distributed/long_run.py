@@ -111,7 +111,7 @@ def _resident(fleet: Fleet) -> int:
 
 def _rebuild(fleet: Fleet, total: int) -> None:
     progress("everything is rebuilt")
-    command = [sys.executable, "-m", "services.cli", "rebuild"]
+    command = [sys.executable, "-m", "services.cli.main", "rebuild"]
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **fleet.environment}, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)

@@ -11,16 +11,16 @@ from typing import Any, Final
 
 from sqlalchemy import event
 
-from projections.rules.isi_jx import PROTOCOL
-from projections.store.database import Database
-from projections.store.watch import SubjectWatch
-from services.clock.time_source import SystemClock
-from services.garbage import spare_what_stays
+from projections.protocols.isi_jx import PROTOCOL
+from projections.store.engine.database import Database
+from projections.store.write.subject_state import SubjectWatch
 from services.log.decoding import Decoder
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.port import Entry
 from services.monitor.monitor import Monitor
+from services.platform.garbage import spare_what_stays
+from services.platform.time_source import SystemClock
 from tests.bench.distributed.ground import Ground
 
 BATCH: Final = 500

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from events.dates import Instant
-from projections.store.apply import Outcome
+from projections.store.write.batch import Outcome
 from services.log.port import Entry
-from services.logs import configure_logs
-from services.monitor import faust_app
 from services.monitor.monitor import Monitor
-from services.settings import read_settings
+from services.platform.logs import configure_logs
+from services.platform.settings import read_settings
+from services.runtime.embedded import faust_worker
 from tests.bench.distributed.delays import Delays
 from tests.bench.distributed.job import job_of_command_line
 
@@ -27,7 +27,7 @@ class TimedMonitor(Monitor):
 
 
 if __name__ == "__main__":
-    faust_app.Monitor = TimedMonitor  # type: ignore[misc]
+    faust_worker.Monitor = TimedMonitor  # type: ignore[misc]
     settings = read_settings()
     configure_logs("error")
-    faust_app.MonitorWorker(faust_app.worker_app(settings)).execute_from_commandline()
+    faust_worker.MonitorWorker(faust_worker.worker_app(settings)).execute_from_commandline()

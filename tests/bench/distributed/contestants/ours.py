@@ -8,11 +8,12 @@ from typing import Any
 import psycopg
 
 from events.dates import Instant
-from projections.store.apply import Outcome
+from projections.store.write.batch import Outcome
 from services.log.port import Entry
-from services.logs import configure_logs
-from services.monitor import clinical_reader, faust_app
-from services.settings import read_settings
+from services.monitor import clinical_reader
+from services.platform.logs import configure_logs
+from services.platform.settings import read_settings
+from services.runtime.embedded import faust_worker
 from tests.bench.distributed.job import Job, job_of_command_line
 from tests.bench.distributed.sink import Course, Received, decode
 
@@ -47,10 +48,10 @@ def main() -> None:
 
     # The same batches as the others: far behind, the reader would take more at once.
     clinical_reader.BATCH_MAX = clinical_reader.BATCH_BEHIND_MAX = job.batch  # type: ignore[misc]
-    faust_app.Monitor = make  # type: ignore[assignment,misc]
+    faust_worker.Monitor = make  # type: ignore[assignment,misc]
     settings = read_settings()
     configure_logs("error")
-    faust_app.MonitorWorker(faust_app.worker_app(settings)).execute_from_commandline()
+    faust_worker.MonitorWorker(faust_worker.worker_app(settings)).execute_from_commandline()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""One page for each bundled protocol, which a physician can hold beside the record."""

@@ -1,0 +1,1 @@
+"""The database: connections, locks, tables and their versions."""

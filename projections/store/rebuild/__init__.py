@@ -1,0 +1,1 @@
+"""Making the projections anew beside the live ones, cutting over, and comparing."""

@@ -1,0 +1,1 @@
+"""What the monitor writes in its one transaction, and what others park and record."""

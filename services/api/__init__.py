@@ -1,0 +1,1 @@
+"""The routes that read: alerts, assessment, questions, dead letters."""

@@ -1,1 +1,0 @@
-"""The log in, the verdicts out: events from files, judged at an instant, shown as a table or as JSON."""

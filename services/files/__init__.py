@@ -1,0 +1,1 @@
+"""Events in files: reading, assessing, explaining and publishing them."""

@@ -1,0 +1,1 @@
+"""HTTP for every service: servers, connections, callers, parameters and problems."""

@@ -1,0 +1,1 @@
+"""The composition roots: everything in one process, or one service each."""

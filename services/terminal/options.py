@@ -1,0 +1,69 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from events.dates import YEAR_FIRST, YEAR_LAST, Instant, parse_instant, year_of
+from projections.rules.logic.trial_protocol import Protocol
+from services.platform import time_source
+from services.trials.protocols import ProtocolError, find_protocol
+
+
+class Axis(StrEnum):
+    """What counts as known at an instant: what sites had recorded by then, or what Toxwatch had received."""
+
+    RECORDED = "recorded"
+    RECEIVED = "received"
+
+
+class Format(StrEnum):
+    """How a result is written to standard output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="The instant to judge at, RFC 3339 with offset. Default: now.", metavar="INSTANT"),
+]
+AsOfAxis = Annotated[
+    Axis, typer.Option("--as-of-axis", help="Events are known from when they were recorded, or received.")
+]
+ProtocolName = Annotated[
+    str,
+    typer.Option(
+        "--protocol",
+        envvar="TOXWATCH_PROTOCOL",
+        help="A protocol that comes with Toxwatch, a configuration file (.toml, .json), or a Python module.",
+    ),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
+EventPaths = Annotated[
+    list[str], typer.Argument(metavar="EVENTS...", help="Files of events, one a line (NDJSON); - is standard input.")
+]
+
+
+def instant_of(as_of: str | None) -> Instant:
+    """The instant that ``--as-of`` names, or the present one."""
+    if as_of is None:
+        return time_source.now()
+    try:
+        instant = parse_instant(as_of)
+        if not YEAR_FIRST <= year_of(as_of) <= YEAR_LAST:
+            raise ValueError(f"not in the years {YEAR_FIRST} to {YEAR_LAST}")
+        return instant
+    except ValueError as error:
+        raise typer.BadParameter(f"{as_of!r}: {error}", param_hint="--as-of") from None
+
+
+def protocol_of(name: str) -> Protocol:
+    """The protocol that ``--protocol`` names."""
+    try:
+        return find_protocol(name)
+    except ProtocolError as error:
+        raise typer.BadParameter(str(error), param_hint="--protocol") from None

@@ -1,0 +1,1 @@
+"""Which protocol a trial runs under, and which rules judge."""
