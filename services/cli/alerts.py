@@ -32,10 +32,11 @@ from projections.store.read.alerts import (
 from projections.store.rows.outbox import OPEN, WITHDRAWN, State
 from services.api.alert_shapes import alert_shape
 from services.api.cursors import Place, is_of_another_life
+from services.platform.printable import printable
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat
 from services.terminal.opening import store_of
 from services.terminal.tables import STYLES, console_for_output
-from services.terminal.writing import printable, write_json
+from services.terminal.writing import write_json
 from services.web.alert_words import NONE, clause_list, shown_verdict
 
 POLL_SECONDS: Final = 0.5

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from events.dates import Instant, format_instant, parse_instant
 from projections.store.write.audit import entries, uses
+from services.platform.printable import printable
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat
 from services.terminal.opening import store_of
 from services.terminal.tables import console_for_output
-from services.terminal.writing import printable, write_json
+from services.terminal.writing import write_json
 
 audit_app = typer.Typer(help="Who did what: people by command, and keys by the hour.", no_args_is_help=True)
 

@@ -12,11 +12,11 @@ from services.maintenance.backup import BackupError, Manifest, back_up
 from services.maintenance.backup import restore as put_back
 from services.maintenance.backup_key import BackupKey, find_key, make_key
 from services.platform.data_lock import alone_on
+from services.platform.printable import printable
 from services.platform.settings import DATABASE_FILE, Settings, SettingsError
 from services.platform.time_source import now
 from services.terminal.live_options import Config, Data, settings_of
 from services.terminal.operator_audit import audited_file
-from services.terminal.writing import printable
 
 PG_DUMP: Final = (
     "this deployment's database is PostgreSQL, whose own tools do this: `pg_dump --format=custom` makes one consistent file"

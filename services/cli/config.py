@@ -9,10 +9,11 @@ import typer
 from rich.table import Table
 from sqlalchemy.engine import URL, make_url
 
+from services.platform.printable import printable
 from services.platform.settings import Effective, Settings, SettingsError, effective_settings
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat
 from services.terminal.tables import console_for_output
-from services.terminal.writing import printable, write_json
+from services.terminal.writing import write_json
 
 #: Stands for a secret. Letters, which a URL may hold as they are.
 MASK: Final = "xxxxx"

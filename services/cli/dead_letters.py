@@ -25,12 +25,13 @@ from services.api.dead_letter_filter import where_of
 from services.api.dead_letter_shapes import dead_letter
 from services.http.parameters import PLACE_MAX
 from services.platform.disk import room_on
+from services.platform.printable import printable
 from services.platform.time_source import SystemClock
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat
 from services.terminal.opening import store_of
 from services.terminal.operator import operator_name
 from services.terminal.tables import console_for_output
-from services.terminal.writing import printable, write_json
+from services.terminal.writing import write_json
 from services.trials.protocols import find_protocol
 
 dead_letters_app = typer.Typer(

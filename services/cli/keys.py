@@ -16,12 +16,13 @@ from services.gateway.keys import ApiKeyError, add_key, caller_of_row, list_keys
 from services.gateway.sources import is_of_people
 from services.http.caller import Role
 from services.platform import time_source
+from services.platform.printable import printable
 from services.platform.private_files import keep_private
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat
 from services.terminal.opening import store_of
 from services.terminal.operator import operator_name
 from services.terminal.tables import console_for_output
-from services.terminal.writing import printable, write_json
+from services.terminal.writing import write_json
 
 #: Of the table; the lists in JSON have `site` too, the first of `sites`.
 COLUMNS: Final = (

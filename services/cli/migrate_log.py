@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from pydantic import ValidationError
 
-from services.cli.operations import progress_bar
 from services.log.moved_away import take_back as unmark
 from services.maintenance.relocation.source import held
+from services.platform.printable import printable
 from services.platform.settings import Settings, SettingsError
 from services.platform.time_source import SystemClock
 from services.terminal.live_options import Config, ListFormat, OutputFormat, ProtocolInForce, settings_of
-from services.terminal.writing import printable, write_json
+from services.terminal.progress import events_done
+from services.terminal.writing import write_json
 
 if TYPE_CHECKING:
     from services.maintenance.relocation.move import Report
@@ -59,7 +60,7 @@ def migrate_log(
     from services.maintenance.relocation.moving import move_deployment
 
     try:
-        report = move_deployment(source, settings, SystemClock(), progress_bar)
+        report = move_deployment(source, settings, SystemClock(), events_done)
     except SettingsError as error:
         raise typer.BadParameter(str(error)) from None
     if format is ListFormat.JSON:

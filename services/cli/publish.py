@@ -16,9 +16,9 @@ from services.files.event_files import STANDARD_INPUT, EventFiles, Line
 from services.files.publish import PATH, PATIENCE_SECONDS, Result, SourceLine, gateway_client, publish_lines
 from services.files.refusals import DONE, SOME_INPUT_REFUSED
 from services.http.outgoing import proxy_of
+from services.platform.printable import printable
 from services.terminal.options import EventPaths
 from services.terminal.progress import bytes_read
-from services.terminal.writing import printable
 
 KEY: Final = "TOXWATCH_KEY"
 KEY_FILE: Final = "TOXWATCH_KEY_FILE"

@@ -11,11 +11,12 @@ from projections.store.read.assessment import open_questions
 from projections.store.write.rules_in_force import require_rules
 from services.api.query_routes import QueryRow
 from services.cli.alerts import OfSubject, checked_subject
+from services.platform.printable import printable
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat, ProtocolInForce
 from services.terminal.opening import store_of
 from services.terminal.options import AsOf, instant_of, protocol_of
 from services.terminal.tables import console_for_output
-from services.terminal.writing import printable, write_json
+from services.terminal.writing import write_json
 from services.trials.rules_version import configuration_hash
 
 

@@ -19,11 +19,11 @@ from services.http.parameters import PLACE_MAX
 from services.log.opening import open_logs
 from services.monitor.replay import Replay
 from services.platform.logs import configure_logs
+from services.platform.printable import printable
 from services.terminal.live_options import Config, Data, ProtocolInForce
 from services.terminal.opening import store_of
 from services.terminal.operator import operator_name
 from services.terminal.options import protocol_of
-from services.terminal.writing import printable
 
 __all__ = ["dead_letters_app"]
 

@@ -17,11 +17,12 @@ from projections.store.write.audit import record
 from services.gateway.keys import SITE_PATTERN
 from services.gateway.sources import fault_of_pattern, is_of_people
 from services.platform import time_source
+from services.platform.printable import printable
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat
 from services.terminal.opening import store_of
 from services.terminal.operator import operator_name
 from services.terminal.tables import console_for_output
-from services.terminal.writing import printable, write_json
+from services.terminal.writing import write_json
 
 sources_app = typer.Typer(help="Sources: for which sites each may speak.", no_args_is_help=True)
 

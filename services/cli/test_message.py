@@ -18,9 +18,9 @@ from services.dispatcher.channels.port import ChannelTest, Outcome, OutcomeKind
 from services.dispatcher.recipient_faults import RecipientsError
 from services.dispatcher.recipients import Recipient, Recipients, load_recipients
 from services.platform import time_source
+from services.platform.printable import printable
 from services.platform.settings import SettingsError, read_settings
 from services.terminal.live_options import Config
-from services.terminal.writing import printable
 
 FAILED: Final = 1
 REFUSED: Final = 2

@@ -8,7 +8,7 @@ from typing import Final
 import typer
 
 from services.files.intake import Intake
-from services.terminal.writing import printable
+from services.platform.printable import printable
 
 DONE: Final = 0
 SOME_INPUT_REFUSED: Final = 2

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from events.acceptance import OWN_SOURCES
+from services.http.caller import OF_SITE
 
 #: Of each site, its own: nobody else writes from there.
-OF_SITE: Final = "urn:site:{}:"
 _SITES: Final = "urn:site:"
 _SPONSOR: Final = "urn:sponsor:"
 _LITERAL: Final = frozenset(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()+,;=")

@@ -49,7 +49,7 @@ class _Polled(NamedTuple):
 
 
 class TopicReader:
-    """``work`` for a :class:`services.platform.supervision.Loop`. Of several gateways one at a time reads; all know how far behind it is.
+    """``work`` for a :class:`services.platform.supervision.Loop`. One gateway reads at a time; all know how far behind it is.
 
     ``on_lag`` is told so, by partition; nothing where that is not known.
     """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from services.gateway.sources import OF_SITE
+#: How the sources of a site's own systems begin.
+OF_SITE: Final = "urn:site:{}:"
 
 
 class Role(StrEnum):

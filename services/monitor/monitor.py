@@ -15,8 +15,9 @@ from projections.rules.logic.truth import EventRef
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation, hold_positions, move_position, next_offset
 from projections.store.engine.tables import parked_subjects, subjects
+from projections.store.rows.charts import parked_now
 from projections.store.rows.outbox import tell
-from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step, parked_now
+from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step
 from projections.store.write.parked_entries import put_aside
 from projections.store.write.rules_in_force import Rules, rules_in_force
 from projections.store.write.subject_cache import WatchCache

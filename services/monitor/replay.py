@@ -18,9 +18,10 @@ from projections.rules.logic.truth import EventRef
 from projections.store.engine.database import Database, is_transient
 from projections.store.engine.generation import current_generation, hold_positions
 from projections.store.engine.tables import dead_letters, parked_subjects
+from projections.store.rows.charts import parked_now
 from projections.store.rows.outbox import tell, told_of
 from projections.store.write import dead_letter_store
-from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step, expected_key, parked_now
+from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step, expected_key
 from projections.store.write.parked_entries import put_aside
 from services.monitor.monitor import CONSUMER
 from services.trials.rules_version import configuration_hash

@@ -19,7 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from events.catalog import CLASS_BY_TYPE
 from services.platform.log_exceptions import frames_of, told
-from services.terminal.writing import printable
+from services.platform.printable import printable
 
 #: Every field that may be logged. None holds what a sender wrote, save the ids of events, their types, sources and sites.
 #: ``error`` is an exception, or the name of one, never a text; ``trouble`` is a sentence of our own.

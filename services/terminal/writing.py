@@ -1,4 +1,4 @@
-"""Writing what others have written: ids and file names with line breaks, half characters or terminal codes in them."""
+"""One JSON document on standard output."""
 
 from __future__ import annotations
 
@@ -16,8 +16,3 @@ def write_json(value: Any) -> None:
     except UnicodeEncodeError:
         text = json.dumps(value, indent=1)
     typer.echo(text)
-
-
-def printable(text: str) -> str:
-    """The text on one line, with escapes for whatever cannot be shown or would steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

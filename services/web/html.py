@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 from unicodedata import category
 
-from services.terminal.writing import printable
+from services.platform.printable import printable
 
 #: Elements that have no end.
 _VOID: Final = frozenset({"meta"})

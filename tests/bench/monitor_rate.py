@@ -23,9 +23,9 @@ from projections.store.engine.tables import alert_events
 from projections.store.rebuild.rebuild import Rebuild
 from projections.store.rows import charts
 from projections.store.rows.charts import SubjectRow
-from services.cli.operations import reading_of
 from services.log.embedded import EmbeddedLog
 from services.log.port import Entry, NewEntry
+from services.maintenance.rebuilding import reading_of
 from services.monitor.monitor import CONSUMER, Monitor
 from services.platform.time_source import SystemClock
 from services.simulator.portfolio import Load, simulate_portfolio

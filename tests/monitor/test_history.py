@@ -11,7 +11,7 @@ from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import alert_events
 from projections.store.write.batch import Step
-from services.cli.operations import reading_of
+from services.maintenance.rebuilding import reading_of
 from services.monitor.monitor import Monitor
 from services.trials.rules_version import configuration_hash
 from tests.monitor.deployment import SOURCE, Deployment, without_instants

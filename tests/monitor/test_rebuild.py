@@ -27,7 +27,7 @@ from projections.store.engine.tables import (
 from projections.store.rebuild.rebuild import PROJECTED, Rebuild, RebuildInterrupted
 from projections.store.rebuild.verify import Difference, differences
 from projections.store.write.rules_in_force import OtherRules
-from services.cli.operations import reading_of
+from services.maintenance.rebuilding import reading_of
 from services.monitor.activation import activate
 from services.monitor.monitor import CONSUMER, FencedMonitor, Monitor
 from services.trials.rules_version import configuration_hash

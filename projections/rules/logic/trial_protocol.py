@@ -10,16 +10,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from events.acceptance import INJECTION_PROCEDURE, STUDY_TREATMENT, TrialContract
 from events.dates import DAY, Zone, zone_named
 from events.subject_pattern import SlowPattern, check_pattern
 from projections.rules.logic.truth import Answer
-
-if TYPE_CHECKING:
-    from projections.rules.cases.adverse_event_case import AdverseEventCase
-    from projections.rules.facts.grade_course import Interval
 
 Organ = str
 
@@ -29,10 +25,13 @@ WINDOW_DAYS_MAX: Final = 3660
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """One question that a clause asks of an interval of an adverse event."""
+    """One question that a clause asks of an interval of an adverse event.
+
+    ``ask`` takes the case and the interval (``rules/cases/predicates.py``); to declare a clause is to know neither.
+    """
 
     label: str
-    ask: Callable[[AdverseEventCase, Interval], Answer]
+    ask: Callable[..., Answer]
 
 
 @dataclass(frozen=True, slots=True)

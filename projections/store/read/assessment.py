@@ -23,8 +23,7 @@ from projections.store.engine.database import Database, pieces
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import NOBODY, chart_events
 from projections.store.rows import charts
-from projections.store.rows.charts import SubjectRow
-from projections.store.write.batch import parked_now
+from projections.store.rows.charts import SubjectRow, parked_now
 
 Axis = Literal["recorded", "received"]
 

@@ -27,9 +27,10 @@ from projections.store.engine.tables import (
     subjects,
 )
 from projections.store.rows import charts
+from projections.store.rows.charts import parked_now
 from projections.store.rows.outbox import OPEN, told_of, told_of_subjects
 from projections.store.write import dead_letter_store
-from projections.store.write.batch import Outcome, parked_now
+from projections.store.write.batch import Outcome
 from projections.store.write.parked_entries import letters_of
 from projections.store.write.rules_in_force import Rules, rules_in_force
 from projections.store.write.subject_state import SubjectWatch

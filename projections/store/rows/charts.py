@@ -16,7 +16,7 @@ from projections.folds.alert_news import told_clauses
 from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
 from projections.rules.cases.finding import Finding
 from projections.store.engine.database import insert_all, pieces, rows_of, upsert
-from projections.store.engine.tables import UNASSIGNED, chart_events, deadlines, findings, subjects
+from projections.store.engine.tables import UNASSIGNED, chart_events, deadlines, findings, parked_subjects, subjects
 
 Identity = tuple[str, str, str]
 Row = Mapping[str, Any]
@@ -59,6 +59,11 @@ def _subject_row(row: Any) -> SubjectRow:
         row.judged_under,
         standing,
     )
+
+
+def parked_now(connection: Connection) -> set[str]:
+    """The subjects that are not being watched."""
+    return set(connection.scalars(select(parked_subjects.c.subject)))
 
 
 def known_events(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from events.catalog import AnyEvent, subject_of
 from events.clock import ClockReached, ProtocolActivated
@@ -98,11 +98,6 @@ class Outcome:
     def may_have_told(self) -> bool:
         """Whether something may wait in the outbox now: of nearly all batches nobody is told anything."""
         return bool(self.transitions or self.refused or self.behind or self.superseded or self.settled)
-
-
-def parked_now(connection: Connection) -> set[str]:
-    """The subjects that are not being watched."""
-    return set(connection.scalars(select(parked_subjects.c.subject)))
 
 
 class Step:

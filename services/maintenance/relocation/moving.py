@@ -8,11 +8,11 @@ from functools import partial
 
 from events.errors import ToxwatchError
 from projections.store.engine.database import Database
-from services.cli.operations import rebuild_of
 from services.gateway.intake_topics import load_intake_topics
 from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import cluster_of
+from services.maintenance.rebuilding import rebuild_of
 from services.maintenance.relocation.move import Move, Report, Showing, Target
 from services.maintenance.relocation.source import held
 from services.platform.fail_points import nothing
