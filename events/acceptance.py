@@ -1,4 +1,4 @@
-"""The rules of RULES section 6 that look at more than the shape of one field.
+"""The rules of rules.md §6 that look at more than the shape of one field.
 
 :class:`Acceptance` is asked once per event, after the models have checked the shape. One function per class of event
 says which rules hold for it; the table :data:`CHECKS` names them. Two clinical dates are compared only in the sense

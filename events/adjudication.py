@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from events.envelope import LIST_ITEMS_MAX, Data, Identifier, InstantText, Part, Revision, SubjectEvent, Text
+from events.envelope import LIST_ITEMS_MAX, Data, DataPart, Identifier, InstantText, Revision, SubjectEvent, Text
 
 
-class Signature(Part):
+class Signature(DataPart):
     """Who signed, for which party, when, and what the signature means."""
 
     party: Literal["investigator", "sponsor", "committee"]

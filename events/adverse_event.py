@@ -10,10 +10,10 @@ from events.envelope import (
     LIST_ITEMS_MAX,
     ClinicalDate,
     Data,
+    DataPart,
     Grade,
     Identifier,
     InstantText,
-    Part,
     Revision,
     SubjectEvent,
     Text,
@@ -58,21 +58,21 @@ Organ = Literal[
 Answers = Annotated[dict[Identifier, CausalityWord | None], Field(max_length=LIST_ITEMS_MAX)]
 
 
-class GradeStep(Part):
+class GradeStep(DataPart):
     """The grade that holds from a date on. ``from`` is a word of Python, hence ``from_``."""
 
     grade: Grade
     from_: ClinicalDate = Field(alias="from")
 
 
-class Causality(Part):
+class Causality(DataPart):
     """Who judged the toxicity related to what: the investigator's and the sponsor's answers, by drug."""
 
     investigator: Answers | None = None
     sponsor: Answers | None = None
 
 
-class CaseNumber(Part):
+class CaseNumber(DataPart):
     """The number of the case in another system, such as the safety database."""
 
     system: Text

@@ -2,7 +2,7 @@
 
 An *instant* is an ``int``: microseconds since 1970-01-01T00:00:00Z. A clinical date is written at the precision that is
 known (``2017``, ``2017-03``, ``2017-03-05`` or a full date-time with offset) and stands for every instant it may mean:
-a date-time is one instant, a bare date the whole site-local day [00:00, 24:00), and so on (EVENTS, "Clinical dates").
+a date-time is one instant, a bare date the whole site-local day [00:00, 24:00), and so on (events.md).
 
 Three stages, because the time zone of a subject may be corrected long after a date was written:
 
@@ -70,7 +70,7 @@ class Span(NamedTuple):
     """Every instant that a clinical date, or something reckoned from clinical dates, may mean.
 
     ``lo`` and ``hi`` are instants, both inclusive; ``wall_lo`` and ``wall_hi`` the same ends on the site's wall clock.
-    ``bare`` says that an end is known to the day at best, so that durations are reckoned in wall-clock days (RULES 3.5).
+    ``bare`` says that an end is known to the day at best, so that durations are reckoned in wall-clock days (rules.md §3.5).
     """
 
     lo: Instant

@@ -1,4 +1,4 @@
-"""The envelope that every event travels in: CloudEvents 1.0, structured JSON (EVENTS, "Envelope").
+"""The envelope that every event travels in: CloudEvents 1.0, structured JSON (events.md, "Envelope: CloudEvents 1.0").
 
 The constraints below are regular expressions and bounds that pydantic checks in its compiled core. No model of this
 package has a Python validator: an event is decoded for every line of a replay, so what needs Python is checked once per
@@ -29,7 +29,7 @@ Grade = Annotated[int, Field(ge=1, le=5)]
 Own = dict[str, Any]
 
 
-class Part(BaseModel):
+class DataPart(BaseModel):
     """What every object inside ``data`` has in common: nothing unknown, nothing coerced, nothing changed."""
 
     model_config = ConfigDict(
@@ -42,13 +42,13 @@ class Part(BaseModel):
     )
 
 
-class Data(Part):
+class Data(DataPart):
     """The ``data`` of an event. ``x`` is the place for a sender's own fields: kept and ignored."""
 
     x: Own | None = None
 
 
-class EventRef(Part):
+class EventRef(DataPart):
     """Which event: the two attributes that, with the subject, identify one in the log."""
 
     source: Identifier

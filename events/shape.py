@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from events.catalog import CLASS_BY_TYPE
 from events.dates import DATE_PATTERN, INSTANT_PATTERN, YEAR_FIRST, YEAR_LAST
-from events.envelope import REVISION_MAX, SUBJECT_PATTERN, Envelope, Part
+from events.envelope import REVISION_MAX, SUBJECT_PATTERN, DataPart, Envelope
 from events.errors import ForeignSubject, NotJson, UnknownField, UnknownType
 from events.faults import Fault, masked, show
 
@@ -132,9 +132,9 @@ def _known_fields(event_class: type[Envelope], path: Path) -> list[str]:
     return [field.alias or name for name, field in part.model_fields.items()]
 
 
-def _part_in(annotation: Any) -> type[Part] | None:
+def _part_in(annotation: Any) -> type[DataPart] | None:
     """The model inside ``X | None``, ``list[X]`` and the like."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
+    if isinstance(annotation, type) and issubclass(annotation, DataPart):
         return annotation
     return next((found for found in map(_part_in, get_args(annotation)) if found is not None), None)
 

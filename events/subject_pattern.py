@@ -50,7 +50,7 @@ def check_pattern(pattern: str) -> None:
 
 
 @dataclass(slots=True)
-class _Part:
+class _PatternPart:
     """A part of the pattern: where it may begin and end, and in how many ways it matches nothing at all."""
 
     empty: int = 0
@@ -62,20 +62,20 @@ class _Automaton:
     """States, numbered from 0, with the characters of each, and the ways from one to the other."""
 
     def __init__(self, alphabet: Sequence[str], ignores_case: bool) -> None:
-        self.apart: list[_Part] = []
+        self.apart: list[_PatternPart] = []
         self._alphabet = alphabet
         self._ignores_case = ignores_case
         self._characters: list[frozenset[str]] = []
         self._follow: list[Counter[int]] = []
 
-    def part(self, items: Iterable[Any]) -> _Part:
+    def part(self, items: Iterable[Any]) -> _PatternPart:
         """The states of a sequence."""
-        whole = _Part(empty=1)
+        whole = _PatternPart(empty=1)
         for code, argument in items:
             whole = self._behind(whole, self._item(code, argument))
         return whole
 
-    def may_be_ambiguous(self, part: _Part) -> bool:
+    def may_be_ambiguous(self, part: _PatternPart) -> bool:
         """Whether one beginning of an id may lead to one state in two ways."""
         if any(ways > 1 for ways in part.first.values()) or any(
             ways > 1 for follow in self._follow for ways in follow.values()
@@ -94,7 +94,7 @@ class _Automaton:
             waiting.extend(self._pairs(one, other))
         return False
 
-    def ways(self, part: _Part) -> int:
+    def ways(self, part: _PatternPart) -> int:
         """In how many ways ids may be gone through at most, as if every character fitted everywhere."""
         reached: Counter[int] = Counter(part.first)
         most = total = sum(reached.values())
@@ -116,11 +116,11 @@ class _Automaton:
                 if left != right and self._characters[left] & self._characters[right]:
                     yield min(left, right), max(left, right)
 
-    def _item(self, code: Any, argument: Any) -> _Part:
+    def _item(self, code: Any, argument: Any) -> _PatternPart:
         if code in (op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN):
             return self._state(_test(code, argument, self._ignores_case))
         if code is op.AT:
-            return _Part(empty=1)
+            return _PatternPart(empty=1)
         if code is op.SUBPATTERN:
             return self.part(argument[3])
         if code is op.ATOMIC_GROUP:
@@ -131,34 +131,34 @@ class _Automaton:
             return self._repeated(*argument)
         if code in (op.ASSERT, op.ASSERT_NOT):
             self.apart.append(self.part(argument[1]))
-            return _Part(empty=1)
+            return _PatternPart(empty=1)
         raise SlowPattern("it refers back to what was matched before, and nobody can tell how long that takes")
 
-    def _state(self, fits: Test) -> _Part:
+    def _state(self, fits: Test) -> _PatternPart:
         number = len(self._follow)
         if number > 2 * STATES_MAX:
             raise SlowPattern(f"it is too long: ids have {ID_CHARS_MAX} characters at most")
         self._characters.append(frozenset(filter(fits, self._alphabet)))
         self._follow.append(Counter())
-        return _Part(first=Counter([number]), last=Counter([number]))
+        return _PatternPart(first=Counter([number]), last=Counter([number]))
 
-    def _behind(self, one: _Part, other: _Part) -> _Part:
+    def _behind(self, one: _PatternPart, other: _PatternPart) -> _PatternPart:
         self._joined(one.last, other.first)
         first = one.first + _times(other.first, one.empty)
         last = other.last + _times(one.last, other.empty)
-        return _Part(one.empty * other.empty, first, last)
+        return _PatternPart(one.empty * other.empty, first, last)
 
-    def _either(self, parts: Sequence[_Part]) -> _Part:
-        whole = _Part()
+    def _either(self, parts: Sequence[_PatternPart]) -> _PatternPart:
+        whole = _PatternPart()
         for one in parts:
-            whole = _Part(whole.empty + one.empty, whole.first + one.first, whole.last + one.last)
+            whole = _PatternPart(whole.empty + one.empty, whole.first + one.first, whole.last + one.last)
         return whole
 
-    def _repeated(self, least: int, most: Any, items: Any) -> _Part:
+    def _repeated(self, least: int, most: Any, items: Any) -> _PatternPart:
         size = max(1, _size(items))
         if most is op.MAXREPEAT or (int(most) + 1) * size > STATES_MAX - len(self._follow):
             return self._without_end(int(least), items, size)
-        whole = _Part(empty=1)
+        whole = _PatternPart(empty=1)
         # From behind, each inside the one before it: a{1,3} is a(a(a)?)?, or the same would be matched in several ways.
         for number in range(int(most), 0, -1):
             whole = self._behind(self.part(items), whole)
@@ -166,14 +166,14 @@ class _Automaton:
                 whole.empty += 1
         return whole
 
-    def _without_end(self, least: int, items: Any, size: int) -> _Part:
-        whole = _Part(empty=1)
+    def _without_end(self, least: int, items: Any, size: int) -> _PatternPart:
+        whole = _PatternPart(empty=1)
         if (least + 1) * size <= STATES_MAX - len(self._follow):
             for _ in range(least - 1):
                 whole = self._behind(whole, self.part(items))
         again = self.part(items)
         self._joined(again.last, again.first)
-        return self._behind(whole, _Part(again.empty + (least == 0), again.first, again.last))
+        return self._behind(whole, _PatternPart(again.empty + (least == 0), again.first, again.last))
 
     def _joined(self, last: Counter[int], first: Counter[int]) -> None:
         for state, ways in last.items():

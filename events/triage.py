@@ -1,6 +1,6 @@
 """What can still be read of a line that was refused.
 
-A refused adverse event or result that says grade 3 or more, serious or fatal is an alert in itself (RULES section 6).
+A refused adverse event or result that says grade 3 or more, serious or fatal is an alert in itself (rules.md §6).
 The line may be cut, mistyped or in another encoding, so that everything here reads as leniently as it can and errs
 towards severe.
 """

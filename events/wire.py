@@ -16,7 +16,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from pydantic import BaseModel
 
 from events.catalog import AnyEvent
-from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, ClinicalDate, InstantText, Part
+from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, ClinicalDate, DataPart, InstantText
 from events.errors import NotJson
 from events.faults import Fault, show
 
@@ -94,7 +94,7 @@ def nothing_left(raw: bytes, event: AnyEvent) -> bool:
 
     Every key that is written has its colon, and the texts looked at here have those that are counted in them, none that
     is assumed. Where the line has no colon more than the keys that the event has kept and those texts, no key was written
-    twice. Colons in other texts make the answer no. Held against the exact parser in ``tests/events/test_doubled_keys``.
+    twice. Colons in other texts make the answer no. Held against the exact parser in ``tests/events/test_doubled_keys.py``.
     """
     data = event.data
     if data.x is not None or event.__pydantic_extra__ or b"\\" in raw:
@@ -105,7 +105,7 @@ def nothing_left(raw: bytes, event: AnyEvent) -> bool:
     return raw.count(b":") == colons
 
 
-def _colons_in(part: Part) -> int:
+def _colons_in(part: DataPart) -> int:
     """The colons of the keys and dates of a part, and of the parts within it."""
     colons = len(part.__pydantic_fields_set__)
     fields = part.__dict__
@@ -153,22 +153,22 @@ def _may_have_colons(hint: Any) -> bool:
     """Dates, and what has keys of its own."""
     if hint in (ClinicalDate, InstantText) or get_origin(hint) is dict:
         return True
-    return (isinstance(hint, type) and issubclass(hint, Part)) or any(map(_may_have_colons, get_args(hint)))
+    return (isinstance(hint, type) and issubclass(hint, DataPart)) or any(map(_may_have_colons, get_args(hint)))
 
 
-def _fields_with_colons(part: type[Part]) -> tuple[str, ...]:
+def _fields_with_colons(part: type[DataPart]) -> tuple[str, ...]:
     hints = get_type_hints(part, include_extras=True)
     return tuple(name for name in part.model_fields if name != "x" and _may_have_colons(hints[name]))
 
 
-def _parts(base: type[Part]) -> Iterator[type[Part]]:
+def _parts(base: type[DataPart]) -> Iterator[type[DataPart]]:
     for part in base.__subclasses__():
         yield part
         yield from _parts(part)
 
 
 # The catalogue is imported above, so every part of every event is known by now.
-_WITH_COLONS: Final = {part: _fields_with_colons(part) for part in _parts(Part)}
+_WITH_COLONS: Final = {part: _fields_with_colons(part) for part in _parts(DataPart)}
 
 
 def _free(value: Any, field: str, depth: int) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ import math
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from projections.ctcae.table import Part
+from projections.ctcae.table import CutTerm
 from projections.ctcae.units import Unit, factor_between
 
 Number = Fraction | float
@@ -47,14 +47,14 @@ ALWAYS: Final = Cut(-math.inf, False)
 NEVER: Final = Cut(math.inf, True)
 
 
-class Doubtful(NamedTuple):
+class UncertainCut(NamedTuple):
     """A threshold that may lie anywhere between two: what is certainly beyond it, and what is possibly."""
 
     certain: Cut
     possible: Cut
 
 
-IMPOSSIBLE: Final = Doubtful(NEVER, NEVER)
+IMPOSSIBLE: Final = UncertainCut(NEVER, NEVER)
 
 
 class Range(NamedTuple):
@@ -80,7 +80,7 @@ class Measure(NamedTuple):
     equivalents: int | None
     shift: Fraction
 
-    def number_of(self, part: Part) -> Fraction | None:
+    def number_of(self, part: CutTerm) -> Fraction | None:
         """The number of a cut-off in the unit of the results; None where it cannot be converted."""
         if part.unit is None or part.number == 0:
             return Fraction(0)
@@ -90,7 +90,7 @@ class Measure(NamedTuple):
         return None if factor is None else part.number * factor
 
 
-def threshold(part: Part, reference: Range | None, measure: Measure, sign: int) -> Doubtful:
+def threshold(part: CutTerm, reference: Range | None, measure: Measure, sign: int) -> UncertainCut:
     """One comparison as a threshold for results as they are reported."""
     number = measure.number_of(part)
     if number is None:
@@ -98,27 +98,27 @@ def threshold(part: Part, reference: Range | None, measure: Measure, sign: int) 
     offset = number - measure.shift
     if reference is None:
         cut = Cut(sign * offset, not part.inclusive)
-        return Doubtful(cut, cut)
+        return UncertainCut(cut, cut)
     ends = [sign * (part.factor * end + offset) for end in reference]
-    return Doubtful(Cut(max(ends), not part.inclusive), Cut(min(ends), not part.inclusive))
+    return UncertainCut(Cut(max(ends), not part.inclusive), Cut(min(ends), not part.inclusive))
 
 
-def both(a: Doubtful, b: Doubtful) -> Doubtful:
+def both(a: UncertainCut, b: UncertainCut) -> UncertainCut:
     """Beyond both thresholds."""
-    return Doubtful(max(a.certain, b.certain), max(a.possible, b.possible))
+    return UncertainCut(max(a.certain, b.certain), max(a.possible, b.possible))
 
 
-def either(a: Doubtful, b: Doubtful) -> Doubtful:
+def either(a: UncertainCut, b: UncertainCut) -> UncertainCut:
     """Beyond one of the thresholds."""
-    return Doubtful(min(a.certain, b.certain), min(a.possible, b.possible))
+    return UncertainCut(min(a.certain, b.certain), min(a.possible, b.possible))
 
 
-def in_either_world(a: Doubtful, b: Doubtful) -> Doubtful:
+def in_either_world(a: UncertainCut, b: UncertainCut) -> UncertainCut:
     """What is certain whichever of two readings is right, and what is possible in one of them."""
-    return Doubtful(max(a.certain, b.certain), min(a.possible, b.possible))
+    return UncertainCut(max(a.certain, b.certain), min(a.possible, b.possible))
 
 
-def as_reported(doubtful: Doubtful, comparator: str | None, sign: int) -> Doubtful:
+def as_reported(doubtful: UncertainCut, comparator: str | None, sign: int) -> UncertainCut:
     """The threshold for the number that stands behind a comparator: ``<`` from zero, ``>`` without an end.
 
     A result is then a range. It is certainly beyond when its near end is, and possibly when its far end is.
@@ -137,7 +137,7 @@ def as_reported(doubtful: Doubtful, comparator: str | None, sign: int) -> Doubtf
             possible = possible._replace(strict=True)
         near: Number = Fraction(0) if sign > 0 else -math.inf
         certain = ALWAYS if certain.takes(near) else NEVER
-    return Doubtful(certain, possible)
+    return UncertainCut(certain, possible)
 
 
 def _reachable(cut: Cut, far: Number) -> bool:

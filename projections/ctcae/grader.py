@@ -12,9 +12,9 @@ from projections.ctcae.analytes import analyte, analytes, named_by_loinc, ungrad
 from projections.ctcae.cuts import (
     IMPOSSIBLE,
     UNKNOWN,
-    Doubtful,
     Measure,
     Range,
+    UncertainCut,
     as_reported,
     both,
     either,
@@ -212,7 +212,7 @@ class _References:
             baseline = Range(uln.low, baseline.high)
         self._ranges = {"LLN": Range.of(exact(assay.lln)), "ULN": uln, "BASELINE": baseline, "MANUFACTURER": UNKNOWN}
 
-    def resolve(self, cut: CutOff, measure: Measure, sign: int) -> Doubtful:
+    def resolve(self, cut: CutOff, measure: Measure, sign: int) -> UncertainCut:
         """A cut-off as a threshold."""
         if cut.condition == ("baseline normal" if self.abnormal else "baseline abnormal"):
             return IMPOSSIBLE
@@ -231,10 +231,10 @@ class _References:
         return doubtful
 
 
-def _reached(criterion: Criterion, references: _References, measure: Measure, sign: int) -> list[Doubtful]:
+def _reached(criterion: Criterion, references: _References, measure: Measure, sign: int) -> list[UncertainCut]:
     """For grades 1 to 4 what is at that grade or a higher one."""
     by_grade = {row.grade: row for row in criterion.grades}
-    reached: list[Doubtful] = []
+    reached: list[UncertainCut] = []
     higher = IMPOSSIBLE
     for grade in range(GRADE_MAX, 0, -1):
         row = by_grade.get(grade)

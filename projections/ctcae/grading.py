@@ -1,4 +1,4 @@
-"""The grades of one laboratory result, as bounds with their reasons (RULES 4).
+"""The grades of one laboratory result, as bounds with their reasons (rules.md §4).
 
 :func:`grade_result` is a pure function of the result and of what its grade depends on. A missing limit, baseline or fasting
 state, or a comparator, widens the bounds by the grades whose text needs it, and by no other.

@@ -47,7 +47,7 @@ _REFERENCES: Final[dict[str, Reference]] = {
 }
 
 
-class Part(NamedTuple):
+class CutTerm(NamedTuple):
     """One comparison: the value with ``factor`` x ``reference`` + ``number``, or with ``number`` alone, in ``unit``."""
 
     inclusive: bool
@@ -60,7 +60,7 @@ class Part(NamedTuple):
 class CutOff(NamedTuple):
     """Comparisons that must all hold, and the condition under which they count."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[CutTerm, ...]
     condition: Condition | None
 
     @property
@@ -133,7 +133,7 @@ def _cut_off(text: str) -> CutOff:
     return CutOff(tuple(_part(part) for part in comparison.split(" and ")), _CONDITIONS.get(condition))
 
 
-def _part(text: str) -> Part:
+def _part(text: str) -> CutTerm:
     found = _PART.fullmatch(text)
     if found is None or not (found["reference"] or found["number"]):
         raise ValueError(f"cut-off {text!r} cannot be read")
@@ -141,6 +141,6 @@ def _part(text: str) -> Part:
     if found["number"] and unit is None:
         raise ValueError(f"cut-off {text!r}: {found['unit']!r} is not a unit that is known here")
     reference = _REFERENCES.get(found["reference"] or "")
-    return Part(
+    return CutTerm(
         len(found["sign"]) == 2, Fraction(found["factor"] or 1), reference, Fraction(found["number"] or 0), unit
     )

@@ -1,4 +1,4 @@
-"""What is different between two revisions of an alert, and who has to hear of it (WORKPLACE, "news"): pure comparisons.
+"""What is different between two revisions of an alert, and who has to hear of it: pure comparisons.
 
 ``news``: a clause is stronger, the worst grade higher, the part or the dose level another, one more row or course, or the case
 counts from now on. ``quiet``: it is weaker. ``silent``: the rest, such as a question answered.
@@ -20,7 +20,7 @@ _URGENCY: Final = {"routine": 0, "prompt": 1, "urgent": 2}
 Said = Finding | AlertData
 
 
-def told_clauses(clauses: Mapping[str, Verdict]) -> dict[str, Verdict]:
+def alerting_clauses(clauses: Mapping[str, Verdict]) -> dict[str, Verdict]:
     """The clauses that alert: a ``watch`` is nobody's business yet."""
     return {clause: verdict for clause, verdict in clauses.items() if verdict != "watch"}
 
@@ -54,8 +54,8 @@ def changes_of(
 
 
 def _changes(before: AlertData | None, after: Finding | None, by: EventRef) -> Iterator[Change]:
-    was = told_clauses(before.clauses) if before is not None else {}
-    now = told_clauses(after.clauses) if after is not None and after.alerts else {}
+    was = alerting_clauses(before.clauses) if before is not None else {}
+    now = alerting_clauses(after.clauses) if after is not None and after.alerts else {}
     for clause in {**was, **now}:
         if was.get(clause) != now.get(clause):
             yield Change(what=clause, before=was.get(clause) or "no", after=now.get(clause) or "no", by=by)
@@ -86,7 +86,7 @@ def _questions(before: Sequence[str], after: Sequence[str], by: EventRef) -> Ite
 def _said(said: Said) -> tuple[object, ...]:
     """What a medical monitor acts on or may read, in no order."""
     return (
-        told_clauses(said.clauses),
+        alerting_clauses(said.clauses),
         said.urgency,
         said.population,
         said.dose_level,
@@ -126,7 +126,7 @@ def _is_weaker(before: AlertData, after: Finding) -> bool:
 
 
 def _any_stronger(before: Said, after: Said) -> bool:
-    was, now = told_clauses(before.clauses), told_clauses(after.clauses)
+    was, now = alerting_clauses(before.clauses), alerting_clauses(after.clauses)
     return any(STRENGTH[verdict] > STRENGTH[was.get(clause)] for clause, verdict in now.items())
 
 

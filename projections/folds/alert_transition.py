@@ -18,7 +18,7 @@ class AlertTransition(NamedTuple):
     data: AlertData
 
 
-class Standing(NamedTuple):
+class AlertState(NamedTuple):
     """``data`` is what was told last; ``stands`` is False once it was withdrawn. Its revision never goes back."""
 
     data: AlertData
@@ -30,6 +30,6 @@ class Standing(NamedTuple):
         return self.data if self.stands else None
 
 
-def standing_after(transition: AlertTransition) -> Standing:
+def state_after(transition: AlertTransition) -> AlertState:
     """Where the alert stands after the step."""
-    return Standing(transition.data, transition.kind != "withdrawn")
+    return AlertState(transition.data, transition.kind != "withdrawn")

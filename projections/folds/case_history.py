@@ -10,24 +10,24 @@ from events.dates import Instant
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.cases.assess import CaseEvaluation, evaluate_case
 from projections.rules.cases.finding import Finding, finding_at
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 
 
-class Turn(NamedTuple):
+class VerdictChange(NamedTuple):
     """From ``at`` on the case stood like this. ``cause`` None: nothing but time had passed."""
 
     at: Instant
     finding: Finding | None
-    cause: EventRef | None
+    cause: EventKey | None
 
 
 def case_history(
-    protocol: Protocol, subject: str, known: Iterable[tuple[Instant, Logged]], case: str, until: Instant
-) -> list[Turn]:
+    protocol: TrialProtocol, subject: str, known: Iterable[tuple[Instant, Logged]], case: str, until: Instant
+) -> list[VerdictChange]:
     """Every turn of a case until an instant, from the subject's events, each with the instant at which it became known."""
     chart = SubjectChart(protocol, subject)
-    turns: list[Turn] = []
+    turns: list[VerdictChange] = []
     evaluation: CaseEvaluation | None = None
     for at, (event, time, _) in sorted(known, key=lambda item: (item[0], item[1].event.source, item[1].event.id)):
         if at > until:
@@ -38,17 +38,19 @@ def case_history(
         evaluation = evaluate_case(chart.facts, case)
         finding = finding_at(evaluation, at) if evaluation is not None else None
         if _told(finding) != _told(turns[-1].finding if turns else None):
-            turns.append(Turn(at, finding, EventRef(event.source, event.id)))
+            turns.append(VerdictChange(at, finding, EventKey(event.source, event.id)))
     turns.extend(_turns_by_time_alone(evaluation, turns, until))
     return turns
 
 
-def _turns_by_time_alone(evaluation: CaseEvaluation | None, turns: list[Turn], until: Instant) -> Iterator[Turn]:
+def _turns_by_time_alone(
+    evaluation: CaseEvaluation | None, turns: list[VerdictChange], until: Instant
+) -> Iterator[VerdictChange]:
     finding = turns[-1].finding if turns else None
     while evaluation is not None and finding is not None and finding.due is not None and finding.due <= until:
         at = finding.due
         finding = finding_at(evaluation, at)
-        yield Turn(at, finding, None)
+        yield VerdictChange(at, finding, None)
 
 
 def _told(finding: Finding | None) -> object:

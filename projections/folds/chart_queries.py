@@ -1,6 +1,6 @@
 """Questions to the data manager that a chart raises by itself: contradictions, and versions that had to be ignored.
 
-What an open verdict asks stands in its case; here is what no case asks (RULES 3.4, 3.9, 6).
+What an open verdict asks stands in its case; here is what no case asks (rules.md §3.4, §3.9, §6).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The cohort board: subjects of the counted part by dose level, and what their counts decide (RULES 5).
+"""The cohort board: subjects of the counted part by dose level, and what their counts decide (rules.md §5).
 
 Each subject contributes one standing; changing it touches its cohort's counts and nothing else.
 """
@@ -17,10 +17,10 @@ from projections.rules.cases.finding import Finding
 from projections.rules.escalation.cohort_designs import DESIGNS, CohortDesign
 from projections.rules.facts.ending import STUDY
 from projections.rules.facts.window import window_end
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 
 
-class Status(Enum):
+class MembershipStatus(Enum):
     """How a treated subject counts in its cohort."""
 
     EVALUABLE = "evaluable"
@@ -36,15 +36,15 @@ class CohortKey(NamedTuple):
 
     @property
     def case(self) -> str:
-        """The case of the alert that puts the level on hold (EVENTS)."""
+        """The case of the alert that puts the level on hold (events.md)."""
         return f"cohort:{self.part}/{'unassigned' if self.dose_level is None else self.dose_level}"
 
 
-class SubjectStanding(NamedTuple):
+class CohortMembership(NamedTuple):
     """What one subject contributes."""
 
     cohort: CohortKey
-    status: Status
+    status: MembershipStatus
     has_dlt: bool
     pending_reason: str | None
 
@@ -93,12 +93,12 @@ class CohortRow:
 class CohortBoard:
     """The standings of all subjects, counted by cohort as they change."""
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: TrialProtocol) -> None:
         self._design = DESIGNS[protocol.cohort_design]
-        self._standings: dict[str, SubjectStanding] = {}
+        self._standings: dict[str, CohortMembership] = {}
         self._counts: dict[CohortKey, Counter[str]] = {}
 
-    def update(self, subject: str, standing: SubjectStanding | None) -> set[CohortKey]:
+    def update(self, subject: str, standing: CohortMembership | None) -> set[CohortKey]:
         """Put in a subject's standing, None for one that belongs to no cohort, and name the cohorts that changed."""
         previous = self._standings.pop(subject, None)
         if standing is not None:
@@ -137,7 +137,7 @@ class CohortBoard:
         return [row.as_json(reasons.get(row.key, {})) for row in self.rows()]
 
 
-def standing_of(chart: SubjectChart, findings: Iterable[Finding]) -> SubjectStanding | None:
+def membership_of(chart: SubjectChart, findings: Iterable[Finding]) -> CohortMembership | None:
     """How a subject counts; None for one who belongs to no cohort: another part, or nothing given yet."""
     facts = chart.facts
     protocol = facts.protocol
@@ -146,18 +146,18 @@ def standing_of(chart: SubjectChart, findings: Iterable[Finding]) -> SubjectStan
     key = CohortKey(protocol.counted_part, facts.dose_level)
     found = list(findings)
     if any(finding.counts_as_dlt for finding in found):
-        return SubjectStanding(key, Status.EVALUABLE, True, None)
+        return CohortMembership(key, MembershipStatus.EVALUABLE, True, None)
     still_open = _open_cases(protocol, found)
     observed = _observed_beyond_window(chart)
     if observed and not (still_open and protocol.assumptions.open_case_keeps_pending):
-        return SubjectStanding(key, Status.EVALUABLE, False, None)
+        return CohortMembership(key, MembershipStatus.EVALUABLE, False, None)
     if _left_early(chart) and not (still_open and protocol.assumptions.replaceable_only_when_nothing_open):
-        return SubjectStanding(key, Status.REPLACEABLE, False, None)
+        return CohortMembership(key, MembershipStatus.REPLACEABLE, False, None)
     reason = "; ".join(still_open) if observed or still_open else _no_data(chart)
-    return SubjectStanding(key, Status.PENDING, False, reason)
+    return CohortMembership(key, MembershipStatus.PENDING, False, reason)
 
 
-def _open_cases(protocol: Protocol, findings: list[Finding]) -> list[str]:
+def _open_cases(protocol: TrialProtocol, findings: list[Finding]) -> list[str]:
     """Cases, overruled ones aside, with a DLT clause possible or on watch."""
     ids = {clause.id for clause in protocol.clauses}
     return [

@@ -1,4 +1,4 @@
-"""What was taken into the log: each event once, and each record from one source only (RULES 6).
+"""What was taken into the log: each event once, and each record from one source only (rules.md §6).
 
 An event's identity is its subject, source and id. The ledger knows where the first of each stands; whether a second one has
 the same content is for the caller to find out, who alone can read the first again.
@@ -10,7 +10,7 @@ from events.catalog import AnyEvent, subject_of
 from events.clock import ClockReached, ProtocolActivated
 from events.errors import IdConflict, RecordOwnerConflict
 from events.identity import same_content
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 
 Position = int
 
@@ -18,7 +18,7 @@ Position = int
 class EventLedger:
     """Identities and record owners of every event taken so far."""
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: TrialProtocol) -> None:
         self._protocol = protocol
         self._taken: dict[tuple[str | None, str, str], Position] = {}
         self._owners: dict[tuple[str, str, str], str] = {}
@@ -44,7 +44,7 @@ class EventLedger:
 
 def repeats(event: AnyEvent, raw: bytes, first: bytes) -> bool:
     """Whether an event, which came as ``raw``, only says again what the first of its identity said."""
-    # What Toxwatch writes says what its id is derived from: a second one is the same whenever it was made (EVENTS).
+    # What Toxwatch writes says what its id is derived from: a second one is the same whenever it was made (events.md).
     return isinstance(event, ClockReached | ProtocolActivated) or same_content(first, raw)
 
 

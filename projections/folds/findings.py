@@ -1,4 +1,4 @@
-"""Standing findings of one subject, and how they change: alerts raised, revised, withdrawn (EVENTS, "alert log").
+"""Standing findings of one subject, and how they change: alerts raised, revised, withdrawn (events.md).
 
 Everything here is a function of events and instants: ids are derived, and the instant of detection is the caller's.
 """
@@ -12,16 +12,15 @@ from events.alert import AlertData
 from events.catalog import AnyEvent
 from events.codec import Logged
 from events.dates import Instant, format_instant
-from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX
-from events.envelope import EventRef as EventRefData
+from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, EventRef
 from events.identity import derived_id
 from projections.folds.alert_news import changes_of, says_the_same, telling_of
-from projections.folds.alert_transition import AlertKind, AlertTransition, Standing, standing_after
+from projections.folds.alert_transition import AlertKind, AlertState, AlertTransition, state_after
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.cases.assess import CaseEvaluation, evaluate_case
 from projections.rules.cases.finding import Finding, finding_at
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 
 GONE = "no longer on record, or no clause is met or possible any more"
 
@@ -29,7 +28,7 @@ GONE = "no longer on record, or no clause is met or possible any more"
 class Cause(NamedTuple):
     """What made an alert change: an event, when that was detected, and the reason that the event itself gives."""
 
-    event: EventRef
+    event: EventKey
     detected_at: Instant
     reason: str | None = None
 
@@ -41,10 +40,10 @@ class SubjectFindings:
     the cases whose finding is another since that set was last emptied.
     """
 
-    def __init__(self, protocol: Protocol, subject: str) -> None:
+    def __init__(self, protocol: TrialProtocol, subject: str) -> None:
         self.chart = SubjectChart(protocol, subject)
         self.findings: dict[str, Finding] = {}
-        self.alerts: dict[str, Standing] = {}
+        self.alerts: dict[str, AlertState] = {}
         self.changed: set[str] = set()
         self._evaluations: dict[str, CaseEvaluation] = {}
         # When time alone next changes anything in a case: a verdict, or only the reasons that it rests on.
@@ -52,7 +51,7 @@ class SubjectFindings:
 
     @classmethod
     def restored(
-        cls, protocol: Protocol, subject: str, known: Iterable[Logged], alerts: Mapping[str, Standing]
+        cls, protocol: TrialProtocol, subject: str, known: Iterable[Logged], alerts: Mapping[str, AlertState]
     ) -> SubjectFindings:
         """The same as if every event had been taken one by one, in whatever order they are known, and ``alerts`` told."""
         restored = cls(protocol, subject)
@@ -76,10 +75,10 @@ class SubjectFindings:
         now = self.chart.high_water
         self._evaluate(touched)
         due = [case for case, turns in self._turns.items() if turns <= now]
-        cause = Cause(EventRef(event.source, event.id), detected_at, getattr(event.data, "reason", None))
+        cause = Cause(EventKey(event.source, event.id), detected_at, getattr(event.data, "reason", None))
         return self._judge({*touched, *due}, now, cause)
 
-    def judge_again(self, caused_by: EventRef, detected_at: Instant) -> list[AlertTransition]:
+    def judge_again(self, caused_by: EventKey, detected_at: Instant) -> list[AlertTransition]:
         """Judge every case under the rules in force, as they may have changed, and say which alerts change."""
         cases = {*self.chart.all_cases(), *self.findings, *self.alerts}
         self._evaluate(cases)
@@ -139,14 +138,14 @@ class SubjectFindings:
         data = self._data(case, kind, standing, finding, cause)
         event_id = derived_id(data.alert_id, str(data.revision), kind)
         transition = AlertTransition(kind, event_id, self.chart.facts.subject, data)
-        self.alerts[case] = standing_after(transition)
+        self.alerts[case] = state_after(transition)
         return transition
 
     def _data(
         self,
         case: str,
         kind: AlertKind,
-        standing: Standing | None,
+        standing: AlertState | None,
         finding: Finding | None,
         cause: Cause,
     ) -> AlertData:
@@ -154,9 +153,9 @@ class SubjectFindings:
         before = standing.open if standing is not None else None
         shown = finding or before
         assert shown is not None, "a transition has a finding before it or after it"
-        by = EventRefData(source=cause.event.source, id=cause.event.id)
+        by = EventRef(source=cause.event.source, id=cause.event.id)
         telling = telling_of(kind, before, finding)
-        evidence = [EventRefData(source=ref.source, id=ref.id) for ref in shown.evidence[:LIST_ITEMS_MAX]]
+        evidence = [EventRef(source=ref.source, id=ref.id) for ref in shown.evidence[:LIST_ITEMS_MAX]]
         return AlertData(
             alert_id=derived_id(protocol.trial, self.chart.facts.subject, case),
             revision=standing.data.revision + 1 if standing is not None else 1,

@@ -1,4 +1,4 @@
-"""The grades of a subject's laboratory results, as ``assess`` lists them (EVENTS, ``lab_grades``)."""
+"""The grades of a subject's laboratory results, as ``assess`` lists them (events.md, ``lab_grades``)."""
 
 from __future__ import annotations
 

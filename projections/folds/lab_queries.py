@@ -1,4 +1,4 @@
-"""Questions about laboratory results: what cannot be graded, and what may be severe (RULES 4)."""
+"""Questions about laboratory results: what cannot be graded, and what may be severe (rules.md §4)."""
 
 from __future__ import annotations
 

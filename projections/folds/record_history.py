@@ -1,6 +1,6 @@
 """Every version of one record, and which one is in effect.
 
-The highest revision replaces the others; under one revision the later ``time`` wins, ties by the greater id (RULES 6). A
+The highest revision replaces the others; under one revision the later ``time`` wins, ties by the greater id (rules.md §6). A
 retraction is a version like any other. What arrives in which order does not matter.
 
 A history is a plain tuple of versions, ascending and never empty: most records have one version, and a trial has a million
@@ -13,10 +13,10 @@ from bisect import bisect_left
 from typing import Any, NamedTuple
 
 from events.dates import Instant
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 
 
-class Version(NamedTuple):
+class RecordVersion(NamedTuple):
     """One event as a version of its record. The first four fields decide which is in effect; ``event`` never does.
 
     ``received`` is the stamp of whoever took the event, or its ``time`` where nobody has stamped it.
@@ -31,15 +31,15 @@ class Version(NamedTuple):
     received: Instant
 
     @property
-    def reference(self) -> EventRef:
+    def reference(self) -> EventKey:
         """The event, as evidence."""
-        return EventRef(self.source, self.id)
+        return EventKey(self.source, self.id)
 
 
-RecordHistory = tuple[Version, ...]
+RecordHistory = tuple[RecordVersion, ...]
 
 
-def with_version(history: RecordHistory, version: Version) -> RecordHistory:
+def with_version(history: RecordHistory, version: RecordVersion) -> RecordHistory:
     """The history with one more version; the same object where it was known already."""
     if history[-1][:4] < version[:4]:
         return (*history, version)
@@ -49,7 +49,7 @@ def with_version(history: RecordHistory, version: Version) -> RecordHistory:
     return (*history[:at], version, *history[at:])
 
 
-def effective(history: RecordHistory) -> Version | None:
+def effective(history: RecordHistory) -> RecordVersion | None:
     """The version in effect, None where the record is retracted."""
     return None if history[-1].retracts else history[-1]
 
@@ -60,7 +60,7 @@ def conflicting_revisions(history: RecordHistory) -> list[int]:
     return sorted({revision for revision in revisions if revisions.count(revision) > 1})
 
 
-def ignored_retractions(history: RecordHistory) -> list[Version]:
+def ignored_retractions(history: RecordHistory) -> list[RecordVersion]:
     """Retractions of a revision lower than any that was reported: ignored, with a query."""
     if effective(history) is None:
         return []
@@ -68,8 +68,8 @@ def ignored_retractions(history: RecordHistory) -> list[Version]:
     return [version for version in history if version.retracts and version.revision < earliest]
 
 
-def superseded_reports(history: RecordHistory) -> list[Version]:
-    """Reports that came later than the version in effect, under a lower revision: not used, with a query (RULES 6).
+def superseded_reports(history: RecordHistory) -> list[RecordVersion]:
+    """Reports that came later than the version in effect, under a lower revision: not used, with a query (rules.md §6).
 
     A version that arrives late, recorded and received before the one in effect, is only an older one.
     """
@@ -77,12 +77,12 @@ def superseded_reports(history: RecordHistory) -> list[Version]:
     return [version for version in history[:-1] if not version.retracts and is_superseded(version, newest)]
 
 
-def is_superseded(version: Version, newest: Version) -> bool:
+def is_superseded(version: RecordVersion, newest: RecordVersion) -> bool:
     """Whether a version came later than the newest revision of its record, under a lower one."""
     if version.revision >= newest.revision:
         return False
     return version.time > newest.time or version.received > newest.received
 
 
-def _order(version: Version) -> tuple[int, Instant, str, str]:
+def _order(version: RecordVersion) -> tuple[int, Instant, str, str]:
     return version[:4]

@@ -17,7 +17,7 @@ from events.envelope import SubjectEvent
 from events.laboratory import LabResulted
 from events.visit import VisitRecorded
 from projections.folds.latest_instant import LatestInstant
-from projections.folds.record_history import RecordHistory, Version, effective, with_version
+from projections.folds.record_history import RecordHistory, RecordVersion, effective, with_version
 from projections.rules.cases.accounting import explained_analytes
 from projections.rules.cases.adjudication import NOT_DLT
 from projections.rules.cases.assess import AE, case_names, may_reach_a_clause
@@ -28,7 +28,7 @@ from projections.rules.facts.lab_results import LAB, Draw, LabResult, lab_kind
 from projections.rules.facts.linked_rows import coupled_cases, first_row, joined_rows, term_key
 from projections.rules.facts.subject_facts import Known, SubjectFacts
 from projections.rules.facts.treatment import TreatmentStart, is_administration, treatment_start
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 
 RecordKey = tuple[str, str]
 Touched = set[str]
@@ -39,7 +39,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _SNAPSHOT_KINDS: Final = frozenset({"enrolment", "administration", "discontinuation", "ae", "lab"})
 
 
-class Observed(NamedTuple):
+class VisitDate(NamedTuple):
     """What is kept of a visit. ``date`` is None where it was missed."""
 
     date: PartialDate | None
@@ -51,7 +51,7 @@ class SubjectChart:
     ``high_water`` is the greatest ``time`` folded so far, none counted later than it was received.
     """
 
-    def __init__(self, protocol: Protocol, subject: str) -> None:
+    def __init__(self, protocol: TrialProtocol, subject: str) -> None:
         self.records: dict[RecordKey, RecordHistory] = {}
         self.facts = SubjectFacts(protocol, subject, protocol.zone, self.known_at)
         self.high_water: Instant = FAR_PAST
@@ -64,7 +64,9 @@ class SubjectChart:
         self._snapshots: dict[Instant, SubjectFacts] = {}
         self._spans: dict[PartialDate, Span] = {}
         self._ctcae = protocol.ctcae_version
-        self._change: dict[str, Callable[[str, Version | None, Version | None], Touched | frozenset[str]]] = {
+        self._change: dict[
+            str, Callable[[str, RecordVersion | None, RecordVersion | None], Touched | frozenset[str]]
+        ] = {
             "enrolment": self._enrolment,
             "discontinuation": self._discontinuation,
             "administration": self._administration,
@@ -84,10 +86,12 @@ class SubjectChart:
         if kind not in self._change or not isinstance(event, SubjectEvent):
             return _NOTHING
         stamp = time if received is None else received
-        version = Version(event.data.revision, time, event.id, event.source, event.retracts, self._kept(event), stamp)
+        version = RecordVersion(
+            event.data.revision, time, event.id, event.source, event.retracts, self._kept(event), stamp
+        )
         return self._fold((kind, event.record_id), version)
 
-    def _fold(self, key: RecordKey, version: Version) -> frozenset[str] | set[str]:
+    def _fold(self, key: RecordKey, version: RecordVersion) -> frozenset[str] | set[str]:
         change = self._change[key[0]]
         history = self.records.get(key)
         if history is None:
@@ -143,7 +147,7 @@ class SubjectChart:
             if any(known.event.data.verdict == NOT_DLT for known in named.values())
         }
 
-    def _enrolment(self, _record: str, _before: Version | None, after: Version | None) -> Touched:
+    def _enrolment(self, _record: str, _before: RecordVersion | None, after: RecordVersion | None) -> Touched:
         facts = self.facts
         facts.enrolment = None if after is None else Known(after.event, after.time)
         zone_name = after.event.data.time_zone if after is not None else None
@@ -155,7 +159,7 @@ class SubjectChart:
             self._lay_out_results()
         return self.all_cases()
 
-    def _discontinuation(self, scope: str, _before: Version | None, after: Version | None) -> Touched:
+    def _discontinuation(self, scope: str, _before: RecordVersion | None, after: RecordVersion | None) -> Touched:
         touched = self.all_cases()
         if after is None or after.event.data.retracted:
             self.facts.discontinuations.pop(scope, None)
@@ -163,7 +167,7 @@ class SubjectChart:
             self.facts.discontinuations[scope] = Known(after.event, after.time)
         return touched | self.all_cases()
 
-    def _administration(self, _record: str, before: Version | None, after: Version | None) -> Touched:
+    def _administration(self, _record: str, before: RecordVersion | None, after: RecordVersion | None) -> Touched:
         self._observe(_administered(before), _administered(after))
         if not (self._may_move_treatment(before) or self._may_move_treatment(after)):
             return set()
@@ -174,7 +178,7 @@ class SubjectChart:
         self.facts.laboratory.treatment_changed()
         return self.all_cases()
 
-    def _may_move_treatment(self, version: Version | None) -> bool:
+    def _may_move_treatment(self, version: RecordVersion | None) -> bool:
         if version is None or not is_administration(version.event):
             return False
         known = self.facts.treatment
@@ -206,16 +210,16 @@ class SubjectChart:
             collected = parse_date(data.collected)
             return LabResult(collected, kind, data.value, data.timepoint)
         if isinstance(event, VisitRecorded):
-            return Observed(parse_date(event.data.date) if event.data.status != "missed" else None)
+            return VisitDate(parse_date(event.data.date) if event.data.status != "missed" else None)
         return event
 
-    def _effective(self) -> Iterator[tuple[str, Version]]:
+    def _effective(self) -> Iterator[tuple[str, RecordVersion]]:
         for (kind, _), history in self.records.items():
             version = effective(history)
             if version is not None:
                 yield kind, version
 
-    def _adverse_event(self, ae_id: str, before: Version | None, after: Version | None) -> Touched:
+    def _adverse_event(self, ae_id: str, before: RecordVersion | None, after: RecordVersion | None) -> Touched:
         facts = self.facts
         touched = {ae_id} | coupled_cases(facts, ae_id)
         deadly = ae_id in self._deadly
@@ -264,7 +268,7 @@ class SubjectChart:
                 if not index[key]:
                     del index[key]
 
-    def _adjudication(self, adjudication_id: str, before: Version | None, after: Version | None) -> Touched:
+    def _adjudication(self, adjudication_id: str, before: RecordVersion | None, after: RecordVersion | None) -> Touched:
         touched: Touched = set()
         for version in (before, after):
             if version is None:
@@ -283,13 +287,15 @@ class SubjectChart:
                 touched.add(AE + first_row(self.facts, name.removeprefix(AE)))
         return touched
 
-    def _visit(self, _record: str, before: Version | None, after: Version | None) -> Touched:
+    def _visit(self, _record: str, before: RecordVersion | None, after: RecordVersion | None) -> Touched:
         self._observe(
             before.event.date if before is not None else None, after.event.date if after is not None else None
         )
         return set()
 
-    def _result(self, lab_id: str, before: Version | None, after: Version | None) -> Touched | frozenset[str]:
+    def _result(
+        self, lab_id: str, before: RecordVersion | None, after: RecordVersion | None
+    ) -> Touched | frozenset[str]:
         """A result touches its own analyte, those that are judged together with it, and no other."""
         touched: frozenset[str] = _NOTHING
         for version, step in ((before, -1), (after, 1)):
@@ -306,11 +312,11 @@ class SubjectChart:
             touched = touched | kind.touches if touched else kind.touches
         return touched
 
-    def _response(self, _record: str, _before: Version | None, _after: Version | None) -> frozenset[str]:
+    def _response(self, _record: str, _before: RecordVersion | None, _after: RecordVersion | None) -> frozenset[str]:
         """No case rests on a response; its versions are kept so that a contradiction between them is asked about."""
         return _NOTHING
 
-    def _draw(self, lab_id: str, version: Version, result: LabResult) -> Draw:
+    def _draw(self, lab_id: str, version: RecordVersion, result: LabResult) -> Draw:
         span = self._spans.get(result.collected)
         if span is None:
             span = self._spans[result.collected] = self.facts.zone.resolve(result.collected)
@@ -351,16 +357,16 @@ class SubjectChart:
         return date.first if date.precision == "instant" else self.facts.zone.to_instant(date.first)
 
 
-def _date_of(kind: str, version: Version) -> PartialDate | None:
+def _date_of(kind: str, version: RecordVersion) -> PartialDate | None:
     if kind == "administration":
         return _administered(version)
     observed = version.event
     if isinstance(observed, LabResult):
         return observed.collected if observed.measured else None
-    return observed.date if isinstance(observed, Observed) else None
+    return observed.date if isinstance(observed, VisitDate) else None
 
 
-def _administered(version: Version | None) -> PartialDate | None:
+def _administered(version: RecordVersion | None) -> PartialDate | None:
     if version is None or not is_administration(version.event):
         return None
     return parse_date(version.event.data.given)

@@ -1,4 +1,4 @@
-"""What a report of a lower revision says beyond the version in effect (RULES 6). Pure.
+"""What a report of a lower revision says beyond the version in effect (rules.md §6). Pure.
 
 Such a report changes no verdict. Where it was recorded later and says something graver, a person must look: a counter that was
 started again, as after a site's system was restored, would hide every correction from then on.
@@ -13,7 +13,7 @@ from events.adverse_event import AdverseEventReported
 from events.catalog import AnyEvent
 from events.subject import SubjectDiscontinued
 from projections.ctcae.grading import grade_result
-from projections.folds.record_history import Version, effective
+from projections.folds.record_history import RecordVersion, effective
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.facts.grade_course import is_fatal, worst_grade
 from projections.rules.facts.lab_results import LabResult
@@ -57,7 +57,7 @@ def superseded_by_known(chart: SubjectChart, event: AnyEvent) -> Superseded | No
     return Superseded(version.revision, newest.revision, more)
 
 
-def says_more(ctcae_version: str, version: Version, standing: Version | None) -> Iterator[str]:
+def says_more(ctcae_version: str, version: RecordVersion, standing: RecordVersion | None) -> Iterator[str]:
     """What a version says beyond the one in effect (None: retracted): a higher grade from 3 on, serious, fatal."""
     said, known = version.event, standing.event if standing is not None else None
     if isinstance(said, AdverseEventReported):

@@ -1,6 +1,6 @@
 """Alerts that are no subject's finding: a level on hold, refused severe input, a subject not watched, an alert not delivered.
 
-They stand or they do not (EVENTS, "alert log"): ``verdict`` is null, the urgency urgent, the id derived from trial and case.
+They stand or they do not (events.md): ``verdict`` is null, the urgency urgent, the id derived from trial and case.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from typing import Final
 
 from events.alert import AlertData, Change, Telling
 from events.dates import Instant, format_instant
-from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX
-from events.envelope import EventRef as EventRefData
+from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, EventRef
 from events.errors import TakingFailed, Unreadable
 from events.identity import derived_id
-from projections.folds.alert_transition import AlertKind, AlertTransition, Standing
+from projections.folds.alert_transition import AlertKind, AlertState, AlertTransition
 from projections.folds.cohort_board import CohortRow
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 
 COHORT: Final = "cohort:"
 INTAKE: Final = "intake:"
@@ -96,11 +95,11 @@ def intake_reasons(case: str, count: int, examples: Sequence[str]) -> list[str]:
 
 
 def system_transition(
-    protocol: Protocol,
+    protocol: TrialProtocol,
     case: str,
-    told: Standing | None,
+    told: AlertState | None,
     reasons: Sequence[str] | None,
-    caused_by: EventRef,
+    caused_by: EventKey,
     detected_at: Instant,
     *,
     questions: Sequence[str] = (),
@@ -116,7 +115,7 @@ def system_transition(
     if kind is None:
         return None
     how: Telling = telling if kind == "revised" else "news" if kind == "raised" else "quiet"
-    by = EventRefData(source=caused_by.source, id=caused_by.id)
+    by = EventRef(source=caused_by.source, id=caused_by.id)
     alert_id = derived_id(protocol.trial, case)
     revision = told.data.revision + 1 if told is not None else 1
     data = AlertData(
@@ -145,7 +144,7 @@ def system_transition(
 
 
 def unwatched_transition(
-    protocol: Protocol, subject: str, told: Standing | None, caused_by: EventRef, at: Instant, *, is_parked: bool
+    protocol: TrialProtocol, subject: str, told: AlertState | None, caused_by: EventKey, at: Instant, *, is_parked: bool
 ) -> AlertTransition | None:
     """What to tell of a subject whose events are parked from an event on that could not be judged, or no longer are."""
     reasons = [f"{subject} is not being watched: an event of this subject could not be judged; its events are parked"]
@@ -161,9 +160,14 @@ def unwatched_transition(
 
 
 def hold_transition(
-    row: CohortRow, with_dlt: Sequence[str], told: Standing | None, protocol: Protocol, caused_by: EventRef, at: Instant
+    row: CohortRow,
+    with_dlt: Sequence[str],
+    told: AlertState | None,
+    protocol: TrialProtocol,
+    caused_by: EventKey,
+    at: Instant,
 ) -> AlertTransition | None:
-    """What to tell of a dose level after its counts changed. ``with_dlt`` are the subjects that count (RULES 5)."""
+    """What to tell of a dose level after its counts changed. ``with_dlt`` are the subjects that count (rules.md §5)."""
     level = "without a dose level on record" if row.key.dose_level is None else f"at dose level {row.key.dose_level}"
     reasons = None
     before = told.open if told is not None else None
@@ -196,7 +200,7 @@ def _telling_of_hold(told: int | None, dlts: int) -> Telling:
 
 
 def _changes(
-    told: Standing | None, reasons: Sequence[str] | None, withdrawn_because: str, count: int | None, by: EventRefData
+    told: AlertState | None, reasons: Sequence[str] | None, withdrawn_because: str, count: int | None, by: EventRef
 ) -> list[Change]:
     before = told.open if told is not None else None
     if before is None:
@@ -212,7 +216,7 @@ def _short(reasons: Sequence[str]) -> str:
     return "; ".join(reasons)[:TEXT_CHARS_MAX]
 
 
-def _kind(told: Standing | None, reasons: Sequence[str] | None) -> AlertKind | None:
+def _kind(told: AlertState | None, reasons: Sequence[str] | None) -> AlertKind | None:
     before = told.open if told is not None else None
     if reasons is None:
         return None if before is None else "withdrawn"

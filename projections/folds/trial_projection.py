@@ -1,4 +1,4 @@
-"""All charts of a trial, and what is true of them at an instant, in ``assess``'s JSON (EVENTS)."""
+"""All charts of a trial, and what is true of them at an instant, in ``assess``'s JSON (events.md)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from events.catalog import AnyEvent
 from events.clock import ClockReached
 from events.dates import Instant
 from events.envelope import SubjectEvent
-from projections.folds.cohort_board import CohortBoard, standing_of
+from projections.folds.cohort_board import CohortBoard, membership_of
 from projections.folds.lab_grades import LabGrades
 from projections.folds.lab_grades import lab_grades as lab_grade_rows
 from projections.folds.open_queries import asked_by, open_queries
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.cases.assess import evaluate_case
 from projections.rules.cases.finding import Finding, finding_at
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 
 
 class TrialProjection:
@@ -25,7 +25,7 @@ class TrialProjection:
     ``failed`` are the subjects that met a fault of ours, with what was raised: they are not judged, and everybody else is.
     """
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: TrialProtocol) -> None:
         self.protocol = protocol
         self.charts: dict[str, SubjectChart] = {}
         self.events = 0
@@ -71,7 +71,7 @@ class TrialProjection:
                 own_cases = [finding.as_json(subject) for finding in findings]
                 own_queries = [query.as_json() for query in open_queries(chart, asked_by(findings))]
                 own_grades = list(lab_grade_rows(chart, lab_grades))
-                standing = standing_of(chart, findings)
+                standing = membership_of(chart, findings)
             except Exception as error:  # noqa: BLE001 - a fault of ours costs one subject, who is named, and nobody else
                 self.failed[subject] = error
                 continue

@@ -21,7 +21,7 @@ from projections.rules.cases.predicates import (
     not_flu_like_and_responding,
     related,
 )
-from projections.rules.logic.trial_protocol import Assumptions, Clause, LaboratoryRule, Protocol
+from projections.rules.logic.trial_protocol import Assumptions, Clause, LaboratoryRule, TrialProtocol
 
 CLAUSES: Final = (
     Clause(
@@ -65,7 +65,7 @@ CLAUSES: Final = (
     ),
 )
 
-PROTOCOL: Final = Protocol(
+PROTOCOL: Final = TrialProtocol(
     name="isi-jx",
     version="1",
     trial="NCT02977156",

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from projections.store.engine.database import Database
 from projections.store.engine.life import life_of
-from projections.store.read.alerts import ToldEvent, events_after, newest_seq
-from services.api.cursors import START, Place, is_of_another_life, sentence
+from projections.store.read.alerts import PublishedEvent, events_after, newest_seq
+from services.api.cursors import START, Cursor, is_of_another_life, sentence
 from services.api.reader import Reader
 from services.http.problems import Problem
 from services.platform.time_source import elapsed_seconds
@@ -26,7 +26,7 @@ FOLLOWERS_MAX: Final = 200
 class Following(NamedTuple):
     """From where a reader follows; ``reset``: why that is not where it asked for."""
 
-    place: Place
+    place: Cursor
     reset: str | None = None
 
 
@@ -34,7 +34,7 @@ class Page(NamedTuple):
     """Some events, and the life in which their places count; ``reset``: why it begins anew behind this."""
 
     life: int
-    events: list[ToldEvent]
+    events: list[PublishedEvent]
     reset: str | None = None
 
 
@@ -61,7 +61,7 @@ class AlertFeed:
         self._asked_at = float("-inf")
         woken.set()
 
-    async def start(self, after: Place | None) -> Following:
+    async def start(self, after: Cursor | None) -> Following:
         """From where to follow: from the beginning, with why, where the place is of another life of the database.
 
         Raises :class:`Problem` where the database cannot be read, and where too many follow already.
@@ -72,10 +72,10 @@ class AlertFeed:
         if after is None:
             return Following(newest)
         if is_of_another_life(after, newest.life, newest.number):
-            return Following(Place(newest.life, 0), sentence(after))
-        return Following(Place(newest.life, after.number))
+            return Following(Cursor(newest.life, 0), sentence(after))
+        return Following(Cursor(newest.life, after.number))
 
-    async def pages(self, place: Place) -> AsyncIterator[Page]:
+    async def pages(self, place: Cursor) -> AsyncIterator[Page]:
         """The events behind a place, in order, some at a time; waits for what is to come."""
         self.followers += 1
         try:
@@ -86,12 +86,12 @@ class AlertFeed:
                 if page is None:
                     await self._rest(woken)
                 else:
-                    place = Place(page.life, page.events[-1].seq if page.events else 0)
+                    place = Cursor(page.life, page.events[-1].seq if page.events else 0)
                     yield page
         finally:
             self.followers -= 1
 
-    async def _next(self, place: Place) -> Page | None:
+    async def _next(self, place: Cursor) -> Page | None:
         try:
             newest = await self._newest_place()
             if is_of_another_life(place, newest.life, newest.number):
@@ -107,7 +107,7 @@ class AlertFeed:
             return None
         return Page(newest.life, found) if found else None
 
-    async def _newest_place(self, *, afresh: bool = False) -> Place:
+    async def _newest_place(self, *, afresh: bool = False) -> Cursor:
         async with self._asking:
             if afresh or elapsed_seconds() - self._asked_at >= self._look_seconds:
                 woken = self._woken
@@ -125,5 +125,5 @@ class AlertFeed:
                 task.cancel()
 
 
-def _newest(connection: Connection) -> Place:
-    return Place(life_of(connection), newest_seq(connection))
+def _newest(connection: Connection) -> Cursor:
+    return Cursor(life_of(connection), newest_seq(connection))

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from projections.store.read.alerts import alert_of, alerts_after, deliveries_of, evidence_of, history_of, newest_seq
 from services.api.alert_feed import AlertFeed, Following
 from services.api.alert_shapes import AlertPage, WholeAlert, alert_shape, whole_alert
-from services.api.cursors import Place, number_of, place_of
+from services.api.cursors import Cursor, number_of, place_of
 from services.api.reader import Reader
 from services.http.access import Access
 from services.http.budgets import lease_of
@@ -81,19 +81,19 @@ class AlertRoutes:
             if not await run_in_threadpool(self._access.still, request):
                 return
             if page.reset is not None:
-                yield _reset(Place(page.life, 0), page.reset)
+                yield _reset(Cursor(page.life, 0), page.reset)
             for told in page.events:
-                yield ServerSentEvent(id=str(Place(page.life, told.seq).told), raw_data=told.body.decode())
+                yield ServerSentEvent(id=str(Cursor(page.life, told.seq).told), raw_data=told.body.decode())
 
 
-def _reset(place: Place, why: str) -> ServerSentEvent:
+def _reset(place: Cursor, why: str) -> ServerSentEvent:
     return ServerSentEvent(event="reset", id=str(place.told), data={"detail": why, "after": place.told})
 
 
 def _page(connection: Connection, parameters: AlertParameters) -> AlertPage:
     life, after = number_of(connection, parameters.after, newest_seq(connection))
     found = alerts_after(connection, **{**dict(parameters), "after": after})
-    following = Place(life, found[-1].seq).told if len(found) == parameters.limit else None
+    following = Cursor(life, found[-1].seq).told if len(found) == parameters.limit else None
     return AlertPage(alerts=[alert_shape(alert) for alert in found], next=following)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from events.alert import AlertData
 from events.dates import format_instant
 from events.envelope import InstantText, Own, SubjectId
-from projections.store.read.alerts import Delivery, ToldAlert, ToldEvent
+from projections.store.read.alerts import PublishedAlert, PublishedEvent, StoredDelivery
 
 
 class Shape(BaseModel):
@@ -19,7 +19,7 @@ class Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Alert(AlertData):
+class AlertView(AlertData):
     """An alert as it stands: what its newest revision says, and these. ``seq`` orders alerts by when they changed."""
 
     seq: int
@@ -33,7 +33,7 @@ class Alert(AlertData):
 class AlertPage(Shape):
     """Alerts in the order in which they changed. ``next`` is the ``after`` of the page that follows; null: there is none."""
 
-    alerts: list[Alert]
+    alerts: list[AlertView]
     next: int | None
 
 
@@ -76,7 +76,7 @@ class DeliveryRow(Shape):
     attempts: list[DeliveryAttempt]
 
 
-class WholeAlert(Alert):
+class WholeAlert(AlertView):
     """One alert with everything there is about it."""
 
     history: list[HistoryEntry]
@@ -84,13 +84,13 @@ class WholeAlert(Alert):
     deliveries: list[DeliveryRow]
 
 
-def alert_shape(alert: ToldAlert) -> Alert:
+def alert_shape(alert: PublishedAlert) -> AlertView:
     """The alert as a document."""
-    return Alert.model_validate(_fields(alert))
+    return AlertView.model_validate(_fields(alert))
 
 
 def whole_alert(
-    alert: ToldAlert, history: list[ToldEvent], evidence: list[bytes | None], deliveries: list[Delivery]
+    alert: PublishedAlert, history: list[PublishedEvent], evidence: list[bytes | None], deliveries: list[StoredDelivery]
 ) -> WholeAlert:
     """The alert with its history, evidence and deliveries as a document."""
     return WholeAlert.model_validate(
@@ -106,7 +106,7 @@ def whole_alert(
     )
 
 
-def _fields(alert: ToldAlert) -> dict[str, Any]:
+def _fields(alert: PublishedAlert) -> dict[str, Any]:
     return {
         **dict(alert.data),
         "seq": alert.seq,
@@ -117,7 +117,7 @@ def _fields(alert: ToldAlert) -> dict[str, Any]:
     }
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
+def _delivery(delivery: StoredDelivery) -> dict[str, Any]:
     return {
         **delivery._asdict(),
         "not_before": format_instant(delivery.not_before),

@@ -10,7 +10,7 @@ from fastapi import Query, Response
 
 from events.dates import Instant, format_instant
 from events.envelope import InstantText
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.read.assessment import assessment
 from projections.store.read.status import Counts, counts
@@ -37,7 +37,7 @@ class Consumer(Shape):
     lag: int
 
 
-class LetterCountRow(Shape):
+class DeadLetterCountView(Shape):
     """How many messages are parked."""
 
     reason: str
@@ -52,7 +52,7 @@ class ParkedSubjectsRow(Shape):
     since: InstantText | None
 
 
-class Status(Shape):
+class DeploymentStatus(Shape):
     """Positions and counts; nothing clinical. ``ends`` are the offsets that come next, by log and partition."""
 
     now: InstantText
@@ -61,14 +61,14 @@ class Status(Shape):
     alerts: dict[str, int]
     alert_events_unsent: int
     deliveries: dict[str, int]
-    dead_letters: list[LetterCountRow]
+    dead_letters: list[DeadLetterCountView]
     parked_subjects: ParkedSubjectsRow
 
 
-class StandingRoutes:
+class AssessmentRoutes:
     """The trial at an instant, and the system now."""
 
-    def __init__(self, database: Database, protocol: Protocol, clock: Clock, logs: Mapping[str, EventLog]) -> None:
+    def __init__(self, database: Database, protocol: TrialProtocol, clock: Clock, logs: Mapping[str, EventLog]) -> None:
         self._database = database
         self._protocol = protocol
         self._clock = clock
@@ -88,19 +88,19 @@ class StandingRoutes:
 
         return Response(await self._assessor.run(judged), media_type="application/json")
 
-    async def status(self, parameters: Annotated[NoParameters, Query()]) -> Status:
+    async def status(self, parameters: Annotated[NoParameters, Query()]) -> DeploymentStatus:
         """Positions, lag and counts; nothing clinical."""
         del parameters
         ends = await self._status_reader.run(self._ends)
         found = await self._status_reader.ask(counts)
-        return Status(
+        return DeploymentStatus(
             now=format_instant(self._clock.now()),
             ends=ends,
             consumers=_consumers(found, ends),
             alerts={str(state): count for state, count in found.alerts.items()},
             alert_events_unsent=found.unsent,
             deliveries=found.deliveries,
-            dead_letters=[LetterCountRow(**row._asdict()) for row in found.letters],
+            dead_letters=[DeadLetterCountView(**row._asdict()) for row in found.letters],
             parked_subjects=_parked(found),
         )
 
@@ -109,7 +109,7 @@ class StandingRoutes:
 
 
 def assessment_document(
-    database: Database, protocol: Protocol, as_of: Instant, axis: Axis, subject: str | None = None
+    database: Database, protocol: TrialProtocol, as_of: Instant, axis: Axis, subject: str | None = None
 ) -> dict[str, Any]:
     """``assess``'s JSON from the stored charts. What the gateway refused is no line of this: ``refused`` is empty."""
     return {

@@ -19,7 +19,7 @@ _NUMBER_MAX: Final = (1 << NUMBER_BITS) - 1
 _FROM_THE_START: Final = "`after=0` begins anew; alerts that you know already have the ids that you know"
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """``life`` is 0 for 0, the place before everything, which is the same in every life."""
 
     life: int
@@ -36,15 +36,15 @@ class Place(NamedTuple):
         return 0 < self.life <= LIFE_MAX
 
 
-START: Final = Place(0, 0)
+START: Final = Cursor(0, 0)
 
 
-def place_of(told: int) -> Place:
+def place_of(told: int) -> Cursor:
     """A place that was given out."""
-    return Place(told >> NUMBER_BITS, told & _NUMBER_MAX)
+    return Cursor(told >> NUMBER_BITS, told & _NUMBER_MAX)
 
 
-def is_of_another_life(place: Place, life: int, newest: int) -> bool:
+def is_of_another_life(place: Cursor, life: int, newest: int) -> bool:
     """Whether the place was given out elsewhere, or in a life that ended: its number means nothing here."""
     return place != START and (place.life != life or place.number > newest)
 
@@ -59,7 +59,7 @@ def number_of(connection: Connection, told: int, newest: int = _NUMBER_MAX) -> t
     return life, place.number
 
 
-def sentence(place: Place) -> str:
+def sentence(place: Cursor) -> str:
     """Why it is not gone on from there, and what to do."""
     why = (
         f"the place {place.told} was given out before this database was restored, or by another"

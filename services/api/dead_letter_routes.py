@@ -9,11 +9,11 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from sqlalchemy import Connection
 
-from projections.store.read.dead_letters import Letter, letter_of, letters_after
-from services.api.cursors import Place, number_of
+from projections.store.read.dead_letters import DeadLetterRow, letter_of, letters_after
+from services.api.cursors import Cursor, number_of
 from services.api.dead_letter_shapes import (
-    LetterPage,
-    LetterSummary,
+    DeadLetterPage,
+    DeadLetterSummary,
     WholeDeadLetter,
     dead_letter,
     letter_summary,
@@ -21,30 +21,30 @@ from services.api.dead_letter_shapes import (
 )
 from services.api.reader import Reader
 from services.http.access import OPERATOR, caller_of, own_key, own_sites
-from services.http.parameters import PLACE_MAX, LetterParameters, NoParameters
+from services.http.parameters import PLACE_MAX, DeadLetterParameters, NoParameters
 from services.http.problems import Problem
 
 
-class LetterRoutes:
+class DeadLetterRoutes:
     """What is read of parked input. A site sees what it sent itself; an operator nothing that anybody wrote."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    async def page(self, request: Request, parameters: Annotated[LetterParameters, Query()]) -> LetterPage:
+    async def page(self, request: Request, parameters: Annotated[DeadLetterParameters, Query()]) -> DeadLetterPage:
         """Parked input in the order in which it came. Go on with `after` = `next`."""
         wanted = partial(_page, parameters=parameters, sites=own_sites(request), sender=own_key(request))
         found, following = await self._reader.ask(wanted)
         if caller_of(request).role == OPERATOR:
-            return LetterPage(dead_letters=[letter_summary(letter) for letter in found], next=following)
-        return LetterPage(dead_letters=[dead_letter(letter) for letter in found], next=following)
+            return DeadLetterPage(dead_letters=[letter_summary(letter) for letter in found], next=following)
+        return DeadLetterPage(dead_letters=[dead_letter(letter) for letter in found], next=following)
 
     async def whole(
         self,
         request: Request,
         letter_id: Annotated[int, Path(ge=1, le=PLACE_MAX)],
         parameters: Annotated[NoParameters, Query()],
-    ) -> WholeDeadLetter | LetterSummary:
+    ) -> WholeDeadLetter | DeadLetterSummary:
         """One parked message with its bytes."""
         del parameters
         letter = await self._reader.ask(
@@ -56,8 +56,8 @@ class LetterRoutes:
 
 
 def _page(
-    connection: Connection, parameters: LetterParameters, sites: Sequence[str] | None, sender: str | None
-) -> tuple[list[Letter], int | None]:
+    connection: Connection, parameters: DeadLetterParameters, sites: Sequence[str] | None, sender: str | None
+) -> tuple[list[DeadLetterRow], int | None]:
     life, after = number_of(connection, parameters.after)
     found = letters_after(connection, sites=sites, sender=sender, **{**dict(parameters), "after": after})
-    return found, Place(life, found[-1].id).told if len(found) == parameters.limit else None
+    return found, Cursor(life, found[-1].id).told if len(found) == parameters.limit else None

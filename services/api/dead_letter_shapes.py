@@ -7,11 +7,11 @@ from typing import Any
 
 from events.dates import Instant, format_instant
 from events.envelope import InstantText
-from projections.store.read.dead_letters import Letter
+from projections.store.read.dead_letters import DeadLetterRow
 from services.api.alert_shapes import Shape
 
 
-class LetterSummary(Shape):
+class DeadLetterSummary(Shape):
     """Parked input for those who run the system: reason, position and counts; nothing that the sender wrote."""
 
     id: int
@@ -25,7 +25,7 @@ class LetterSummary(Shape):
     times: int
 
 
-class DeadLetter(LetterSummary):
+class DeadLetter(DeadLetterSummary):
     """Parked input with what is wrong with it, and whose it is."""
 
     error: str
@@ -48,24 +48,24 @@ class WholeDeadLetter(DeadLetter):
     raw_base64: str | None
 
 
-class LetterPage(Shape):
+class DeadLetterPage(Shape):
     """Parked input in the order in which it came. ``next`` is the ``after`` of the page that follows; null: there is none."""
 
-    dead_letters: list[DeadLetter] | list[LetterSummary]
+    dead_letters: list[DeadLetter] | list[DeadLetterSummary]
     next: int | None
 
 
-def letter_summary(letter: Letter) -> LetterSummary:
+def letter_summary(letter: DeadLetterRow) -> DeadLetterSummary:
     """The letter for those who run the system."""
-    return LetterSummary.model_validate(_summary(letter))
+    return DeadLetterSummary.model_validate(_summary(letter))
 
 
-def dead_letter(letter: Letter) -> DeadLetter:
+def dead_letter(letter: DeadLetterRow) -> DeadLetter:
     """The letter without its bytes."""
     return DeadLetter.model_validate(_fields(letter))
 
 
-def whole_dead_letter(letter: Letter) -> WholeDeadLetter:
+def whole_dead_letter(letter: DeadLetterRow) -> WholeDeadLetter:
     """The letter with its bytes."""
     return WholeDeadLetter.model_validate(
         {
@@ -77,7 +77,7 @@ def whole_dead_letter(letter: Letter) -> WholeDeadLetter:
     )
 
 
-def _summary(letter: Letter) -> dict[str, Any]:
+def _summary(letter: DeadLetterRow) -> dict[str, Any]:
     given = letter._asdict()
     return {
         **{name: given[name] for name in ("id", "origin", "reason", "state", "is_severe", "times")},
@@ -87,7 +87,7 @@ def _summary(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _fields(letter: Letter) -> dict[str, Any]:
+def _fields(letter: DeadLetterRow) -> dict[str, Any]:
     given = letter._asdict()
     told = ("error", "field", "sender", "site", "subject", "source", "event_id", "closed_by", "closed_why")
     return {**_summary(letter), **{name: given[name] for name in told}, "closed_at": _or_none(letter.closed_at)}

@@ -22,7 +22,7 @@ from mode.threads import WorkerThread
 from events.alert import AlertEvent
 from events.codec import Codec
 from events.errors import EventRefused
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.log.kafka_client import MECHANISM, Cluster
 from services.platform.metrics import Metrics
 
@@ -108,7 +108,7 @@ class LiveAlerts:
         cluster: Cluster,
         topic: str,
         group: str,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         metrics: Metrics,
         on_alerts: Callable[[], None],
     ) -> None:

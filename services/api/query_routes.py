@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request
 
 from projections.folds.open_queries import OpenQuery
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.read.assessment import open_questions
 from services.api.alert_shapes import Shape
@@ -36,7 +36,7 @@ class Queries(Shape):
 class QueryRoutes:
     """What is asked. A site sees what is asked of it, and nothing else."""
 
-    def __init__(self, database: Database, protocol: Protocol, clock: Clock) -> None:
+    def __init__(self, database: Database, protocol: TrialProtocol, clock: Clock) -> None:
         self._database = database
         self._protocol = protocol
         self._clock = clock

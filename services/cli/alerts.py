@@ -22,8 +22,8 @@ from projections.store.engine.database import Database, StoreUnavailable
 from projections.store.engine.life import life_of
 from projections.store.read.alerts import (
     PAGE_MAX,
-    ToldAlert,
-    ToldEvent,
+    PublishedAlert,
+    PublishedEvent,
     alert_of,
     alerts_after,
     events_after,
@@ -31,7 +31,7 @@ from projections.store.read.alerts import (
 )
 from projections.store.rows.outbox import OPEN, WITHDRAWN, State
 from services.api.alert_shapes import alert_shape
-from services.api.cursors import Place, is_of_another_life
+from services.api.cursors import Cursor, is_of_another_life
 from services.platform.printable import printable
 from services.terminal.live_options import Config, Data, ListFormat, OutputFormat
 from services.terminal.opening import store_of
@@ -66,7 +66,7 @@ class Wanted(NamedTuple):
     verdict: OfVerdict | None
     state: OfState | None
 
-    def matches(self, alert: ToldAlert) -> bool:
+    def matches(self, alert: PublishedAlert) -> bool:
         """Whether a change of an alert is of interest: also one that ends the verdict asked for."""
         verdicts = (None, alert.data.verdict, alert.data.previous_verdict)
         return self.subject in (None, alert.subject) and self.verdict in verdicts and self.state in (None, alert.state)
@@ -90,7 +90,7 @@ def alerts(
     wanted = Wanted(subject, verdict, state)
     with store_of(data, config, "alerts", subject or "") as (_, database):
         with database.reading() as connection:
-            seen = Place(life_of(connection), newest_seq(connection))
+            seen = Cursor(life_of(connection), newest_seq(connection))
             _show(_all(connection, wanted), format)
         if follow:
             with suppress(KeyboardInterrupt):
@@ -103,14 +103,14 @@ def checked_subject(subject: str | None) -> None:
         raise typer.BadParameter("not a subject id", param_hint="--subject")
 
 
-def _all(connection: Connection, wanted: Wanted) -> Iterator[ToldAlert]:
+def _all(connection: Connection, wanted: Wanted) -> Iterator[PublishedAlert]:
     after = 0
     while page := alerts_after(connection, after, PAGE_MAX, **wanted._asdict()):
         yield from page
         after = page[-1].seq
 
 
-def _show(found: Iterator[ToldAlert], format: ListFormat) -> None:  # noqa: A002
+def _show(found: Iterator[PublishedAlert], format: ListFormat) -> None:  # noqa: A002
     if format is ListFormat.JSON:
         write_json([alert_shape(alert).model_dump(mode="json") for alert in found])
     elif format is ListFormat.NDJSON:
@@ -120,17 +120,17 @@ def _show(found: Iterator[ToldAlert], format: ListFormat) -> None:  # noqa: A002
         console_for_output().print(_table(found))
 
 
-def _follow(database: Database, seen: Place, wanted: Wanted, format: ListFormat) -> None:  # noqa: A002
+def _follow(database: Database, seen: Cursor, wanted: Wanted, format: ListFormat) -> None:  # noqa: A002
     """Every alert event behind ``seen`` as it comes, until somebody interrupts; from the beginning after a restore."""
     pause = threading.Event()
     was_down = False
     while True:
         try:
             with database.reading() as connection:
-                here = Place(life_of(connection), newest_seq(connection))
+                here = Cursor(life_of(connection), newest_seq(connection))
                 if is_of_another_life(seen, here.life, here.number):
                     typer.echo("toxwatch: the database was restored; following from its beginning", err=True)
-                    seen = Place(here.life, 0)
+                    seen = Cursor(here.life, 0)
                 page = [(told.kind, _at(connection, told)) for told in events_after(connection, seen.number, PAGE_MAX)]
             was_down = False
         except StoreUnavailable as error:
@@ -139,14 +139,14 @@ def _follow(database: Database, seen: Place, wanted: Wanted, format: ListFormat)
                 typer.echo(f"toxwatch: {error}; trying again", err=True)
             was_down = True
         for kind, alert in page:
-            seen = Place(here.life, alert.seq)
+            seen = Cursor(here.life, alert.seq)
             if wanted.matches(alert):
                 _write_line(alert) if format is ListFormat.NDJSON else typer.echo(_line(kind, alert))
         if len(page) < PAGE_MAX:
             pause.wait(POLL_SECONDS)
 
 
-def _at(connection: Connection, told: ToldEvent) -> ToldAlert:
+def _at(connection: Connection, told: PublishedEvent) -> PublishedAlert:
     """The alert as it stood with that event."""
     event = EVENT_ADAPTER.validate_json(told.body)
     assert isinstance(event, AlertEvent)
@@ -154,14 +154,14 @@ def _at(connection: Connection, told: ToldEvent) -> ToldAlert:
     detected_at = parse_instant(event.data.detected_at)
     raised_at = detected_at if now is None else now.raised_at
     state: State = WITHDRAWN if told.kind == "withdrawn" else OPEN
-    return ToldAlert(told.seq, told.subject, state, raised_at, detected_at, event.data)
+    return PublishedAlert(told.seq, told.subject, state, raised_at, detected_at, event.data)
 
 
-def _write_line(alert: ToldAlert) -> None:
+def _write_line(alert: PublishedAlert) -> None:
     typer.echo(alert_shape(alert).model_dump_json())
 
 
-def _line(kind: str, alert: ToldAlert) -> str:
+def _line(kind: str, alert: PublishedAlert) -> str:
     data, withdrawn = alert.data, alert.state == WITHDRAWN
     clauses = clause_list(data, withdrawn=withdrawn)
     what = f"{alert.subject or NONE} {data.case} {shown_verdict(data, withdrawn=withdrawn)}"
@@ -170,7 +170,7 @@ def _line(kind: str, alert: ToldAlert) -> str:
     return printable(f"{format_instant(alert.changed_at)} {how} {what}{f' ({clauses})' if clauses else ''}: {why}")
 
 
-def _table(found: Iterator[ToldAlert]) -> Table:
+def _table(found: Iterator[PublishedAlert]) -> Table:
     table = Table(title="Alerts", title_justify="left")
     for name in (
         "changed",

@@ -14,12 +14,12 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from events.dates import format_instant
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database, StoreUnavailable
 from projections.store.engine.disk_space import give_back, writing_sparingly
 from projections.store.read.alerts import PAGE_MAX
-from projections.store.read.dead_letters import Letter, letter_of, letters_after
-from projections.store.write.dead_letter_store import LetterError, delete
+from projections.store.read.dead_letters import DeadLetterRow, letter_of, letters_after
+from projections.store.write.dead_letter_store import DeadLetterError, delete
 from projections.store.write.dead_letter_upkeep import ERASED_AT_ONCE, Where, erase, meant_by
 from services.api.dead_letter_filter import where_of
 from services.api.dead_letter_shapes import dead_letter
@@ -80,10 +80,10 @@ def show_letter(
     with store_of(data, config, "dead-letters show", str(letter_id)) as (_, database), database.reading() as connection:
         letter = letter_of(connection, letter_id)
     if letter is None:
-        raise LetterError(f"there is no dead letter {letter_id}")
+        raise DeadLetterError(f"there is no dead letter {letter_id}")
     if raw:
         if letter.raw is None:
-            raise LetterError(f"the bytes of dead letter {letter_id} were erased")
+            raise DeadLetterError(f"the bytes of dead letter {letter_id} were erased")
         sys.stdout.buffer.write(letter.raw)
         sys.stdout.buffer.flush()
         return
@@ -136,7 +136,7 @@ class _Erasing(NamedTuple):
     """Erases, and says what was done. On a full disk one by one, and sparing with room."""
 
     database: Database
-    protocol: Protocol
+    protocol: TrialProtocol
     source: str
     why: str
 
@@ -194,14 +194,14 @@ def _forgotten(database: Database) -> bool:
     return False
 
 
-def _all(connection: Connection, state: str | None, reason: str | None) -> Iterator[Letter]:
+def _all(connection: Connection, state: str | None, reason: str | None) -> Iterator[DeadLetterRow]:
     after = 0
     while page := letters_after(connection, after, PAGE_MAX, state=state, reason=reason):
         yield from page
         after = page[-1].id
 
 
-def _table(found: Iterator[Letter]) -> Table:
+def _table(found: Iterator[DeadLetterRow]) -> Table:
     table = Table(title="Dead letters", title_justify="left")
     for name in ("id", "last seen", "times", "reason", "state", "severe", "site", "subject", "event", "error"):
         table.add_column(name, overflow="fold")

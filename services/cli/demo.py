@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from events.dates import DAY, HOUR
 from projections.store.engine.database import Database
 from projections.store.engine.tables import alert_events, alerts, deliveries
-from services.demo.player import SPONSOR, Arrival, Player, arrivals
+from services.demo.player import SPONSOR, Player, ScheduledEvent, arrivals
 from services.demo.receivers import HOOK_PATH, DemoMailbox, DemoWebhook
 from services.gateway.keys import SITE, add_key
 from services.http.caller import Role
@@ -129,7 +129,7 @@ async def _perform(directory: Path, speed: float, seed: int, days: int | None) -
     _report(settings.database_url, player, mailbox, webhook)
 
 
-async def _play(player: Player, events: list[Arrival], clock: ScaledClock, system: System) -> Player:
+async def _play(player: Player, events: list[ScheduledEvent], clock: ScaledClock, system: System) -> Player:
     """Play the trial to its end and a little beyond, then stop the system."""
     try:
         await player.play(events)

@@ -14,7 +14,7 @@ from projections.rules.cases.assess import AE, evaluate_case
 from projections.rules.facts.linked_rows import first_row
 from services.files.event_files import EventFiles
 from services.files.explanation import explanation, show_explanation
-from services.files.intake import Intake
+from services.files.intake import FileIntake
 from services.files.log_reading import known_at
 from services.files.refusals import report_refusals
 from services.terminal.options import (
@@ -48,7 +48,7 @@ def explain(
     """
     judged_under, instant = protocol_of(protocol), instant_of(as_of)
     with EventFiles(events) as files:
-        intake = Intake(judged_under, files)
+        intake = FileIntake(judged_under, files)
         with bytes_read("reading events", files.bytes_total) as advance:
             known = [
                 logged for logged in known_at(intake.events(advance), instant, as_of_axis) if _is_about(logged, subject)

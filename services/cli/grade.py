@@ -31,7 +31,7 @@ HIGH_MAX: Final = COLUMNS.index("grade_high_max")
 WHY: Final = COLUMNS.index("why")
 
 
-class Version(StrEnum):
+class TableVersion(StrEnum):
     """The versions of CTCAE whose tables there are."""
 
     V4 = "4.03"
@@ -42,7 +42,7 @@ def grade(
     table: Annotated[
         str, typer.Argument(metavar="FILE.csv", help="Results with a header line (CSV, also .gz); - is standard input.")
     ],
-    ctcae: Annotated[Version, typer.Option("--ctcae", help="The version of CTCAE to grade by.")] = Version.V4,
+    ctcae: Annotated[TableVersion, typer.Option("--ctcae", help="The version of CTCAE to grade by.")] = TableVersion.V4,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where the grades go; - is standard output.")] = "-",
     reasons: Annotated[
         bool, typer.Option("--why", help="Say why every grade is what it is, not only the open ones.")

@@ -18,7 +18,7 @@ from services.terminal.progress import events_done
 from services.terminal.writing import write_json
 
 if TYPE_CHECKING:
-    from services.maintenance.relocation.move import Report
+    from services.maintenance.relocation.move import MoveReport
 
 DIFFERENT: Final = 1
 
@@ -94,7 +94,7 @@ def _take_back(source: Settings) -> None:
     typer.echo("toxwatch: " + ("it may be started again" if was_marked else "it was not moved"), err=True)
 
 
-def _said(report: Report) -> str:
+def _said(report: MoveReport) -> str:
     return (
         f"{report.clinical} entries of the clinical log into {report.partitions} partitions, {report.alerts} of the alert log,"
         f" and {sum(report.tables.values())} rows of {len(report.tables)} tables"

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from services.files.event_files import STANDARD_INPUT, EventFiles, Line
-from services.files.publish import PATH, PATIENCE_SECONDS, Result, SourceLine, gateway_client, publish_lines
+from services.files.event_files import STANDARD_INPUT, EventFiles, EventLine
+from services.files.publish import PATH, PATIENCE_SECONDS, LineResult, SourceLine, gateway_client, publish_lines
 from services.files.refusals import DONE, SOME_INPUT_REFUSED
 from services.http.outgoing import proxy_of
 from services.platform.printable import printable
@@ -106,7 +106,7 @@ def _proxy_of(said: str | None) -> str | None:
         raise typer.BadParameter(str(error), param_hint="--proxy") from None
 
 
-def _source_lines(lines: Iterator[Line]) -> Iterator[SourceLine]:
+def _source_lines(lines: Iterator[EventLine]) -> Iterator[SourceLine]:
     for line in lines:
         # Of a line that is far too long the beginning is sent: enough for the gateway to refuse it, and to see if it is severe.
         yield SourceLine(f"{line.file}:{line.number}", line.raw)
@@ -116,7 +116,7 @@ def _tell_of_waiting(reason: str) -> None:
     typer.echo(f"toxwatch: waiting to send again: {printable(reason)}", err=True)
 
 
-def _report_refused(results: list[Result]) -> None:
+def _report_refused(results: list[LineResult]) -> None:
     for result in results:
         if result.status == "refused":
             named = f" (id {result.event_id})" if result.event_id is not None else ""

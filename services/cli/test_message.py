@@ -14,7 +14,7 @@ from events.dates import SECOND, Instant, format_instant
 from events.faults import listed
 from events.identity import derived_id
 from services.dispatcher.channels.opening import open_channels
-from services.dispatcher.channels.port import ChannelTest, Outcome, OutcomeKind
+from services.dispatcher.channels.port import ChannelTest, OutcomeKind, SendOutcome
 from services.dispatcher.recipient_faults import RecipientsError
 from services.dispatcher.recipients import Recipient, Recipients, load_recipients
 from services.platform import time_source
@@ -70,13 +70,13 @@ def try_channels(
         raise typer.Exit(FAILED)
 
 
-async def _send(known: Recipients, people: Sequence[Recipient], deployment: str, now: Instant) -> list[Outcome]:
+async def _send(known: Recipients, people: Sequence[Recipient], deployment: str, now: Instant) -> list[SendOutcome]:
     """Send them, as many at once as the channels allow; each has its line as soon as it has ended."""
     channels = open_channels(known, sys.stderr, time_source.now)
     turns = {name: asyncio.Semaphore(config.concurrency) for name, config in known.channels.items()}
     sent_at = format_instant(now // SECOND * SECOND)
 
-    async def send(person: Recipient, name: str) -> Outcome:
+    async def send(person: Recipient, name: str) -> SendOutcome:
         test = ChannelTest(
             derived_id("test-message", deployment, person.name, name, str(now)), person, deployment, sent_at
         )
@@ -98,7 +98,7 @@ async def _send(known: Recipients, people: Sequence[Recipient], deployment: str,
             await channel.close()
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: SendOutcome) -> str:
     why = f" ({outcome.error})" if outcome.error is not None else ""
     wait = f"; again in {outcome.retry_after_seconds:g} s" if outcome.retry_after_seconds is not None else ""
     return WORDS[outcome.kind] + why + wait

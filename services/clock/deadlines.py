@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select, update
 from events.dates import Instant, format_instant
 from events.errors import ToxwatchError
 from events.identity import derived_id
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import deadlines
@@ -46,17 +46,17 @@ class DeadlineClock:
         self,
         database: Database,
         log: EventLog,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         clock: Clock,
         source: str,
-        passing: Callable[[str], None] = nothing,
+        fail_point: Callable[[str], None] = nothing,
     ) -> None:
         self._database = database
         self._log = log
         self._protocol = protocol
         self._clock = clock
         self._source = source
-        self._passing = passing
+        self._passing = fail_point
 
     def fire(self) -> int:
         """Write an event for every deadline that has come, at most so many at once, and say for how many.

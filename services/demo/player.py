@@ -24,7 +24,7 @@ SLEEP_SECONDS_MAX: Final = 0.2
 SENT_AT_ONCE_MAX: Final = 200
 
 
-class Arrival(NamedTuple):
+class ScheduledEvent(NamedTuple):
     """One event as it is sent: by whom, and when it arrives."""
 
     at: Instant
@@ -32,15 +32,15 @@ class Arrival(NamedTuple):
     line: bytes
 
 
-def arrivals(trial: Trial) -> list[Arrival]:
+def arrivals(trial: Trial) -> list[ScheduledEvent]:
     """Every event of the trial, in the order in which it arrives."""
-    found: list[Arrival] = []
+    found: list[ScheduledEvent] = []
     latest: Instant = 0
     for stamped, line in zip(trial.lines(received=True), trial.lines(received=False), strict=True):
         at, sender = _said_by(stamped)
         # What cannot be read arrives with what came before it.
         latest = max(latest, at or latest)
-        found.append(Arrival(latest, sender, line.rstrip()))
+        found.append(ScheduledEvent(latest, sender, line.rstrip()))
     return found
 
 
@@ -64,13 +64,13 @@ class Player:
         self._anybody = next(iter(keys))
         self.results: Counter[str] = Counter()
 
-    async def play(self, events: list[Arrival]) -> None:
+    async def play(self, events: list[ScheduledEvent]) -> None:
         """Send every event when its time has come; ends with the last."""
         async with httpx2.AsyncClient(base_url=self._url, timeout=60.0, **client_options(None)) as client:
             sent = 0
             while sent < len(events):
                 now = self._clock.now()
-                ready: list[Arrival] = []
+                ready: list[ScheduledEvent] = []
                 while sent + len(ready) < len(events) and events[sent + len(ready)].at <= now:
                     ready.append(events[sent + len(ready)])
                     if len(ready) == SENT_AT_ONCE_MAX:
@@ -90,7 +90,7 @@ class Player:
             self.results[result["status"]] += 1
 
 
-def _by_sender(events: list[Arrival]) -> Iterator[tuple[str, list[bytes]]]:
+def _by_sender(events: list[ScheduledEvent]) -> Iterator[tuple[str, list[bytes]]]:
     """Those in a row from one sender, as one request."""
     for sender, group in groupby(events, key=lambda event: event.sender):
         yield sender, [event.line for event in group]

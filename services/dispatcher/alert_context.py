@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from projections.rules.cases.hys_law import CLAUSE as HYS_LAW
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import pieces
 from projections.store.engine.tables import alerts
 from projections.store.read.zones import zone_of
@@ -19,7 +19,7 @@ from services.dispatcher.notice import Notice
 WORDING_CHARS_MAX: Final = 80
 
 
-def with_surroundings(connection: Connection, protocol: Protocol, notices: Sequence[Notice]) -> list[Notice]:
+def with_surroundings(connection: Connection, protocol: TrialProtocol, notices: Sequence[Notice]) -> list[Notice]:
     """The notices with the words of their clauses, the number of other open alerts of the subject, and the site's time zone."""
     summaries = {
         clause.id: clause.summary or clause.wording[:WORDING_CHARS_MAX] for clause in (*protocol.clauses, HYS_LAW)

@@ -14,11 +14,11 @@ from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError
 from events.identity import derived_id
 from projections.folds.system_alerts import UNDELIVERED, site_of_case, system_transition
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.generation import move_position, next_offset
 from projections.store.engine.tables import subject_sites
-from projections.store.rows.outbox import tell, told_of
+from projections.store.rows.outbox import publish, published_states
 from services.dispatcher.notice import Notice, notice_of
 from services.log.port import Entry
 
@@ -43,7 +43,7 @@ class News(NamedTuple):
 class AlertEntries:
     """Reads entries. One that cannot be read is an alert itself: nobody knows what it would have said."""
 
-    def __init__(self, protocol: Protocol, source: str) -> None:
+    def __init__(self, protocol: TrialProtocol, source: str) -> None:
         self._protocol = protocol
         self._source = source
         self._codec = Codec(protocol.contract)
@@ -79,12 +79,12 @@ class AlertEntries:
         position = str(entry.position)
         log.error("alert_event_unreadable", position=position, reason=why)
         case = f"{UNDELIVERED}{position}"
-        told = told_of(connection, [derived_id(self._protocol.trial, case)])
-        cause = EventRef(self._source, readable_id(entry.body) or position)
+        told = published_states(connection, [derived_id(self._protocol.trial, case)])
+        cause = EventKey(self._source, readable_id(entry.body) or position)
         reasons = [f"the entry at {position} of the alert log cannot be read ({why}): what it tells reaches nobody"]
         transition = system_transition(self._protocol, case, next(iter(told.values()), None), reasons, cause, now)
         if transition is not None:
-            tell(connection, self._protocol, self._source, [transition])
+            publish(connection, self._protocol, self._source, [transition])
 
 
 def position_of(connection: Connection, partition: int) -> int:

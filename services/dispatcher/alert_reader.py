@@ -23,13 +23,13 @@ class AlertReader:
     """Knows the position of each partition, and loads it again where somebody else has moved it."""
 
     def __init__(
-        self, database: Database, log: EventLog, planner: Planner, clock: Clock, passing: Callable[[str], None]
+        self, database: Database, log: EventLog, planner: Planner, clock: Clock, fail_point: Callable[[str], None]
     ) -> None:
         self._database = database
         self._log = log
         self._planner = planner
         self._clock = clock
-        self._passing = passing
+        self._passing = fail_point
         self._next: dict[int, int] = {}
 
     def catch_up(self) -> bool:

@@ -10,7 +10,7 @@ from events.dates import Instant
 from projections.store.engine.database import upsert
 from projections.store.engine.tables import deliveries, delivery_attempts, disabled_channels, grouped_messages
 from services.dispatcher import ledger
-from services.dispatcher.channels.port import Outcome
+from services.dispatcher.channels.port import SendOutcome
 from services.dispatcher.delivery import CHANNEL_DISABLED, DELIVERED, STARTED, WAITING, Delivery, Heard
 from services.dispatcher.parcel import Parcel
 
@@ -81,7 +81,7 @@ def renew(connection: Connection, delivery: Delivery, now: Instant) -> None:
 
 
 def record(
-    connection: Connection, delivery: Delivery, outcome: Outcome, now: Instant, next_attempt_at: Instant
+    connection: Connection, delivery: Delivery, outcome: SendOutcome, now: Instant, next_attempt_at: Instant
 ) -> None:
     """Write down what came of the attempt that ``delivery`` was read before.
 

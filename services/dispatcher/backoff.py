@@ -10,7 +10,7 @@ from typing import Final
 
 from events.dates import DAY, SECOND
 from events.identity import derived_id
-from services.dispatcher.channels.port import Outcome
+from services.dispatcher.channels.port import SendOutcome
 from services.platform.time_source import Clock
 
 BACK_OFF_FIRST_SECONDS: Final = 1.0
@@ -24,7 +24,7 @@ _DOUBLINGS_MAX: Final = 16
 _PROBE: Final = DAY
 
 
-def back_off_seconds(delivery_id: str, attempt: int, outcome: Outcome | None) -> float:
+def back_off_seconds(delivery_id: str, attempt: int, outcome: SendOutcome | None) -> float:
     """Real seconds until the next attempt, after that many. ``outcome`` None: it is not known yet.
 
     Doubled each time and then shortened by up to a quarter, by a share that is derived from delivery and attempt: what failed

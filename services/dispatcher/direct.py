@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind
-from services.dispatcher.channels.port import Channel, Message, Outcome
+from services.dispatcher.channels.port import Channel, Message, SendOutcome
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory, Route
@@ -18,10 +18,10 @@ from services.platform.time_source import elapsed_seconds
 COUNTS_SECONDS_MAX: Final = 900.0
 
 
-class UnderWay(NamedTuple):
+class DirectMessage(NamedTuple):
     """A message on its way, and since when (seconds of ``elapsed_seconds``)."""
 
-    task: asyncio.Task[Outcome]
+    task: asyncio.Task[SendOutcome]
     since: float
 
     @property
@@ -42,7 +42,7 @@ class DirectSender:
         self._directory = Directory(recipients)
         self._channels = channels
         self._patience = {name: config.timeout for name, config in recipients.channels.items()}
-        self._under_way: dict[tuple[str, AlertKind, Route], UnderWay] = {}
+        self._under_way: dict[tuple[str, AlertKind, Route], DirectMessage] = {}
 
     async def send(self, notice: Notice, link: str) -> int:
         """Say how many took it in the time that their channels have."""
@@ -63,16 +63,16 @@ class DirectSender:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _sending(self, notice: Notice, link: str, route: Route) -> asyncio.Task[Outcome]:
+    def _sending(self, notice: Notice, link: str, route: Route) -> asyncio.Task[SendOutcome]:
         key = (notice.alert_id, notice.kind, route)
         under_way = self._under_way.get(key)
         if under_way is None or under_way.is_over:
             parts = ("direct", notice.alert_id, notice.kind, notice.detected_at, route.recipient, route.channel)
             message = Message(derived_id(*parts), notice, self._directory.person(route.recipient), link, None)
             task = asyncio.create_task(self._channels[route.channel].send(message))
-            under_way = self._under_way[key] = UnderWay(task, elapsed_seconds())
+            under_way = self._under_way[key] = DirectMessage(task, elapsed_seconds())
         return under_way.task
 
 
-def _was_taken(task: asyncio.Task[Outcome]) -> bool:
+def _was_taken(task: asyncio.Task[SendOutcome]) -> bool:
     return not task.cancelled() and task.exception() is None and task.result().kind == "delivered"

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from events.dates import SECOND, Instant
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
@@ -23,7 +23,7 @@ from services.dispatcher.direct import DirectSender
 from services.dispatcher.intake_watch import IntakeWatch
 from services.dispatcher.lease import lease_seconds
 from services.dispatcher.notice import Notice
-from services.dispatcher.observer import Observer, Unobserved
+from services.dispatcher.observer import Observer, UnobservedDispatcher
 from services.dispatcher.parcel import LISTED_MAX, Busy, Parcel, parcels
 from services.dispatcher.planner import Planner
 from services.dispatcher.recipients import Recipients
@@ -48,7 +48,7 @@ LASTING_MAX: Final = 32
 log = structlog.get_logger()
 
 
-class UnderWay(NamedTuple):
+class SendingMessage(NamedTuple):
     """A message that is being sent, and since when (seconds of ``elapsed_seconds``)."""
 
     parcel: Parcel
@@ -75,27 +75,27 @@ class Dispatcher:
         self,
         database: Database,
         alert_log: EventLog,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         clock: Clock,
         source: str,
         recipients: Recipients,
         public_url: str,
         observer: Observer | None = None,
-        passing: Callable[[str], None] = nothing,
+        fail_point: Callable[[str], None] = nothing,
         *,
         console: TextIO | None = None,
         is_alone: bool = False,
     ) -> None:
-        observer = observer or Unobserved()
+        observer = observer or UnobservedDispatcher()
         self._database = database
         self._clock = clock
         self._recipients = recipients
         self._apart = int(recipients.grouping.seconds * SECOND)
-        self._passing = passing
+        self._passing = fail_point
         self._link = partial(link_of_alert, public_url)
         planner = Planner(protocol, source, recipients)
-        self._reader = AlertReader(database, alert_log, planner, clock, passing)
-        self._watch = UndeliveredWatch(database, protocol, clock, source, passing)
+        self._reader = AlertReader(database, alert_log, planner, clock, fail_point)
+        self._watch = UndeliveredWatch(database, protocol, clock, source, fail_point)
         self._intake = IntakeWatch(database, protocol, clock, source)
         self._channels = open_channels(recipients, console or sys.stderr, time_source.now)
         self._sender = Sender(
@@ -105,11 +105,11 @@ class Dispatcher:
             self._channels,
             self._link,
             observer,
-            passing,
+            fail_point,
             is_alone=is_alone,
         )
         self._direct = DirectSender(recipients, self._channels)
-        self._under_way: dict[asyncio.Task[None], UnderWay] = {}
+        self._under_way: dict[asyncio.Task[None], SendingMessage] = {}
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconciled = False
@@ -182,7 +182,7 @@ class Dispatcher:
             reconcile(connection, self._recipients, self._clock.now())
             self._passing("reconciled")
 
-    def _due(self, under_way: Sequence[UnderWay], elapsed: float) -> tuple[list[Parcel], float]:
+    def _due(self, under_way: Sequence[SendingMessage], elapsed: float) -> tuple[list[Parcel], float]:
         """The messages that can be started now, and the seconds until something comes due."""
         now = self._clock.now()
         found: list[Parcel] = []
@@ -212,7 +212,7 @@ class Dispatcher:
 
     def _start(self, parcel: Parcel) -> None:
         task = asyncio.create_task(self._sender.attempt(parcel), name=f"delivery {parcel.id}")
-        self._under_way[task] = UnderWay(parcel, time_source.elapsed_seconds())
+        self._under_way[task] = SendingMessage(parcel, time_source.elapsed_seconds())
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from projections.rules.logic.trial_protocol import Protocol
-from projections.store.engine.database import Database, Turn, take_turn
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.store.engine.database import Database, Lock, take_lock
 from projections.store.write.intake_alerts import merge_single_alerts, tell_of_numbers
 from services.platform.time_source import Clock, elapsed_seconds
 
@@ -16,7 +16,7 @@ LOOK_SECONDS: Final = 30.0
 class IntakeWatch:
     """Looks now and then; the first time, it merges what earlier versions raised one by one."""
 
-    def __init__(self, database: Database, protocol: Protocol, clock: Clock, source: str) -> None:
+    def __init__(self, database: Database, protocol: TrialProtocol, clock: Clock, source: str) -> None:
         self._database = database
         self._protocol = protocol
         self._clock = clock
@@ -29,7 +29,7 @@ class IntakeWatch:
         if elapsed_seconds() - self._looked_at < LOOK_SECONDS:
             return
         with self._database.writing() as connection:
-            take_turn(connection, Turn.OUTBOX)
+            take_lock(connection, Lock.OUTBOX)
             at = (connection, self._protocol, self._source, self._clock.now())
             if not self._has_merged:
                 merge_single_alerts(*at)

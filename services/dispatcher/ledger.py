@@ -42,7 +42,7 @@ EXAMPLES_MAX: Final = 5
 _IS_WAITING: Final = deliveries.c.state == literal_column("'waiting'")
 
 
-class Step(NamedTuple):
+class AlertStep(NamedTuple):
     """One step in an alert's history."""
 
     revision: int
@@ -61,14 +61,14 @@ def known_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, list
     return found
 
 
-def history_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, list[Step]]:
+def history_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, list[AlertStep]]:
     """The history of these alerts, in order."""
-    found: dict[str, list[Step]] = {alert_id: [] for alert_id in alert_ids}
+    found: dict[str, list[AlertStep]] = {alert_id: [] for alert_id in alert_ids}
     columns = (alert_events.c.revision, alert_events.c.kind, alert_events.c.urgency, alert_events.c.detected_at)
     for chunk in pieces(found):
         wanted = select(alert_events.c.alert_id, *columns).where(alert_events.c.alert_id.in_(chunk))
         for alert_id, *step in connection.execute(wanted.order_by(alert_events.c.revision)):
-            found[alert_id].append(Step(*step))
+            found[alert_id].append(AlertStep(*step))
     return found
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from events.alert import AlertEvent, AlertRaised, AlertRevised, AlertWithdrawn, Change, Telling, Verdict
 from events.dates import parse_instant, zone_named
 from events.local_time import local_time
-from projections.folds.alert_news import told_clauses
+from projections.folds.alert_news import alerting_clauses
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED, level_of_case
 
@@ -98,7 +98,7 @@ class Notice(BaseModel):
 
     @property
     def waits(self) -> bool:
-        """Whether it is told only after a day, unless settled by then (RULES 2)."""
+        """Whether it is told only after a day, unless settled by then (rules.md §2)."""
         return self.urgency == "routine" and not self.is_withdrawn
 
     @property
@@ -146,7 +146,7 @@ class Notice(BaseModel):
             return "Nothing is left of this alert. You have nothing to do about it."
         if self.telling != "news":
             return "Weaker than before, or no longer counted. Told quietly: nobody is woken for this."
-        if "met" in self.told_clauses.values():
+        if "met" in self.alerting_clauses.values():
             return "A clause is met. Read the evidence, and decide whether the toxicity is dose-limiting."
         return "A clause may be met: something is not known. Read what would settle it, and ask the site."
 
@@ -201,9 +201,9 @@ class Notice(BaseModel):
         return local_time(instant, zone_named(self.zone)) if self.zone is not None else self.detected_at
 
     @property
-    def told_clauses(self) -> dict[str, Verdict]:
+    def alerting_clauses(self) -> dict[str, Verdict]:
         """The clauses that alert; a ``watch`` is nobody's news, and of what was withdrawn none is left."""
-        return {} if self.is_withdrawn else told_clauses(self.clauses)
+        return {} if self.is_withdrawn else alerting_clauses(self.clauses)
 
     @property
     def _verdicts(self) -> str:
@@ -212,7 +212,7 @@ class Notice(BaseModel):
             return f"alert {self.handle}" + (f", {had}" if had else "")
         parts = []
         for verdict in ("met", "possible"):
-            clauses = [clause for clause, found in self.told_clauses.items() if found == verdict]
+            clauses = [clause for clause, found in self.alerting_clauses.items() if found == verdict]
             if clauses:
                 parts.append(f"{', '.join(clauses)} {verdict}")
         return "; ".join(parts)

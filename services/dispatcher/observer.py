@@ -13,7 +13,7 @@ class Observer(Protocol):
         ...
 
 
-class Unobserved:
+class UnobservedDispatcher:
     """Measures nothing."""
 
     def deliveries_total(self, channel: str, outcome: str) -> None:

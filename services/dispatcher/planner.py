@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 
 from events.dates import HOUR, SECOND, Instant, parse_instant
 from projections.folds.system_alerts import UNDELIVERED
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.dispatcher import ledger
 from services.dispatcher.alert_context import with_surroundings
 from services.dispatcher.alert_entries import AlertEntries, News, move
 from services.dispatcher.delivery import Delivery, State
-from services.dispatcher.planning import Draft, planning_line, routine_since
+from services.dispatcher.planning import DeliveryPlan, planning_line, routine_since
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory
 from services.log.port import Entry
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 class Planner:
     """Writes down who has to be told of each alert event."""
 
-    def __init__(self, protocol: Protocol, source: str, recipients: Recipients) -> None:
+    def __init__(self, protocol: TrialProtocol, source: str, recipients: Recipients) -> None:
         delay = protocol.assumptions.routine_delivery_delay_hours * HOUR
         self._protocol = protocol
         self._entries = AlertEntries(protocol, source)
@@ -54,7 +54,7 @@ class Planner:
             steps = history.get(each.notice.alert_id, ())
             since = routine_since(each.notice, steps, parse_instant(each.notice.detected_at))
             failing, is_overdue = _failing(connection, each), each.notice.subject in overdue
-            draft = Draft(each.event_id, each.notice, now, known, since, failing, is_overdue=is_overdue)
+            draft = DeliveryPlan(each.event_id, each.notice, now, known, since, failing, is_overdue=is_overdue)
             for stage in self._line:
                 draft = stage(draft)
             rows = draft.rows(disabled)

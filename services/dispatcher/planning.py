@@ -21,7 +21,7 @@ from services.dispatcher.delivery import (
     new_delivery,
     told_for_certain,
 )
-from services.dispatcher.ledger import Step
+from services.dispatcher.ledger import AlertStep
 from services.dispatcher.notice import Notice
 from services.dispatcher.routing import Directory, Route
 
@@ -30,7 +30,7 @@ DUE_WAIT: Final = 3 * SECOND // 2
 
 
 @dataclass(frozen=True)
-class Draft:
+class DeliveryPlan:
     """An alert event with what the ledger knows of its alert, and what was decided so far.
 
     ``routine_since``: when the open spell became routine. ``failing``: the channels over which an ``undelivered`` alert must
@@ -88,7 +88,7 @@ class Draft:
         ]
 
 
-Stage = Callable[[Draft], Draft]
+Stage = Callable[[DeliveryPlan], DeliveryPlan]
 
 
 def planning_line(directory: Directory, routine_delay: int, again_delay: int) -> tuple[Stage, ...]:
@@ -107,7 +107,7 @@ def audience(directory: Directory) -> Stage:
     earlier revision; what is silent only to the latter. Somebody to whom nothing of the alert was ever sent is told in any case.
     """
 
-    def stage(draft: Draft) -> Draft:
+    def stage(draft: DeliveryPlan) -> DeliveryPlan:
         told = [route for before in believing(draft.known) for route in directory.current(before)]
         if draft.notice.is_withdrawn:
             return replace(draft, routes=dict.fromkeys(told, draft.now))
@@ -129,7 +129,7 @@ def timing(routine_delay: int, again_delay: int) -> Stage:
     Who still waits for an earlier revision has waited since then: by news, no undelivered alert becomes young again.
     """
 
-    def stage(draft: Draft) -> Draft:
+    def stage(draft: DeliveryPlan) -> DeliveryPlan:
         told = set(believing(draft.known))
         since = {delivery.route: delivery.not_before for delivery in draft.unfinished}
         wait_until = max(draft.now, draft.routine_since + routine_delay)
@@ -144,7 +144,7 @@ def timing(routine_delay: int, again_delay: int) -> Stage:
     return stage
 
 
-def closing(draft: Draft) -> Draft:
+def closing(draft: DeliveryPlan) -> DeliveryPlan:
     """Earlier revisions that were not delivered: nobody wants five stale messages after an outage."""
     ended: dict[str, State] = {
         delivery.id: SUPERSEDED if delivery.route in draft.routes else SETTLED for delivery in draft.unfinished
@@ -152,7 +152,7 @@ def closing(draft: Draft) -> Draft:
     return replace(draft, ended=ended)
 
 
-def routine_since(notice: Notice, history: Sequence[Step], detected_at: Instant) -> Instant:
+def routine_since(notice: Notice, history: Sequence[AlertStep], detected_at: Instant) -> Instant:
     """When the alert first was routine since it was raised last; ``detected_at`` is the event's own instant."""
     since = detected_at
     for step in reversed([step for step in history if step.revision <= notice.revision]):

@@ -57,13 +57,13 @@ Timeout = Annotated[float, Field(gt=0, le=60)]
 Concurrency = Annotated[int, Field(ge=1, le=CONCURRENCY_MAX)]
 
 
-class Section(BaseModel):
+class RecipientSection(BaseModel):
     """A table of the file: nothing unknown is allowed in it, so that a misspelt key is found."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class ConsoleChannelConfig(Section):
+class ConsoleChannelConfig(RecipientSection):
     """The terminal that the dispatcher runs in."""
 
     type: Literal["console"]
@@ -75,7 +75,7 @@ class ConsoleChannelConfig(Section):
         return 1
 
 
-class SmtpChannelConfig(Section):
+class SmtpChannelConfig(RecipientSection):
     """A mail server."""
 
     type: Literal["smtp"]
@@ -100,7 +100,7 @@ class SmtpChannelConfig(Section):
         return self
 
 
-class WebhookChannelConfig(Section):
+class WebhookChannelConfig(RecipientSection):
     """An HTTP receiver. ``url`` may hold a token, and is treated as a secret. Each secret of the file signs every message."""
 
     type: Literal["webhook"]
@@ -125,7 +125,7 @@ class WebhookChannelConfig(Section):
 ChannelConfig = Annotated[ConsoleChannelConfig | SmtpChannelConfig | WebhookChannelConfig, Field(discriminator="type")]
 
 
-class Recipient(Section):
+class Recipient(RecipientSection):
     """A person, a group or a system. A filter that is left out takes everything, and what is not known passes every filter."""
 
     name: Name
@@ -139,7 +139,7 @@ class Recipient(Section):
     detail: Detail = "minimal"
 
 
-class Grouping(Section):
+class Grouping(RecipientSection):
     """How often people are told.
 
     ``seconds``: a recipient gets one message that is not urgent in so many seconds over a channel; it lists what there is.
@@ -151,7 +151,7 @@ class Grouping(Section):
     system_alert_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
 
 
-class RecipientsFile(Section):
+class RecipientsFile(RecipientSection):
     """The file as it is written."""
 
     channels: dict[Name, ChannelConfig]
@@ -248,7 +248,7 @@ def _with_secrets(file: RecipientsFile, beside: Path) -> Recipients:
 
 def _keys_known(place: tuple[str | int, ...]) -> list[str]:
     """The keys that may stand at a place of the file, as pydantic names it (a channel by its name and type)."""
-    models: dict[str, type[Section]] = {
+    models: dict[str, type[RecipientSection]] = {
         "console": ConsoleChannelConfig,
         "smtp": SmtpChannelConfig,
         "webhook": WebhookChannelConfig,

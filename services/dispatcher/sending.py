@@ -19,7 +19,7 @@ from events.dates import FAR_PAST, Instant
 from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher import attempts
 from services.dispatcher.backoff import back_off_seconds, clock_span
-from services.dispatcher.channels.port import Channel, Message, Outcome, Part
+from services.dispatcher.channels.port import Channel, GroupedAlert, Message, SendOutcome
 from services.dispatcher.lease import lease_seconds, renewed
 from services.dispatcher.observer import Observer
 from services.dispatcher.parcel import Parcel
@@ -33,16 +33,16 @@ WRITE_AGAIN_SECONDS: Final = 1.0
 log = structlog.get_logger()
 
 
-class Attempt(NamedTuple):
+class SendingAttempt(NamedTuple):
     """An attempt on its way through the stages."""
 
     parcel: Parcel
     number: int = 0
     thread: str | None = None
-    outcome: Outcome | None = None
+    outcome: SendOutcome | None = None
 
 
-Stage = Callable[[Attempt], Awaitable[Attempt | None]]
+Stage = Callable[[SendingAttempt], Awaitable[SendingAttempt | None]]
 
 
 class Sender:
@@ -56,7 +56,7 @@ class Sender:
         channels: Mapping[str, Channel],
         link: Callable[[str], str],
         observer: Observer,
-        passing: Callable[[str], None],
+        fail_point: Callable[[str], None],
         *,
         is_alone: bool,
     ) -> None:
@@ -67,7 +67,7 @@ class Sender:
         self._channels = channels
         self._link = link
         self._observer = observer
-        self._passing = passing
+        self._passing = fail_point
         #: Alone on the database, whatever was begun before us has ended, one way or the other.
         self._others_ended_at = clock.now() if is_alone else FAR_PAST
         self._stages: Final[tuple[Stage, ...]] = (self._begin, self._send, self._record)
@@ -79,14 +79,14 @@ class Sender:
 
     async def attempt(self, parcel: Parcel) -> None:
         """Try once. What the receiver or the database does raises nothing here."""
-        going = Attempt(parcel)
+        going = SendingAttempt(parcel)
         for stage in self._stages:
             after = await stage(going)
             if after is None:
                 return
             going = after
 
-    async def _begin(self, attempt: Attempt) -> Attempt | None:
+    async def _begin(self, attempt: SendingAttempt) -> SendingAttempt | None:
         try:
             begun = await asyncio.to_thread(self._write_beginning, attempt.parcel)
         except StoreUnavailable as error:
@@ -96,9 +96,9 @@ class Sender:
         self._passing("delivery.begun")
         return begun
 
-    async def _send(self, attempt: Attempt) -> Attempt:
+    async def _send(self, attempt: SendingAttempt) -> SendingAttempt:
         parcel = attempt.parcel
-        parts = tuple(Part(each.notice, self._link(each.alert_id)) for each in parcel.deliveries)
+        parts = tuple(GroupedAlert(each.notice, self._link(each.alert_id)) for each in parcel.deliveries)
         first = parts[0]
         recipient = self._directory.person(parcel.first.recipient)
         listed = parts if len(parts) > 1 else ()
@@ -109,11 +109,11 @@ class Sender:
                 outcome = await self._channels[parcel.channel].send(message)
         except Exception as error:  # whatever a channel raises, the alert has to be tried again
             log.error("channel_broke", delivery=parcel.id, channel=parcel.channel, exc_info=error)
-            outcome = Outcome("failed", f"it failed with {type(error).__name__}", may_have_arrived=True)
+            outcome = SendOutcome("failed", f"it failed with {type(error).__name__}", may_have_arrived=True)
         self._passing("delivery.sent")
         return attempt._replace(outcome=outcome)
 
-    async def _record(self, attempt: Attempt) -> Attempt:
+    async def _record(self, attempt: SendingAttempt) -> SendingAttempt:
         outcome = attempt.outcome
         assert outcome is not None, "it was sent"
         parcel = attempt.parcel
@@ -136,7 +136,7 @@ class Sender:
         self._passing("delivery.recorded")
         return attempt
 
-    def _write_beginning(self, parcel: Parcel) -> Attempt | None:
+    def _write_beginning(self, parcel: Parcel) -> SendingAttempt | None:
         now = self._clock.now()
         since = self.under_way_since(parcel.channel, now)
         number = max(delivery.attempts for delivery in parcel.deliveries) + 1
@@ -155,14 +155,14 @@ class Sender:
         if not going:
             return None
         only = begun[going[0].id] if len(going) == 1 else None
-        return Attempt(Parcel(going, parcel.id), number, only.thread if only is not None else None)
+        return SendingAttempt(Parcel(going, parcel.id), number, only.thread if only is not None else None)
 
     def _write_renewal(self, parcel: Parcel) -> None:
         with self._database.writing() as connection:
             for delivery in sorted(parcel.deliveries, key=lambda each: each.id):
                 attempts.renew(connection, delivery, self._clock.now())
 
-    def _write_outcome(self, attempt: Attempt, outcome: Outcome) -> None:
+    def _write_outcome(self, attempt: SendingAttempt, outcome: SendOutcome) -> None:
         now = self._clock.now()
         parcel = attempt.parcel
         again = now + self._pause(parcel, attempt.number, outcome)
@@ -178,5 +178,5 @@ class Sender:
                 attempts.disable(connection, parcel.channel, fingerprint, now, outcome.error or "")
             self._passing("delivery.outcome-written")
 
-    def _pause(self, parcel: Parcel, number: int, outcome: Outcome | None) -> Instant:
+    def _pause(self, parcel: Parcel, number: int, outcome: SendOutcome | None) -> Instant:
         return clock_span(self._clock, back_off_seconds(parcel.id, number, outcome))

@@ -11,10 +11,10 @@ from events.dates import Instant, format_instant
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertTransition
 from projections.folds.system_alerts import UNDELIVERED, rung, system_transition
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
-from projections.store.rows.outbox import tell, told_of
+from projections.store.rows.outbox import publish, published_states
 from services.dispatcher import ledger
 from services.dispatcher.backoff import clock_span
 from services.dispatcher.ledger import Late
@@ -32,16 +32,16 @@ class UndeliveredWatch:
     def __init__(
         self,
         database: Database,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         clock: Clock,
         source: str,
-        passing: Callable[[str], None],
+        fail_point: Callable[[str], None],
     ) -> None:
         self._database = database
         self._protocol = protocol
         self._clock = clock
         self._source = source
-        self._passing = passing
+        self._passing = fail_point
 
     def look(self) -> None:
         """Tell what has changed. Raises ``StoreUnavailable``."""
@@ -54,7 +54,7 @@ class UndeliveredWatch:
         }:
             return
         with self._database.writing() as connection:
-            tell(connection, self._protocol, self._source, self._transitions(connection, since, now))
+            publish(connection, self._protocol, self._source, self._transitions(connection, since, now))
             self._passing("undelivered.told")
         self._passing("undelivered.committed")
 
@@ -62,7 +62,7 @@ class UndeliveredWatch:
         late, told = ledger.late(connection, since), ledger.told_late(connection)
         names = sorted({*late, *told})
         own_ids = {name: derived_id(self._protocol.trial, UNDELIVERED + name) for name in names}
-        before = told_of(connection, own_ids.values())
+        before = published_states(connection, own_ids.values())
         # Who could be told of nothing, because every channel failed, can be told now.
         has_recovered = bool(told.keys() - late.keys())
         steps = [
@@ -71,7 +71,7 @@ class UndeliveredWatch:
                 UNDELIVERED + name,
                 before.get(own_ids[name]),
                 _reasons(name, late, ledger.examples_of_late(connection, name, since)) if name in late else None,
-                EventRef(self._source, f"channel:{name}"),
+                EventKey(self._source, f"channel:{name}"),
                 now,
                 questions=_QUESTIONS,
                 count=late[name].number if name in late else None,

@@ -24,7 +24,7 @@ _FILE_SHIFT: Final = 48
 _OFFSET_MASK: Final = (1 << _FILE_SHIFT) - 1
 
 
-class Line(NamedTuple):
+class EventLine(NamedTuple):
     """One line: ``number`` counts from 1, ``position`` finds it again, ``raw`` has no line end.
 
     ``size`` is that of the whole line in bytes; ``raw`` may be no more than its beginning.
@@ -59,7 +59,7 @@ class EventFiles:
             return None
         return sum(Path(path).stat().st_size for path in self._paths)
 
-    def lines(self, advance: Callable[[int], None] = lambda _: None) -> Iterator[Line]:
+    def lines(self, advance: Callable[[int], None] = lambda _: None) -> Iterator[EventLine]:
         """Every line that is not blank. ``advance`` is told of the bytes read, for a progress bar."""
         for index, path in enumerate(self._paths):
             file = self._opened(path)
@@ -72,7 +72,7 @@ class EventFiles:
                     length += _rest_of_line(file)
                     size = length
                 if size:
-                    yield Line(path, number, index << _FILE_SHIFT | offset, content, size)
+                    yield EventLine(path, number, index << _FILE_SHIFT | offset, content, size)
                 offset += length
                 if offset - reported > REPORTED_BYTES:
                     advance(offset - reported)

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from events.dates import Instant, format_instant
-from projections.folds.case_history import Turn
+from projections.folds.case_history import VerdictChange
 from projections.rules.cases.assess import CaseEvaluation
 from projections.rules.cases.evaluation import ClauseProof, IntervalProof
 from projections.rules.cases.finding import Finding, finding_at
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import Answer, unique
 from services.terminal.tables import STYLES
 
@@ -23,7 +23,11 @@ MARKS: Final = {"yes": "+", "no": "-", "unknown": "?"}
 
 
 def explanation(
-    protocol: Protocol, subject: str, evaluation: CaseEvaluation, history: Sequence[Turn], instant: Instant
+    protocol: TrialProtocol,
+    subject: str,
+    evaluation: CaseEvaluation,
+    history: Sequence[VerdictChange],
+    instant: Instant,
 ) -> Json:
     """The whole proof at an instant."""
     finding = finding_at(evaluation, instant)
@@ -69,7 +73,7 @@ def _answer(answer: Answer, instant: Instant) -> Json:
     }
 
 
-def _turn(turn: Turn) -> Json:
+def _turn(turn: VerdictChange) -> Json:
     return {
         "at": format_instant(turn.at),
         "cause": turn.cause._asdict() if turn.cause is not None else None,

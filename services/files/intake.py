@@ -10,13 +10,13 @@ from events.catalog import subject_of
 from events.codec import Codec, Logged, looks_severe, readable_id
 from events.errors import EventRefused
 from projections.folds.event_ledger import EventLedger, id_conflict, owner_conflict, repeats
-from projections.rules.logic.trial_protocol import Protocol
-from services.files.event_files import EventFiles, Line
+from projections.rules.logic.trial_protocol import TrialProtocol
+from services.files.event_files import EventFiles, EventLine
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One refused line, and whether what is readable of it calls for attention at once (RULES 6)."""
+    """One refused line, and whether what is readable of it calls for attention at once (rules.md §6)."""
 
     file: str
     line: int
@@ -30,14 +30,14 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Intake:
+class FileIntake:
     """Reads files of events, line by line. ``refused`` and ``duplicates`` grow as :meth:`events` is consumed."""
 
-    protocol: Protocol
+    protocol: TrialProtocol
     files: EventFiles
     refused: list[Refusal] = field(default_factory=list)
     duplicates: int = 0
-    _latest: Line | None = None
+    _latest: EventLine | None = None
 
     def events(self, advance: Callable[[int], None] = lambda _: None) -> Iterator[Logged]:
         """Every event that counts, once, in the order of the lines."""
@@ -65,7 +65,7 @@ class Intake:
         why = f"taking it raised {type(error).__name__}, which is a fault of Toxwatch: judge its subject by hand"
         self.refused.append(Refusal(line.file, line.number, readable_id(line.raw), why, looks_severe(line.raw)))
 
-    def _is_new(self, logged: Logged, line: Line, ledger: EventLedger) -> bool:
+    def _is_new(self, logged: Logged, line: EventLine, ledger: EventLedger) -> bool:
         event = logged.event
         subject = subject_of(event)
         first = ledger.first_position(subject, event)

@@ -12,24 +12,24 @@ from events.codec import Logged
 from events.dates import Instant, format_instant
 from projections.folds.lab_grades import LabGrades
 from projections.folds.trial_projection import TrialProjection
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.files.event_files import EventFiles
-from services.files.intake import Intake
+from services.files.intake import FileIntake
 from services.terminal.options import Axis
 from services.terminal.progress import bytes_read
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ChartsAtInstant:
     """The charts at an instant, and what was refused on the way."""
 
-    protocol: Protocol
+    protocol: TrialProtocol
     as_of: Instant
     trial: TrialProjection
-    intake: Intake
+    intake: FileIntake
 
     def as_json(self, lab_grades: LabGrades = LabGrades.ABNORMAL) -> dict[str, Any]:
-        """``assess``'s JSON (EVENTS)."""
+        """``assess``'s JSON (events.md)."""
         with _no_search_for_garbage():
             judged = self.trial.as_json(self.as_of, lab_grades)
         return {
@@ -42,18 +42,18 @@ class Reading:
         }
 
 
-def read_log(paths: list[str], protocol: Protocol, as_of: Instant, axis: Axis) -> Reading:
+def read_log(paths: list[str], protocol: TrialProtocol, as_of: Instant, axis: Axis) -> ChartsAtInstant:
     """Fold every event of the files that was known at ``as_of``. Memory grows with the records, not with the bytes."""
     trial = TrialProjection(protocol)
     with EventFiles(paths) as files, _no_search_for_garbage():
-        intake = Intake(protocol, files)
+        intake = FileIntake(protocol, files)
         with bytes_read("reading events", files.bytes_total) as advance:
             for logged in known_at(intake.events(advance), as_of, axis):
                 try:
                     trial.fold(logged.event, logged.time, logged.received)
                 except Exception as error:  # noqa: BLE001 - a fault of ours costs one subject, and not the whole log
                     intake.refuse_latest(error)
-    return Reading(protocol, as_of, trial, intake)
+    return ChartsAtInstant(protocol, as_of, trial, intake)
 
 
 @contextmanager

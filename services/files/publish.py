@@ -56,7 +56,7 @@ class SourceLine(NamedTuple):
     raw: bytes
 
 
-class Result(NamedTuple):
+class LineResult(NamedTuple):
     """What the gateway says of one line."""
 
     where: str
@@ -93,7 +93,7 @@ def publish_lines(
     patience_seconds: float = PATIENCE_SECONDS,
     on_wait: Callable[[str], None] = lambda _: None,
     rest: Callable[[float], None] = time.sleep,
-) -> Iterator[list[Result]]:
+) -> Iterator[list[LineResult]]:
     """Send lines in order, and give the results of each request as it is answered.
 
     ``on_wait`` is told why a request has to be sent again. Raises :class:`PublishError` where that helps no longer.
@@ -121,7 +121,7 @@ class _Sender:
         self._on_wait = on_wait
         self._rest = rest
 
-    def send(self, chunk: list[SourceLine], *, may_be_forbidden: bool) -> list[Result]:
+    def send(self, chunk: list[SourceLine], *, may_be_forbidden: bool) -> list[LineResult]:
         """The results of some lines.
 
         403 says that the key may write none of them. Unless it has written others, ``may_be_forbidden``, it is the wrong key.
@@ -140,7 +140,7 @@ class _Sender:
                 " is this a Toxwatch gateway?"
             )
         return [
-            Result(line.where, answer.status, answer.id, answer.error)
+            LineResult(line.where, answer.status, answer.id, answer.error)
             for line, answer in zip(chunk, answers, strict=True)
         ]
 

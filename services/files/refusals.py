@@ -7,14 +7,14 @@ from typing import Final
 
 import typer
 
-from services.files.intake import Intake
+from services.files.intake import FileIntake
 from services.platform.printable import printable
 
 DONE: Final = 0
 SOME_INPUT_REFUSED: Final = 2
 
 
-def report_refusals(intake: Intake) -> int:
+def report_refusals(intake: FileIntake) -> int:
     """Write each refused line to standard error and give the exit code."""
     for refusal in intake.refused:
         urgent = "URGENT " if refusal.urgent else ""

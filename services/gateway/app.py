@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from services.gateway.documents import SECURITY_SCHEME, component_schemas
 from services.gateway.intake import Heard, Intake, nobody_listens
@@ -63,26 +63,26 @@ def create_app(
     *,
     database: Database,
     log: EventLog,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     clock: Clock,
     settings: Settings,
     keys: KeyRing,
     metrics: GatewayObserver,
     reading: APIRouter | None = None,
     on_appended: Callable[[], None] = nobody,
-    on_told: Callable[[], None] = nobody,
+    on_published: Callable[[], None] = nobody,
     behind: Callable[[], int] = not_behind,
-    passing: Callable[[str], None] = nothing,
+    fail_point: Callable[[str], None] = nothing,
     heard: Heard = nobody_listens,
 ) -> FastAPI:
     """The application. ``reading`` are the routes that read; they check their callers by themselves.
 
     ``heard`` is told the times that events from outside bear, before they are stamped.
-    ``on_appended`` is called when something new is in the log, ``on_told`` when something new is in the outbox.
+    ``on_appended`` is called when something new is in the log, ``on_published`` when something new is in the outbox.
     ``behind`` says how many entries of the log have not been judged.
     """
-    intake = Intake(database, log, protocol, clock, settings.source, metrics, passing, heard, settings.letter_quota)
-    writer = EventWriter(intake, on_appended, on_told, behind)
+    intake = Intake(database, log, protocol, clock, settings.source, metrics, fail_point, heard, settings.letter_quota)
+    writer = EventWriter(intake, on_appended, on_published, behind)
 
     app = FastAPI(
         title="Toxwatch",

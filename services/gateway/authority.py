@@ -1,4 +1,4 @@
-"""What one event must be for one caller to write it: the gateway's own rules, which need nothing but the event (INTERFACES)."""
+"""What one event must be for one caller to write it: rules that need nothing but the event (integrating.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events.codec import Logged
 from events.dates import Instant, format_instant
 from events.errors import BadField, EventRefused, ForeignSource
 from events.faults import show
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.gateway.sources import any_matches, fault_of_source, is_of_people, matches, site_named_by
 from services.http.caller import Caller, Role
 
@@ -38,7 +38,7 @@ class Authority:
     ``assigned`` are the sites of each source that an operator has assigned; it is kept current by whoever knows.
     """
 
-    def __init__(self, protocol: Protocol, source: str = f"{OWN_SOURCES}local") -> None:
+    def __init__(self, protocol: TrialProtocol, source: str = f"{OWN_SOURCES}local") -> None:
         self._protocol = protocol
         self._deployment = source.removeprefix(OWN_SOURCES)
         self.assigned: Mapping[str, frozenset[str]] = {}

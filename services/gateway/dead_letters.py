@@ -8,19 +8,19 @@ from events.codec import looks_severe
 from events.errors import EventRefused, TakingFailed, Unreadable
 from events.subject_pattern import ID_CHARS_MAX
 from events.triage import readable_record, readable_site, readable_source
-from projections.rules.logic.trial_protocol import Protocol
-from projections.store.write.dead_letter_store import GATEWAY, NewLetter
-from services.gateway.messages import Message
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.store.write.dead_letter_store import GATEWAY, NewDeadLetter
+from services.gateway.messages import ReceivedMessage
 from services.http.caller import Caller
 
 
-class LetterWriter:
+class DeadLetterWriter:
     """Makes letters of what the events of one trial were refused for."""
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: TrialProtocol) -> None:
         self._subject_pattern = re.compile(protocol.subject_pattern)
 
-    def letter(self, caller: Caller, message: Message, refusal: EventRefused) -> NewLetter:
+    def letter(self, caller: Caller, message: ReceivedMessage, refusal: EventRefused) -> NewDeadLetter:
         """The letter about a refused event. A subject that is not of the trial's pattern may be a name, and is left out."""
         record = readable_record(message.event)
         is_short = record.subject is not None and len(record.subject) <= ID_CHARS_MAX
@@ -28,7 +28,7 @@ class LetterWriter:
         source = readable_source(message.event)
         if record.subject and not is_ours and source is not None and record.subject in source:
             source = None
-        return NewLetter(
+        return NewDeadLetter(
             origin=GATEWAY,
             reason=refusal.reason,
             error=refusal.error,

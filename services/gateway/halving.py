@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from events.errors import EventRefused
-from services.gateway.messages import Message
+from services.gateway.messages import ReceivedMessage
 from services.gateway.observing import Outcome
 from services.http.caller import Caller
 from services.log.port import Position
@@ -16,10 +16,10 @@ class Submission(NamedTuple):
     """The events of one request, and who sent them."""
 
     caller: Caller
-    messages: Sequence[Message]
+    messages: Sequence[ReceivedMessage]
 
 
-class Result(NamedTuple):
+class IntakeResult(NamedTuple):
     """What became of one event. ``is_outside``: refused because the key may not write it.
 
     ``superseded_by``: a higher revision of its record is in effect, so that the event changes nothing.
@@ -36,7 +36,7 @@ class Result(NamedTuple):
 class Taking(NamedTuple):
     """What a batch came to: the results of each submission in order, and whether there is something new in either log."""
 
-    results: list[list[Result]]
+    results: list[list[IntakeResult]]
     appended: int
     told: int
 

@@ -19,24 +19,34 @@ from events.dates import FAR_FUTURE, Instant
 from events.envelope import SubjectEvent
 from events.errors import EventRefused, ToxwatchError
 from events.stamp import stamped
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.write import dead_letter_store
 from projections.store.write.assignments import assigned
-from projections.store.write.dead_letter_quota import DEFAULT, LetterQuota, Quota
-from projections.store.write.dead_letter_store import Arrival, NewLetter
+from projections.store.write.dead_letter_quota import DEFAULT, DeadLetterQuota, Quota
+from projections.store.write.dead_letter_store import ArrivedEvent, NewDeadLetter
 from services.gateway.authority import Authority, OutsideAuthority
-from services.gateway.dead_letters import LetterWriter
-from services.gateway.halving import NotTaken, Result, Submission, Taking, halves, messages_in, together
+from services.gateway.dead_letters import DeadLetterWriter
+from services.gateway.halving import IntakeResult, NotTaken, Submission, Taking, halves, messages_in, together
 from services.gateway.ledger import IntakeLedger, Taken
-from services.gateway.messages import Message
+from services.gateway.messages import ReceivedMessage
 from services.gateway.observing import GatewayObserver, NobodyWatches, Outcome
 from services.http.caller import Caller
 from services.log.port import EventLog, NewEntry, Position
 from services.platform.fail_points import nothing
 from services.platform.time_source import Clock
 
-__all__ = ["ACCEPTED", "DUPLICATE", "REFUSED", "Heard", "Intake", "Result", "Submission", "Taking", "nobody_listens"]
+__all__ = [
+    "ACCEPTED",
+    "DUPLICATE",
+    "REFUSED",
+    "Heard",
+    "Intake",
+    "IntakeResult",
+    "Submission",
+    "Taking",
+    "nobody_listens",
+]
 
 ACCEPTED: Final[Outcome] = "accepted"
 DUPLICATE: Final[Outcome] = "duplicate"
@@ -55,7 +65,7 @@ class _Candidate(NamedTuple):
     """One event on its way: read as far as it could be."""
 
     caller: Caller
-    message: Message
+    message: ReceivedMessage
     read: Logged | EventRefused
 
 
@@ -76,11 +86,11 @@ class Intake:
         self,
         database: Database,
         log: EventLog,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         clock: Clock,
         source: str,
         observer: GatewayObserver | None = None,
-        passing: Callable[[str], None] = nothing,
+        fail_point: Callable[[str], None] = nothing,
         heard: Heard = nobody_listens,
         quota: Quota = DEFAULT,
     ) -> None:
@@ -90,12 +100,12 @@ class Intake:
         self._clock = clock
         self._source = source
         self._observer = observer or NobodyWatches()
-        self._passing = passing
+        self._passing = fail_point
         self._heard = heard
-        self._quota = LetterQuota(quota)
+        self._quota = DeadLetterQuota(quota)
         self._codec = Codec(protocol.contract)
         self._authority = Authority(protocol, source)
-        self._letters = LetterWriter(protocol)
+        self._letters = DeadLetterWriter(protocol)
 
     def take(self, batch: Sequence[Submission]) -> Taking:
         """Take the events of several requests, in order. Raises ``StoreUnavailable`` where the store is away.
@@ -152,7 +162,7 @@ class Intake:
         rest = iter(results)
         return Taking([[next(rest) for _ in one.messages] for one in batch], len(verdicts.new), told)
 
-    def _read(self, caller: Caller, message: Message, now: Instant) -> Logged | EventRefused:
+    def _read(self, caller: Caller, message: ReceivedMessage, now: Instant) -> Logged | EventRefused:
         try:
             self._authority.check_role(caller)
         except OutsideAuthority as refusal:
@@ -190,7 +200,7 @@ class Intake:
         connection: Connection,
         candidates: Sequence[_Candidate],
         verdicts: _Verdicts,
-        letters: dict[int, NewLetter],
+        letters: dict[int, NewDeadLetter],
         received: Instant,
     ) -> int:
         """Settle what the new events settle, and park what was refused: how many alert events that came to.
@@ -212,7 +222,7 @@ class Intake:
             told += dead_letter_store.settle(*at, list(_behind_letters(arrivals, letters)), received)
         return told
 
-    def _report(self, candidates: Sequence[_Candidate], verdicts: _Verdicts, results: Sequence[Result]) -> None:
+    def _report(self, candidates: Sequence[_Candidate], verdicts: _Verdicts, results: Sequence[IntakeResult]) -> None:
         kinds = (one.read.event.type if isinstance(one.read, Logged) else UNKNOWN for one in candidates)
         for (kind, outcome), count in Counter(zip(kinds, (result.status for result in results), strict=True)).items():
             self._observer.events_total(kind, outcome, count)
@@ -225,7 +235,7 @@ class Intake:
             log.warning("events_refused", reasons=dict(reasons), keys=sorted({one.caller.key_id for one in candidates}))
 
 
-def _entry(protocol: Protocol, one: _Candidate, received: Instant) -> NewEntry:
+def _entry(protocol: TrialProtocol, one: _Candidate, received: Instant) -> NewEntry:
     assert isinstance(one.read, Logged)
     event = one.read.event
     subject = subject_of(event) or ""
@@ -233,14 +243,16 @@ def _entry(protocol: Protocol, one: _Candidate, received: Instant) -> NewEntry:
     return NewEntry(key, subject, event.source, event.id, stamped(one.message.event, received))
 
 
-def _result(verdict: tuple[bool, Taken] | EventRefused, one: _Candidate, positions: Sequence[Position]) -> Result:
+def _result(verdict: tuple[bool, Taken] | EventRefused, one: _Candidate, positions: Sequence[Position]) -> IntakeResult:
     if isinstance(verdict, EventRefused):
-        return Result(verdict.event_id, REFUSED, error=verdict.error, is_outside=isinstance(verdict, OutsideAuthority))
+        return IntakeResult(
+            verdict.event_id, REFUSED, error=verdict.error, is_outside=isinstance(verdict, OutsideAuthority)
+        )
     assert isinstance(one.read, Logged)
     is_new, taken = verdict
     position = taken.position if taken.position is not None else positions[taken.new]
     status = ACCEPTED if is_new else DUPLICATE
-    return Result(one.read.event.id, status, position, superseded_by=taken.superseded_by)
+    return IntakeResult(one.read.event.id, status, position, superseded_by=taken.superseded_by)
 
 
 def _counts(is_new: bool, taken: Taken) -> bool:
@@ -248,14 +260,14 @@ def _counts(is_new: bool, taken: Taken) -> bool:
     return is_new and taken.superseded_by is None
 
 
-def _arrival(logged: Logged, received: Instant) -> Arrival:
+def _arrival(logged: Logged, received: Instant) -> ArrivedEvent:
     event = logged.event
     assert isinstance(event, SubjectEvent), "the gateway takes nothing else"
     record = (event.subject, event.record_kind, event.record_id)
-    return Arrival(*record, event.source, event.id, received, revision=event.data.revision)
+    return ArrivedEvent(*record, event.source, event.id, received, revision=event.data.revision)
 
 
-def _behind_letters(arrivals: dict[int, Arrival], letters: dict[int, NewLetter]) -> Iterator[Arrival]:
+def _behind_letters(arrivals: dict[int, ArrivedEvent], letters: dict[int, NewDeadLetter]) -> Iterator[ArrivedEvent]:
     """The arrivals that came behind a severe letter which they settle, in the same batch."""
     first: dict[tuple[str | None, ...], int] = {}
     for number, letter in sorted(letters.items()):

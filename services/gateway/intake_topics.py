@@ -21,7 +21,7 @@ from events.errors import EventRefused
 from events.triage import readable_id, readable_source
 from services.gateway.authority import OutsideAuthority
 from services.gateway.keys import SITE_PATTERN
-from services.gateway.messages import Message
+from services.gateway.messages import ReceivedMessage
 from services.gateway.sources import any_matches
 from services.http.caller import Caller, Role
 from services.platform.settings import SettingsError
@@ -53,7 +53,7 @@ class IntakeTopic(BaseModel):
         """Under what its letters are parked."""
         return f"topic:{self.name}"
 
-    def caller(self, message: Message) -> Caller:
+    def caller(self, message: ReceivedMessage) -> Caller:
         """With whose authority a message comes."""
         if self.sponsor:
             return Caller(self.sender, Role.SPONSOR, None, sources=tuple(self.sources))
@@ -61,7 +61,7 @@ class IntakeTopic(BaseModel):
         first, *others = self.sites
         return Caller(self.sender, Role.SITE, first, tuple(others), tuple(self.sources))
 
-    def checked(self, message: Message) -> Message:
+    def checked(self, message: ReceivedMessage) -> ReceivedMessage:
         """The message, refused where it is from a source for which the topic may not speak."""
         source = readable_source(message.event)
         if message.fault is not None or source is None or any_matches(self.sources, source):

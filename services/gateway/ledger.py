@@ -15,7 +15,7 @@ from events.faults import show
 from events.stamp import unstamped
 from events.subject import SubjectEnrolled
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import ASKED_MAX, insert_all, pieces, rows_of, upsert
 from projections.store.engine.tables import NOBODY, record_owners, source_sites, subject_sites, taken_events
 from services.gateway.authority import NOT_THIS_KEYS, outside
@@ -53,7 +53,9 @@ class _SubjectSite(NamedTuple):
 class IntakeLedger:
     """Identities, owners of records, and whose the sources and subjects are."""
 
-    def __init__(self, connection: Connection, log: EventLog, protocol: Protocol, subject_names_site: bool) -> None:
+    def __init__(
+        self, connection: Connection, log: EventLog, protocol: TrialProtocol, subject_names_site: bool
+    ) -> None:
         self._connection = connection
         self._log = log
         self._protocol = protocol

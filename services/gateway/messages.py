@@ -31,7 +31,7 @@ _UNDECODED: Final = "surrogateescape"
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-class Message(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """What a sender means as one event: ``raw`` as it came, ``event`` as structured JSON.
 
     ``headers`` are those that are part of it (binary mode); ``fault`` says why it cannot be an event at all.
@@ -71,7 +71,7 @@ def media_type_of(headers: Mapping[str, str]) -> MediaType:
     return media
 
 
-def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message]:
+def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[ReceivedMessage]:
     """The events of a body, in order. Raises a :class:`Problem` where there are too many."""
     if media.name == STRUCTURED:
         return [_structured(body)]
@@ -86,11 +86,11 @@ def messages_of(media: MediaType, headers: Headers, body: bytes) -> list[Message
     messages = [_structured(piece) for piece in pieces]
     if complaint is not None:
         fault = NotJson(complaint.sentence)
-        messages.append(Message(complaint.rest, complaint.rest, fault=fault))
+        messages.append(ReceivedMessage(complaint.rest, complaint.rest, fault=fault))
     return messages
 
 
-def message_again(raw: bytes, kept: list[list[str]] | None) -> Message:
+def message_again(raw: bytes, kept: list[list[str]] | None) -> ReceivedMessage:
     """A message that was parked: ``raw`` as it came, and the attributes that were kept of one in binary mode."""
     return _structured(raw) if kept is None else _composed([(name, text) for name, text in kept], raw)
 
@@ -99,16 +99,16 @@ def _unsupported(detail: str) -> Problem:
     return Problem(415, "Unsupported media type", detail, {"Accept-Post": ", ".join(MODES)})
 
 
-def _structured(raw: bytes) -> Message:
+def _structured(raw: bytes) -> ReceivedMessage:
     """An event in JSON; with ``data`` where its sender's library made base64 of it."""
     event = raw.strip(_WHITE)
     if len(event) <= LINE_BYTES_MAX:  # what is larger is refused, and not worth reading
         with suppress(BadBase64):  # which is said by whoever reads the event
             event = with_plain_data(event)
-    return Message(raw, event)
+    return ReceivedMessage(raw, event)
 
 
-def _binary(media: MediaType, headers: Headers, body: bytes) -> Message:
+def _binary(media: MediaType, headers: Headers, body: bytes) -> ReceivedMessage:
     """The attributes are headers, the data is the body."""
     attributes: list[tuple[str, str]] = []
     fault: EventRefused | None = None
@@ -126,7 +126,7 @@ def _binary(media: MediaType, headers: Headers, body: bytes) -> Message:
     return _composed(attributes, body, fault)
 
 
-def _composed(attributes: Sequence[tuple[str, str]], body: bytes, fault: EventRefused | None = None) -> Message:
+def _composed(attributes: Sequence[tuple[str, str]], body: bytes, fault: EventRefused | None = None) -> ReceivedMessage:
     """One member for each attribute, as often as it was given, and the data, which must be one JSON value by itself."""
     members = ", ".join((*(f"{_text(name)}: {_text(value)}" for name, value in attributes), '"data": '))
     data = body.strip(_WHITE)
@@ -146,7 +146,7 @@ def _composed(attributes: Sequence[tuple[str, str]], body: bytes, fault: EventRe
         fault = NotJson("data: the body is not one JSON value", field="data")
     if fault is not None and fault.event_id is None:
         fault.event_id = _id_in(attributes)
-    return Message(body, event, json.dumps(attributes), fault)
+    return ReceivedMessage(body, event, json.dumps(attributes), fault)
 
 
 def _id_in(attributes: Sequence[tuple[str, str]]) -> str | None:

@@ -10,15 +10,15 @@ from sqlalchemy import Connection, Row, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError, Unreadable
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.tables import api_keys, dead_letters
 from projections.store.write import dead_letter_store
 from projections.store.write.dead_letter_quota import is_whole
-from services.gateway.intake import REFUSED, Intake, Result, Submission
+from services.gateway.intake import REFUSED, Intake, IntakeResult, Submission
 from services.gateway.intake_topics import IntakeTopic
 from services.gateway.keys import caller_of_row
-from services.gateway.messages import Message, message_again
+from services.gateway.messages import ReceivedMessage, message_again
 
 
 class ResubmissionRefused(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -32,7 +32,7 @@ class Resubmission:
         self,
         database: Database,
         intake: Intake,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         source: str,
         topics: Iterable[IntakeTopic] = (),
     ) -> None:
@@ -42,7 +42,7 @@ class Resubmission:
         self._protocol = protocol
         self._source = source
 
-    def replay(self, letter_id: int, by: str, now: Instant) -> Result:
+    def replay(self, letter_id: int, by: str, now: Instant) -> IntakeResult:
         """Take a letter's event, or find that it was taken since.
 
         Raises ``LetterError`` where there is none, :class:`ResubmissionRefused`, with why, where it stays parked.
@@ -50,7 +50,7 @@ class Resubmission:
         with self._database.reading() as connection:
             letter = connection.execute(select(dead_letters).where(dead_letters.c.id == letter_id)).one_or_none()
             if letter is None or letter.state != dead_letter_store.PARKED or letter.origin != dead_letter_store.GATEWAY:
-                raise dead_letter_store.LetterError(f"dead letter {letter_id} is none that the gateway has parked")
+                raise dead_letter_store.DeadLetterError(f"dead letter {letter_id} is none that the gateway has parked")
             if letter.reason == Unreadable.reason:
                 raise ResubmissionRefused(f"it holds no event: {letter.error}")
             if not is_whole(letter.raw):
@@ -76,6 +76,6 @@ class Resubmission:
         return Submission(caller_of_row(key), [message])
 
 
-def _message(letter: Row[Any]) -> Message:
+def _message(letter: Row[Any]) -> ReceivedMessage:
     headers = json.loads(letter.headers) if letter.headers is not None else None
     return message_again(letter.raw, headers)

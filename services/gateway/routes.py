@@ -16,7 +16,7 @@ from projections.store.engine.database import StoreUnavailable
 from services.gateway.authority import WRITERS
 from services.gateway.bodies import read_body
 from services.gateway.documents import EVENTS_ROUTE
-from services.gateway.intake import REFUSED, Result, Submission
+from services.gateway.intake import REFUSED, IntakeResult, Submission
 from services.gateway.messages import media_type_of, messages_of
 from services.gateway.observing import GatewayObserver, TurnedAway
 from services.gateway.writer import EventWriter
@@ -77,7 +77,7 @@ class EventsRoute:
         self._limit.charge(caller.key_id, sum(result.status == REFUSED for result in results))
         return _answer(results)
 
-    async def _written(self, request: Request, submission: Submission) -> list[Result]:
+    async def _written(self, request: Request, submission: Submission) -> list[IntakeResult]:
         """What became of the events. Those of a sender who has gone are left out, unless they are being written by then."""
         writing = asyncio.create_task(self._writer.submit(submission))
         leaving = asyncio.create_task(_gone(request))
@@ -109,8 +109,8 @@ def events_router(
     return router
 
 
-def _answer(results: Sequence[Result]) -> Response:
-    """The status says whether there is something to be mended (INTERFACES)."""
+def _answer(results: Sequence[IntakeResult]) -> Response:
+    """The status says whether there is something to be mended (integrating.md)."""
     listed = [_result(result) for result in results]
     refused = sum(result.status == REFUSED for result in results)
     if refused and all(result.is_outside for result in results):
@@ -121,7 +121,7 @@ def _answer(results: Sequence[Result]) -> Response:
     return Response(json.dumps({"results": listed}), status, media_type="application/json")
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(result: IntakeResult) -> dict[str, Any]:
     listed: dict[str, Any] = {"id": result.id, "status": result.status}
     if result.position is not None:
         listed["position"] = str(result.position)

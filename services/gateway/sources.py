@@ -1,4 +1,4 @@
-"""What may stand as a source, and for which sources a key may speak (RULES 6, INTERFACES). Pure.
+"""What may stand as a source, and for which sources a key may speak (rules.md §6, integrating.md). Pure.
 
 A source is compared character by character, so that two that look alike must not be two: what has capital letters where none
 belong, invisible or foreign characters, or percent-encoding is refused with a sentence, and never changed: the bytes are the

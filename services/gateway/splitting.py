@@ -33,7 +33,7 @@ class TooManyError(Exception):
     """There are more events than one request may have."""
 
 
-class Complaint(NamedTuple):
+class BodyFault(NamedTuple):
     """What is wrong with the body as a whole, and the bytes that are no element of it."""
 
     sentence: str
@@ -48,12 +48,12 @@ def lines(body: bytes, at_most: int) -> list[bytes]:
     return found
 
 
-def elements(body: bytes, at_most: int) -> tuple[list[bytes], Complaint | None]:
+def elements(body: bytes, at_most: int) -> tuple[list[bytes], BodyFault | None]:
     """The elements of a JSON array as they are written, and what is wrong with the rest. Raises :class:`TooManyError`."""
     text = body.decode("utf-8", _UNDECODED)
     start = _skip(text, 0)
     if not text.startswith("[", start):
-        return [], Complaint("a batch is a JSON array of events, and this is none", body)
+        return [], BodyFault("a batch is a JSON array of events, and this is none", body)
     at = _skip(text, start + 1)
     found: list[bytes] = []
     ends = _Ends(text)
@@ -70,7 +70,7 @@ def elements(body: bytes, at_most: int) -> tuple[list[bytes], Complaint | None]:
         if end == len(text) and whole is None:
             return found, None  # the last one is what is broken, and says so
         at = _skip(text, end + 1 if text.startswith(",", end) else end)
-    return found, Complaint("the array has no end (was it cut?)", b"")
+    return found, BodyFault("the array has no end (was it cut?)", b"")
 
 
 class _Ends:

@@ -17,11 +17,11 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from events.errors import TakingFailed, Unreadable
-from projections.store.engine.database import Database, StoreUnavailable, Turn, turn_is_free
+from projections.store.engine.database import Database, Lock, StoreUnavailable, try_lock
 from projections.store.engine.generation import move_position, next_offset
 from services.gateway.intake import Intake, Submission
 from services.gateway.intake_topics import IntakeTopic
-from services.gateway.messages import Message, message_again
+from services.gateway.messages import ReceivedMessage, message_again
 from services.log import topics
 from services.log.batches import UnreadableBatch
 from services.log.kafka import attributes_of
@@ -80,7 +80,7 @@ class TopicReader:
         """Take what waits; say whether there was anything. Raises ``StoreUnavailable``."""
         self._look()
         with self._database.writing() as connection:
-            if not turn_is_free(connection, Turn.INTAKE, self.consumer_name):
+            if not try_lock(connection, Lock.INTAKE, self.consumer_name):
                 return False
             starts = {n: next_offset(connection, self.consumer_name, n) for n in self._partitions()}
             polled = self._poll(starts)
@@ -131,7 +131,7 @@ class TopicReader:
         if isinstance(record.value, UnreadableBatch):
             fault = Unreadable(record.value.sentence(self._name, record.partition))
             log.error("batch_unreadable", topic=self._name, trouble=fault.error)
-            message = Message(bytes(record.value), b"", fault=fault)
+            message = ReceivedMessage(bytes(record.value), b"", fault=fault)
         else:
             message = self._topic.checked(_message(record))
         return Submission(self._topic.caller(message), [message])
@@ -155,7 +155,7 @@ class TopicReader:
             log.exception("taking_failed", topic=self._name)
             fault = TakingFailed(f"taking it failed with {type(error).__name__}: a bug of Toxwatch, not of its sender")
             # Nothing of it is read again: that may be what failed.
-            self._take([submission._replace(messages=[Message(message.raw, b"", message.headers, fault)])])
+            self._take([submission._replace(messages=[ReceivedMessage(message.raw, b"", message.headers, fault)])])
 
     def _partitions(self) -> list[int]:
         with self._reached():
@@ -203,7 +203,7 @@ class TopicReader:
             raise LogUnavailable(f"the topic {self._name} cannot be read now: {type(error).__name__}") from error
 
 
-def _message(record: Any) -> Message:
+def _message(record: Any) -> ReceivedMessage:
     """In structured mode as it is; in binary mode its attributes are headers."""
     attributes = [[name, text.decode("utf-8", "surrogateescape")] for name, text in attributes_of(record.headers)]
     return message_again(record.value or b"", attributes or None)

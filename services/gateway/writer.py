@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from projections.store.engine.database import StoreUnavailable
-from services.gateway.intake import Intake, Result, Submission, Taking
+from services.gateway.intake import Intake, IntakeResult, Submission, Taking
 from services.http.problems import Overloaded
 from services.platform.time_source import elapsed_seconds
 
@@ -57,20 +57,20 @@ class _Waiting:
     def __init__(self, submission: Submission) -> None:
         self.submission = submission
         self.begun = 0
-        self.results: list[Result] = []
-        self.done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        self.results: list[IntakeResult] = []
+        self.done: asyncio.Future[list[IntakeResult]] = asyncio.get_running_loop().create_future()
 
     @property
     def left(self) -> int:
         """How many of its events nobody has taken up yet."""
         return len(self.submission.messages) - self.begun
 
-    def part(self, at_most: int) -> _Part:
+    def part(self, at_most: int) -> _RequestPart:
         """The next of its events."""
         start, self.begun = self.begun, min(self.begun + at_most, len(self.submission.messages))
-        return _Part(self, self.submission._replace(messages=self.submission.messages[start : self.begun]))
+        return _RequestPart(self, self.submission._replace(messages=self.submission.messages[start : self.begun]))
 
-    def add(self, results: Sequence[Result]) -> None:
+    def add(self, results: Sequence[IntakeResult]) -> None:
         """What became of a part. With the last one it is answered."""
         self.results.extend(results)
         if len(self.results) == len(self.submission.messages) and not self.done.done():
@@ -87,7 +87,7 @@ class _Waiting:
         self.begun = len(self.submission.messages)
 
 
-class _Part(NamedTuple):
+class _RequestPart(NamedTuple):
     """Some of a request's events, in the order in which they came."""
 
     waiting: _Waiting
@@ -95,7 +95,7 @@ class _Part(NamedTuple):
 
 
 class EventWriter:
-    """The queues before an intake. ``on_appended`` and ``on_told`` are called when something is new in the log or outbox.
+    """The queues before an intake. ``on_appended`` and ``on_published`` are called when something is new in the log or outbox.
 
     ``behind`` says how many entries of the log have not been judged; called in the intake's thread.
     """
@@ -104,14 +104,14 @@ class EventWriter:
         self,
         intake: Intake,
         on_appended: Callable[[], None] = nobody,
-        on_told: Callable[[], None] = nobody,
+        on_published: Callable[[], None] = nobody,
         behind: Callable[[], int] = not_behind,
     ) -> None:
         self._intake = intake
         self._ask_behind = behind
         self._behind = 0
         self._on_appended = on_appended
-        self._on_told = on_told
+        self._on_told = on_published
         self._queues: dict[str, deque[_Waiting]] = {}
         self._count = 0
         self._arrived = asyncio.Event()
@@ -121,7 +121,7 @@ class EventWriter:
         self._failing_since = 0.0
         self._room = GROUP_EVENTS_MAX
 
-    async def submit(self, submission: Submission) -> list[Result]:
+    async def submit(self, submission: Submission) -> list[IntakeResult]:
         """What became of each event, once that is durable. Raises ``StoreUnavailable`` or ``Overloaded``.
 
         Cancelled, what was not handed on before is left out.
@@ -188,10 +188,10 @@ class EventWriter:
             self._behind = self._ask_behind()
         return taking
 
-    def _next_group(self, room: int) -> list[_Part]:
+    def _next_group(self, room: int) -> list[_RequestPart]:
         """What is committed next: of every key its share, of each key in the order in which it came."""
         waiting = {key_id: sum(one.left for one in queue) for key_id, queue in self._queues.items()}
-        group: list[_Part] = []
+        group: list[_RequestPart] = []
         for key_id, share in fair_shares(waiting, room).items():
             group.extend(_taken(self._queues[key_id], share))
         # Who had no turn, where there are more keys than events in a commit, is the first of the next.
@@ -209,7 +209,7 @@ class EventWriter:
         else:
             self._room = min(GROUP_EVENTS_MAX, self._room * 2)
 
-    async def _commit(self, group: Sequence[_Part], thread: ThreadPoolExecutor) -> None:
+    async def _commit(self, group: Sequence[_RequestPart], thread: ThreadPoolExecutor) -> None:
         batch = [part.submission for part in group]
         began = elapsed_seconds()
         try:
@@ -227,7 +227,7 @@ class EventWriter:
             self._adapt(sum(len(one.messages) for one in batch), elapsed_seconds() - began)
             self._answer(group, taking)
 
-    async def _one_by_one(self, group: Sequence[_Part], thread: ThreadPoolExecutor, error: Exception) -> None:
+    async def _one_by_one(self, group: Sequence[_RequestPart], thread: ThreadPoolExecutor, error: Exception) -> None:
         """Something failed that nobody foresaw: find whose request it was, and let the others through."""
         structlog.get_logger().error("intake_failed", count=len(group), exc_info=error)
         if len(group) == 1:
@@ -236,7 +236,7 @@ class EventWriter:
         for part in group:
             await self._commit([part], thread)
 
-    def _answer(self, group: Sequence[_Part], taking: Taking) -> None:
+    def _answer(self, group: Sequence[_RequestPart], taking: Taking) -> None:
         for part, results in zip(group, taking.results, strict=True):
             part.waiting.add(results)
         if taking.appended:
@@ -265,9 +265,9 @@ def fair_shares(waiting: Mapping[str, int], room: int) -> dict[str, int]:
     return {name: shares[name] for name in wanting}
 
 
-def _taken(queue: deque[_Waiting], share: int) -> list[_Part]:
+def _taken(queue: deque[_Waiting], share: int) -> list[_RequestPart]:
     """So many events from the front of a queue, or a few more: small requests are not cut."""
-    parts: list[_Part] = []
+    parts: list[_RequestPart] = []
     while queue and share > 0:
         waiting = queue[0]
         if waiting.left:

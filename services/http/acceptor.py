@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from services.http.connection_limits import REPORT_SECONDS, Door, Place
+from services.http.connection_limits import REPORT_SECONDS, ConnectionSlot, Door
 from services.platform.time_source import elapsed_seconds
 
 #: Of those that wait in the system's queue. Fewer than an address may have: or a burst would cut what was accepted just before,
@@ -39,7 +39,9 @@ log = structlog.get_logger()
 class Acceptor:
     """Accepts on one socket. Has the part of an asyncio server that uvicorn uses when it ends."""
 
-    def __init__(self, listener: socket.socket, door: Door, protocol: Callable[[Place], asyncio.Protocol]) -> None:
+    def __init__(
+        self, listener: socket.socket, door: Door, protocol: Callable[[ConnectionSlot], asyncio.Protocol]
+    ) -> None:
         self._listener = listener
         self._door = door
         self._protocol = protocol
@@ -82,7 +84,7 @@ class Acceptor:
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
-    async def _open(self, connection: socket.socket, place: Place) -> None:
+    async def _open(self, connection: socket.socket, place: ConnectionSlot) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: self._protocol(place), connection)
         except OSError:

@@ -1,4 +1,4 @@
-"""Who may read what (INTERFACES, "HTTP: reading")."""
+"""Who may read what (integrating.md, "Reading")."""
 
 from __future__ import annotations
 

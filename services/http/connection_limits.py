@@ -53,7 +53,7 @@ class Guest(Protocol):
         ...
 
 
-class Place:
+class ConnectionSlot:
     """What one connection takes up. ``guest`` is set once it is open."""
 
     __slots__ = ("address", "guest")
@@ -69,15 +69,15 @@ class Door:
     def __init__(self, limits: ConnectionLimits, elapsed: Callable[[], float] = elapsed_seconds) -> None:
         self._limits = limits
         self._elapsed = elapsed
-        self._places: dict[Place, None] = {}
+        self._places: dict[ConnectionSlot, None] = {}
         self._by_address: Counter[str] = Counter()
-        self._report = Report(elapsed)
+        self._report = ConnectionReport(elapsed)
         self._sweeping: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def admit(self, address: str) -> Place | None:
+    def admit(self, address: str) -> ConnectionSlot | None:
         """A place for one more connection; None where every other one is being answered."""
         if self._by_address[address] >= self._limits.per_address and not self._make_room([address]):
             self._report.add("refused")
@@ -85,12 +85,12 @@ class Door:
         if len(self._places) >= self._limits.connections and not self._make_room(self._fullest()):
             self._report.add("refused")
             return None
-        place = Place(address)
+        place = ConnectionSlot(address)
         self._places[place] = None
         self._by_address[address] += 1
         return place
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: ConnectionSlot) -> None:
         """The connection is closed, or about to be."""
         if place not in self._places:
             return
@@ -128,7 +128,7 @@ class Door:
 
     def _make_room(self, addresses: Iterable[str]) -> bool:
         now = self._elapsed()
-        waiting: dict[str, tuple[float, Place]] = {}
+        waiting: dict[str, tuple[float, ConnectionSlot]] = {}
         for place in self._places:
             since = place.guest.waiting_since(now) if place.guest else None
             if since is not None and (place.address not in waiting or since < waiting[place.address][0]):
@@ -139,14 +139,14 @@ class Door:
                 return True
         return False
 
-    def _cut(self, place: Place, why: str) -> None:
+    def _cut(self, place: ConnectionSlot, why: str) -> None:
         self.leave(place)
         self._report.add(why)
         if place.guest is not None:
             place.guest.cut()
 
 
-class Report:
+class ConnectionReport:
     """Says how many connections were cut, and why, once in a while: a flood must not fill the log."""
 
     def __init__(self, elapsed: Callable[[], float]) -> None:

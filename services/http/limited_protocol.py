@@ -10,7 +10,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from services.http.connection_limits import ConnectionLimits, Door, Place
+from services.http.connection_limits import ConnectionLimits, ConnectionSlot, Door
 from services.platform.time_source import elapsed_seconds
 
 #: A reader who has taken nothing for so long makes room for others (real seconds).
@@ -20,7 +20,9 @@ SLOW_READER_SECONDS: Final = 2.0
 class GuardedProtocol(H11Protocol):
     """One connection. Waiting: no head of a request is complete that is not answered yet."""
 
-    def __init__(self, config: Config, state: ServerState, app_state: dict[str, Any], door: Door, place: Place) -> None:
+    def __init__(
+        self, config: Config, state: ServerState, app_state: dict[str, Any], door: Door, place: ConnectionSlot
+    ) -> None:
         super().__init__(config, state, app_state)
         self._door = door
         self._place = place

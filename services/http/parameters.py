@@ -80,7 +80,7 @@ class QueryParameters(Parameters):
     site: Annotated[str, StringConstraints(max_length=WORD_CHARS_MAX)] | None = None
 
 
-class LetterParameters(Parameters):
+class DeadLetterParameters(Parameters):
     """Which parked messages."""
 
     state: Word | None = None

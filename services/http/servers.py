@@ -15,7 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from events.errors import ToxwatchError
 from services.http.acceptor import Acceptor
-from services.http.connection_limits import REPORT_SECONDS, ConnectionLimits, Door, Place
+from services.http.connection_limits import REPORT_SECONDS, ConnectionLimits, ConnectionSlot, Door
 from services.http.limited_protocol import GuardedProtocol
 from services.platform.settings import Settings
 from services.platform.time_source import elapsed_seconds
@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
         self.door.close()
         await super().shutdown(sockets)
 
-    def _protocol(self, place: Place) -> GuardedProtocol:
+    def _protocol(self, place: ConnectionSlot) -> GuardedProtocol:
         return GuardedProtocol(self.config, self.server_state, self.lifespan.state, self.door, place)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from services.files.rows import Row
 from services.importers.code_lists import normal
-from services.importers.drafts import REVISION, Draft
+from services.importers.drafts import REVISION, EventDraft
 from services.importers.moments import Moment
-from services.importers.reading import Reading
+from services.importers.reading import RowReading
 from services.importers.study import Study
 
 UNRESOLVED = frozenset({"not-recovered", "recovering"})
@@ -16,9 +16,9 @@ SEVERE = 3
 NO_TERM = "not reported"
 
 
-def adverse_event_reported(row: Row, study: Study) -> list[Draft]:
+def adverse_event_reported(row: Row, study: Study) -> list[EventDraft]:
     """A row of AE as ``ae.reported``."""
-    reading = Reading(row, study, urgent=is_urgent(row, study))
+    reading = RowReading(row, study, urgent=is_urgent(row, study))
     columns = study.mapping.ae
     record = reading.record_id(columns.id, "adverse event")
     grade, own = _grade(reading)
@@ -66,7 +66,7 @@ def is_urgent(row: Row, study: Study) -> bool:
     return grade >= SEVERE or code(columns.serious, codes.flag) is True or criteria or fatal
 
 
-def _term(reading: Reading) -> str:
+def _term(reading: RowReading) -> str:
     """The term; a row without one is not lost for that, and its term is asked about."""
     columns = reading.study.mapping.ae
     term = reading.text(columns.term)
@@ -78,7 +78,7 @@ def _term(reading: Reading) -> str:
     return other or NO_TERM
 
 
-def _dates(reading: Reading) -> tuple[Moment | None, Moment | None]:
+def _dates(reading: RowReading) -> tuple[Moment | None, Moment | None]:
     """Onset and end. Where they contradict each other neither is written: which is wrong cannot be told."""
     columns = reading.study.mapping.ae
     onset, end = reading.date(columns.onset), reading.date(columns.end)
@@ -93,7 +93,7 @@ def _written(moment: Moment | None) -> str | None:
     return None if moment is None else moment.text
 
 
-def _grade(reading: Reading) -> tuple[int | None, dict[str, Any] | None]:
+def _grade(reading: RowReading) -> tuple[int | None, dict[str, Any] | None]:
     """The grade, and the study's own word of severity, which is kept beside it."""
     columns, codes = reading.study.mapping.ae, reading.study.mapping.codes
     grade: int | None = reading.word(columns.grade, codes.grade, urgent=True)
@@ -108,7 +108,7 @@ def _grade(reading: Reading) -> tuple[int | None, dict[str, Any] | None]:
     return reading.word(columns.severity, codes.severity_as_grade, urgent=True), own
 
 
-def _course(reading: Reading, end: Moment | None) -> dict[str, Any]:
+def _course(reading: RowReading, end: Moment | None) -> dict[str, Any]:
     """Outcome and whether it goes on: as said, or because it has not resolved and no end is given."""
     columns, codes = reading.study.mapping.ae, reading.study.mapping.codes
     outcome = reading.word(columns.outcome, codes.outcome, urgent=True)
@@ -123,7 +123,7 @@ def _course(reading: Reading, end: Moment | None) -> dict[str, Any]:
     return {"ongoing": ongoing, "outcome": outcome}
 
 
-def _seriousness(reading: Reading) -> dict[str, Any]:
+def _seriousness(reading: RowReading) -> dict[str, Any]:
     columns = reading.study.mapping.ae
     serious = reading.flag(columns.serious)
     criteria = [
@@ -140,7 +140,7 @@ def _seriousness(reading: Reading) -> dict[str, Any]:
     return {"serious": serious, "seriousness": criteria or None}
 
 
-def _causality(reading: Reading) -> dict[str, dict[str, Any]] | None:
+def _causality(reading: RowReading) -> dict[str, dict[str, Any]] | None:
     answers: dict[str, dict[str, Any]] = {}
     for entry in reading.study.mapping.ae.causality:
         answer = reading.word(entry.column, reading.study.mapping.codes.causality)
@@ -149,13 +149,13 @@ def _causality(reading: Reading) -> dict[str, dict[str, Any]] | None:
     return answers or None
 
 
-def _action(reading: Reading) -> dict[str, Any] | None:
+def _action(reading: RowReading) -> dict[str, Any] | None:
     entries = reading.study.mapping.ae.action
     taken = {entry.about: reading.word(entry.column, reading.study.mapping.codes.action) for entry in entries}
     return {about: action for about, action in taken.items() if action is not None} or None
 
 
-def _flags(reading: Reading) -> dict[str, bool | None]:
+def _flags(reading: RowReading) -> dict[str, bool | None]:
     columns = reading.study.mapping.ae
     return {
         "expected": reading.flag(columns.expected),

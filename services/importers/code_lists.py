@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from events.adverse_event import ActionWord, CausalityWord, Outcome
-from services.importers.columns import Section
+from services.importers.columns import MappingSection
 
 Nothing = Literal[""]
 Grade = Annotated[int, Field(ge=1, le=5)]
@@ -138,7 +138,7 @@ LAB_STATUS: Final[dict[str, LabStatus | Nothing]] = {
 }
 
 
-class CodeLists(Section):
+class CodeLists(MappingSection):
     """The code lists of a study, each over its defaults. ``severity_as_grade`` has none: whoever sets it decides."""
 
     flag: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(FLAG))] = Field(FLAG)

@@ -45,13 +45,13 @@ Columns = Annotated[tuple[str, ...], BeforeValidator(_names)]
 IdColumns = Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_ids)]
 
 
-class Section(BaseModel):
+class MappingSection(BaseModel):
     """A section of a mapping file: nothing unknown is allowed in it, so that a misspelt key is found."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def is_column_field(section: Section, key: str) -> bool:
+def is_column_field(section: MappingSection, key: str) -> bool:
     """Whether a key of a section names columns, rather than saying something else."""
     return any(
         isinstance(each, BeforeValidator) and each.func in (_names, _ids)
@@ -59,7 +59,7 @@ def is_column_field(section: Section, key: str) -> bool:
     )
 
 
-class TextFormat(Section):
+class TextFormat(MappingSection):
     """How CSV and transport files are written. ``missing``: what stands for "no value", beside nothing at all."""
 
     encoding: Annotated[str, AfterValidator(_encoding)] = UTF_8
@@ -67,7 +67,7 @@ class TextFormat(Section):
     missing: tuple[str, ...] = ()
 
 
-class SubjectColumns(Section):
+class SubjectColumns(MappingSection):
     """Who a row is about: the id, the character between its parts where it is joined, and the site."""
 
     id: IdColumns = (("USUBJID",),)
@@ -76,7 +76,7 @@ class SubjectColumns(Section):
     study: Columns = ("STUDYID",)
 
 
-class DemographicsColumns(Section):
+class DemographicsColumns(MappingSection):
     """DM, one row a subject."""
 
     enrolled: Columns = ("RFICDTC",)
@@ -90,7 +90,7 @@ class DemographicsColumns(Section):
     protocol_version: Columns = ()
 
 
-class ExposureColumns(Section):
+class ExposureColumns(MappingSection):
     """EX, one row an administration or an interval of them."""
 
     id: IdColumns = (("EXSPID",), ("EXSEQ",))
@@ -106,7 +106,7 @@ class ExposureColumns(Section):
     lesions: Columns = ()
 
 
-class CausalityColumn(Section):
+class CausalityColumn(MappingSection):
     """One column of causality words: whose answer it is, and about what: a drug of the study, or one of the two below."""
 
     column: Columns
@@ -114,14 +114,14 @@ class CausalityColumn(Section):
     about: str = "study-treatment"
 
 
-class ActionColumn(Section):
+class ActionColumn(MappingSection):
     """One column of actions taken, and with which drug."""
 
     column: Columns
     about: str = "study-treatment"
 
 
-class AdverseEventColumns(Section):
+class AdverseEventColumns(MappingSection):
     """AE. ``grade_is`` says what a row's grade is: the worst of the record so far, or the current one."""
 
     id: IdColumns = (("AESPID",), ("AELNKID",), ("AESEQ",))
@@ -162,7 +162,7 @@ class AdverseEventColumns(Section):
     responded_to_therapy: Columns = ()
 
 
-class DispositionColumns(Section):
+class DispositionColumns(MappingSection):
     """DS. Rows of another category than ``events`` are milestones, not ends."""
 
     update: Columns = ("DSDTC",)
@@ -175,7 +175,7 @@ class DispositionColumns(Section):
     last_contact: Columns = ()
 
 
-class VisitColumns(Section):
+class VisitColumns(MappingSection):
     """SV. ``unplanned``: a column that is filled for visits that were not planned; ``unscheduled``: a pattern of names."""
 
     id: IdColumns = (("SVSPID",), ("VISITNUM",))
@@ -190,7 +190,7 @@ class VisitColumns(Section):
     weight_kg: Columns = ()
 
 
-class LabTest(Section):
+class LabTest(MappingSection):
     """One test of the file: its CDISC code, and what the file leaves unsaid about it.
 
     ``unit``: the unit of all its results, where the file has no column for it; ``units``: what the file's own units are
@@ -204,7 +204,7 @@ class LabTest(Section):
     specimen: Literal["blood", "serum", "plasma", "urine", "csf", "other"] | None = None
 
 
-class LaboratoryColumns(Section):
+class LaboratoryColumns(MappingSection):
     """LB, one row a result: as it was reported, not in the study's standard units.
 
     ``specimen_implied``: a column that says the specimen for some of its words (URINALYSIS), and nothing by the others.

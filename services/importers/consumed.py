@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from services.importers.report import Report
+    from services.importers.report import ImportReport
 
 #: As much of a value as a line of the report shows.
 SHOWN: Final = 2000
@@ -157,7 +157,7 @@ class UnreadColumns:
         self._file = file
         self._counts: dict[str, int] = {}
 
-    def add(self, report: Report, number: int, row: Content, *, urgent: bool = False) -> None:
+    def add(self, report: ImportReport, number: int, row: Content, *, urgent: bool = False) -> None:
         """Count what the row has left. ``urgent``: it is of a row that matters as a whole, and told at once."""
         for part in row.left():
             if urgent:
@@ -165,7 +165,7 @@ class UnreadColumns:
             else:
                 self._counts[part.path] = self._counts.get(part.path, 0) + 1
 
-    def tell(self, report: Report) -> None:
+    def tell(self, report: ImportReport) -> None:
         """Write the lines. A column whose name says that it may matter is urgent."""
         for column, count in self._counts.items():
             message = f"{UNREAD} (rows with a value here: {count})"
@@ -173,7 +173,7 @@ class UnreadColumns:
         self._counts.clear()
 
 
-def tell_left(report: Report, file: str, number: int | None, content: Content, *, urgent: bool = False) -> int:
+def tell_left(report: ImportReport, file: str, number: int | None, content: Content, *, urgent: bool = False) -> int:
     """A line for whatever has not been read of a resource or row. Returns the number of lines."""
     count = 0
     for part in content.left():

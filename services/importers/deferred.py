@@ -11,7 +11,7 @@ from typing import Final
 
 from events.dates import parse_date, starts_certainly_after
 from services.files.rows import RowRefusedError
-from services.importers.drafts import REVISION, Draft
+from services.importers.drafts import REVISION, EventDraft
 from services.importers.moments import Recorded
 from services.importers.study import Study
 
@@ -19,7 +19,7 @@ DISCONTINUED: Final = "toxwatch.subject.discontinued.v1"
 ID_KEYS: Final = ("ae_id", "administration_id", "visit_id")
 
 
-def deferred(study: Study, written: dict[tuple[str, str, str], int]) -> Iterator[tuple[Draft, int]]:
+def deferred(study: Study, written: dict[tuple[str, str, str], int]) -> Iterator[tuple[EventDraft, int]]:
     """The drafts that were put off, each with the revision of its record that has been written before (0: none)."""
     undated, study.undated = study.undated, []
     for draft in undated:
@@ -39,7 +39,7 @@ def deferred(study: Study, written: dict[tuple[str, str, str], int]) -> Iterator
         yield draft, 0 if end is None else int(end.data[REVISION])
 
 
-def _date(draft: Draft, study: Study) -> bool:
+def _date(draft: EventDraft, study: Study) -> bool:
     """Give the draft the latest time of the extract, and an end its year; False where there is no time at all."""
     order, text = study.latest
     if not text:
@@ -63,7 +63,7 @@ def _date(draft: Draft, study: Study) -> bool:
     return True
 
 
-def _tell_death(draft: Draft, end: Draft | None, study: Study) -> None:
+def _tell_death(draft: EventDraft, end: EventDraft | None, study: Study) -> None:
     column, value = draft.row.pick((*study.mapping.dm.death, *study.mapping.dm.died))
     if end is None:
         message = "a death that DS does not tell of: written as the end of study"
@@ -76,7 +76,7 @@ def _tell_death(draft: Draft, end: Draft | None, study: Study) -> None:
     study.report.unmapped(draft.row, column, value, message, urgent=True)
 
 
-def _rename(draft: Draft) -> None:
+def _rename(draft: EventDraft) -> None:
     """A record of its own, beside one of the same id that has dates."""
     draft.record = f"{draft.record}.undated.{draft.row.number}"
     for key in ID_KEYS:

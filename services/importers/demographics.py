@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from services.files.rows import Row
-from services.importers.drafts import REVISION, Draft
+from services.importers.drafts import REVISION, EventDraft
 from services.importers.mapping import Arm, arm_of
 from services.importers.moments import Moment
-from services.importers.reading import Reading
+from services.importers.reading import RowReading
 from services.importers.study import Study
 
 ENROLLED = "enrolled"
 
 
-def subject_enrolled(row: Row, study: Study) -> list[Draft]:
+def subject_enrolled(row: Row, study: Study) -> list[EventDraft]:
     """A row of DM as ``subject.enrolled``. A death in it is kept until DS has been read."""
     study.learn_site(row)
-    reading = Reading(row, study)
+    reading = RowReading(row, study)
     columns = study.mapping.dm
     # Before anything can refuse the row: a death counts even where the enrolment is in doubt.
     death = _death(reading)
@@ -40,7 +40,7 @@ def subject_enrolled(row: Row, study: Study) -> list[Draft]:
     return [reading.draft("DM", "subject.enrolled", "", data, [enrolled], columns.update)]
 
 
-def _arm(reading: Reading) -> Arm:
+def _arm(reading: RowReading) -> Arm:
     columns, mapping = reading.study.mapping.dm, reading.study.mapping
     column, word = reading.row.pick(columns.arm)
     arm = arm_of(mapping, word) if word else Arm()
@@ -50,7 +50,7 @@ def _arm(reading: Reading) -> Arm:
     return arm
 
 
-def _death(reading: Reading) -> Draft | None:
+def _death(reading: RowReading) -> EventDraft | None:
     columns = reading.study.mapping.dm
     date: Moment | None = reading.date(columns.death)
     if date is None and not reading.text(columns.death) and not reading.flag(columns.died):

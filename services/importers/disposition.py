@@ -7,8 +7,8 @@ from typing import Final
 
 from services.files.rows import Row, RowRefusedError
 from services.importers.code_lists import normal
-from services.importers.drafts import REVISION, Draft
-from services.importers.reading import Reading
+from services.importers.drafts import REVISION, EventDraft
+from services.importers.reading import RowReading
 from services.importers.study import Study
 
 #: Reasons that raise a case, so that an end for one of them is written even without a date.
@@ -24,12 +24,12 @@ _ADVERSE: Final = re.compile(
 )
 
 
-def subject_discontinued(row: Row, study: Study) -> list[Draft]:
+def subject_discontinued(row: Row, study: Study) -> list[EventDraft]:
     """A row of DS as ``subject.discontinued``; of a milestone, or of an end that the mapping leaves out, nothing.
 
     A death is never left out, whatever the category, the scope or the reason beside it.
     """
-    reading = Reading(row, study)
+    reading = RowReading(row, study)
     columns = study.mapping.ds
     if not _is_an_end(reading) and not _says_death(reading):
         reading.note(columns.category, "not an end of treatment or study: the row is left out")
@@ -60,7 +60,7 @@ def subject_discontinued(row: Row, study: Study) -> list[Draft]:
     return [draft]
 
 
-def _reason(reading: Reading) -> str | None:
+def _reason(reading: RowReading) -> str | None:
     """Why it ended: by the code list, else by what the words may say; a death in any of them is one."""
     columns, codes = reading.study.mapping.ds, reading.study.mapping.codes
     column, word = reading.row.pick(columns.reason)
@@ -76,13 +76,13 @@ def _reason(reading: Reading) -> str | None:
     return found
 
 
-def _says_death(reading: Reading) -> bool:
+def _says_death(reading: RowReading) -> bool:
     columns, codes = reading.study.mapping.ds, reading.study.mapping.codes
     words = [reading.text(columns.reason) or "", reading.text(columns.term) or ""]
     return codes.reason.get(normal(words[0])) == "death" or any(_DEATH.search(word) for word in words)
 
 
-def _scope(reading: Reading, reason: str | None) -> str:
+def _scope(reading: RowReading, reason: str | None) -> str:
     """Whether treatment or study ended; a death ends the study where nothing else is said."""
     columns, codes = reading.study.mapping.ds, reading.study.mapping.codes
     column, value = reading.row.pick(columns.scope)
@@ -96,7 +96,7 @@ def _scope(reading: Reading, reason: str | None) -> str:
     return meaning
 
 
-def _is_an_end(reading: Reading) -> bool:
+def _is_an_end(reading: RowReading) -> bool:
     columns = reading.study.mapping.ds
     category = reading.text(columns.category)
     return category is None or normal(category) in {normal(word) for word in columns.events}

@@ -15,7 +15,7 @@ RETRACTED: Final = ".retracted.v1"
 
 
 @dataclass(slots=True)
-class Draft:
+class EventDraft:
     """One row as one event. ``data`` has the place of the revision; its value comes later.
 
     ``course``: the grades that the rows of one toxicity have said so far, each with the update of its row.
@@ -61,32 +61,32 @@ class Draft:
         return {**self.data, REVISION: None}
 
 
-Follow = Callable[[Draft, Draft], str]
-Remark = Callable[[Draft, str], None]
+Follow = Callable[[EventDraft, EventDraft], str]
+Remark = Callable[[EventDraft, str], None]
 
 
 def revisions(
-    drafts: Iterable[Draft], how: Literal["counted", "update-time"], follow: Follow, remark: Remark
-) -> Iterator[Draft]:
+    drafts: Iterable[EventDraft], how: Literal["counted", "update-time"], follow: Follow, remark: Remark
+) -> Iterator[EventDraft]:
     """The drafts of each record in the order of their updates, with their revisions.
 
     ``follow`` may carry something over from one row to the next, and say what there is to say of it. ``remark`` is told
     that, of every row that is no revision of its own, and of rows whose order only the file tells.
     """
-    groups: dict[tuple[str, str, str], list[Draft]] = {}
+    groups: dict[tuple[str, str, str], list[EventDraft]] = {}
     for draft in drafts:
         groups.setdefault(_record_of(draft), []).append(draft)
     for group in groups.values():
         yield from _revised(group, how, follow, remark)
 
 
-def _record_of(draft: Draft) -> tuple[str, str, str]:
+def _record_of(draft: EventDraft) -> tuple[str, str, str]:
     """A report and a retraction are of one record; an enrolment and an end of it, which have one row, are two."""
     stem = draft.type.removesuffix(RETRACTED) if draft.retracts else _STEMS.get(draft.type, draft.type)
     return stem, draft.subject, draft.record
 
 
-def number(draft: Draft, how: Literal["counted", "update-time"], before: int) -> None:
+def number(draft: EventDraft, how: Literal["counted", "update-time"], before: int) -> None:
     """Give the draft its revision: the source's own number, the millisecond of its update, or one more than ``before``."""
     stamped = how == "update-time" and draft.recorded.estimate != "none"
     stamp = draft.recorded.order // MILLISECOND if stamped else 0
@@ -102,7 +102,7 @@ _STEMS: Final = {
 }
 
 
-def _side(draft: Draft, retracted: int) -> int:
+def _side(draft: EventDraft, retracted: int) -> int:
     """Before a retraction, the retraction, or certainly after it."""
     if draft.retracts:
         return 1
@@ -110,8 +110,8 @@ def _side(draft: Draft, retracted: int) -> int:
 
 
 def _revised(
-    group: list[Draft], how: Literal["counted", "update-time"], follow: Follow, remark: Remark
-) -> Iterator[Draft]:
+    group: list[EventDraft], how: Literal["counted", "update-time"], follow: Follow, remark: Remark
+) -> Iterator[EventDraft]:
     # The sort is stable: rows with one time of update stay in the order of the file.
     numbered = all(draft.version for draft in group)
     group.sort(key=lambda draft: (draft.version,) if numbered else (draft.rank, draft.recorded.order))
@@ -119,7 +119,7 @@ def _revised(
         # A retraction outranks every report of its record, unless a report was certainly written after it.
         last = max((draft.recorded.order for draft in group if draft.retracts), default=None)
         group.sort(key=lambda draft: last is not None and _side(draft, last))
-    previous: Draft | None = None
+    previous: EventDraft | None = None
     for draft in group:
         if previous is not None:
             message = "" if draft.settled else follow(previous, draft)

@@ -9,21 +9,21 @@ from typing import Final
 from events.acceptance import TrialContract
 from events.codec import Codec
 from events.errors import EventRefused
-from services.importers.drafts import REVISION, Draft
+from services.importers.drafts import REVISION, EventDraft
 from services.importers.study import Study
 
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 DIGEST_BYTES: Final = 5
 
 
-class EventWriter:
+class DraftWriter:
     """Writes drafts as events. What all events of one type about one subject share is worked out once."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
         self._shared: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def line(self, draft: Draft) -> bytes:
+    def line(self, draft: EventDraft) -> bytes:
         """The event without its line end.
 
         The id says what it names, and ends with a digest of what is said: the same row of a later extract gives the
@@ -42,7 +42,7 @@ class EventWriter:
         # Half a character (an unpaired surrogate) is for the codec to refuse, with its own words.
         return line.encode("utf-8", "surrogatepass")
 
-    def _about(self, draft: Draft) -> tuple[str, str]:
+    def _about(self, draft: EventDraft) -> tuple[str, str]:
         source = self._study.source(draft.site)
         before = {"source": source, "type": draft.type, "subject": draft.subject}
         after = {"trial": self._study.trial, "site": draft.site}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from services.files.rows import Row, RowRefusedError
 from services.importers.code_lists import GivenStatus, normal
-from services.importers.drafts import REVISION, Draft
+from services.importers.drafts import REVISION, EventDraft
 from services.importers.moments import Moment
-from services.importers.reading import Reading
+from services.importers.reading import RowReading
 from services.importers.study import Study
 
 
-def treatment_administered(row: Row, study: Study) -> list[Draft]:
+def treatment_administered(row: Row, study: Study) -> list[EventDraft]:
     """A row of EX as ``treatment.administered``; of a treatment that the mapping leaves out, nothing."""
-    reading = Reading(row, study)
+    reading = RowReading(row, study)
     columns = study.mapping.ex
     drug = _drug(reading)
     if drug is None:
@@ -42,7 +42,7 @@ def treatment_administered(row: Row, study: Study) -> list[Draft]:
     return [draft]
 
 
-def _given(reading: Reading, start: Moment | None, end: Moment | None, status: GivenStatus) -> str:
+def _given(reading: RowReading, start: Moment | None, end: Moment | None, status: GivenStatus) -> str:
     """When it was given: the start. Without one it lies between the enrolment and the end, and so day 1 may.
 
     Where an earlier dose is on record it is not the first, and its end is the day that is certain.
@@ -69,7 +69,7 @@ def _given(reading: Reading, start: Moment | None, end: Moment | None, status: G
     return given
 
 
-def _bounded(reading: Reading, start: Moment | None, end: Moment | None) -> str:
+def _bounded(reading: RowReading, start: Moment | None, end: Moment | None) -> str:
     """The smallest date of the contract that certainly holds a dose of which only bounds are known: a month, else a year."""
     enrolled = reading.study.enrolled.get(reading.subject)
     known = [moment.text[:10] for moment in (start, end) if moment is not None]
@@ -82,7 +82,7 @@ def _bounded(reading: Reading, start: Moment | None, end: Moment | None) -> str:
     return months.pop() if certain else min(known)[:4]
 
 
-def _drug(reading: Reading) -> str | None:
+def _drug(reading: RowReading) -> str | None:
     """The study drug; None for a treatment that the mapping lists as ``""``."""
     mapping = reading.study.mapping
     column, word = reading.row.pick(mapping.ex.treatment)
@@ -94,7 +94,7 @@ def _drug(reading: Reading) -> str | None:
     return drug or None
 
 
-def _status(reading: Reading, drug: str, dose: float | None) -> GivenStatus:
+def _status(reading: RowReading, drug: str, dose: float | None) -> GivenStatus:
     """Not given: said so, or a dose of zero of a drug that is no placebo."""
     mapping = reading.study.mapping
     said: GivenStatus | None = reading.word(mapping.ex.status, mapping.codes.given)
@@ -105,7 +105,7 @@ def _status(reading: Reading, drug: str, dose: float | None) -> GivenStatus:
     return "not-given" if dose == 0 and drug not in mapping.placebo else "given"
 
 
-def _note_interval(reading: Reading, start: Moment, end: Moment | None) -> None:
+def _note_interval(reading: RowReading, start: Moment, end: Moment | None) -> None:
     columns = reading.study.mapping.ex
     if end is not None and end.text != start.text:
         reading.note(columns.end, f"an interval, reduced to one administration at its start, {start.text}")

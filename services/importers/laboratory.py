@@ -13,9 +13,9 @@ from projections.ctcae.table import FILES, criteria
 from services.files.rows import Row
 from services.importers.code_lists import normal
 from services.importers.columns import LabTest
-from services.importers.drafts import REVISION, Draft
+from services.importers.drafts import REVISION, EventDraft
 from services.importers.losses import matters
-from services.importers.reading import Reading
+from services.importers.reading import RowReading
 from services.importers.results import read_result
 from services.importers.study import Study
 
@@ -24,9 +24,9 @@ _TESTCD: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,7}", re.ASCII)
 _PLAIN: Final = LabTest()
 
 
-def lab_resulted(row: Row, study: Study) -> list[Draft]:
+def lab_resulted(row: Row, study: Study) -> list[EventDraft]:
     """A row of LB as ``lab.resulted``."""
-    reading = Reading(row, study)
+    reading = RowReading(row, study)
     columns, codes = study.mapping.lb, study.mapping.codes
     record = study.part + reading.record_id(columns.id, "result")
     name = reading.required(columns.test, "test")
@@ -51,7 +51,7 @@ def lab_resulted(row: Row, study: Study) -> list[Draft]:
     return [reading.draft("LB", "lab.resulted", record, data, (collected,), columns.update)]
 
 
-def _test_code(reading: Reading, name: str, test: LabTest) -> str:
+def _test_code(reading: RowReading, name: str, test: LabTest) -> str:
     if test.test is None and _TESTCD.fullmatch(name) is None:
         column, _ = reading.row.pick(reading.study.mapping.lb.test)
         message = "not a CDISC test code, and not in the mapping's [lb.tests]: kept as it is, which is not graded"
@@ -59,7 +59,7 @@ def _test_code(reading: Reading, name: str, test: LabTest) -> str:
     return test.test or name
 
 
-def _value(reading: Reading, test: LabTest) -> dict[str, Any]:
+def _value(reading: RowReading, test: LabTest) -> dict[str, Any]:
     columns = reading.study.mapping.lb.value
     text = reading.text(columns)
     if text is None:
@@ -72,7 +72,7 @@ def _value(reading: Reading, test: LabTest) -> dict[str, Any]:
     return {"value": result.value, "comparator": result.comparator}
 
 
-def _unit(reading: Reading, name: str, test: LabTest) -> dict[str, Any]:
+def _unit(reading: RowReading, name: str, test: LabTest) -> dict[str, Any]:
     """The unit in UCUM. One that is not known for a test that is graded is reported.
 
     What is graded as a multiple of its limits can do without it: there it is left out, and kept in ``x``. Elsewhere it stays
@@ -113,7 +113,7 @@ def graded_without_unit(code: str) -> bool:
     return not any(criterion.needs_unit for criterion in found)
 
 
-def _limit(reading: Reading, columns: tuple[str, ...], test: LabTest) -> float | int | None:
+def _limit(reading: RowReading, columns: tuple[str, ...], test: LabTest) -> float | int | None:
     column, text = reading.row.pick(columns)
     if not text:
         return None
@@ -124,7 +124,7 @@ def _limit(reading: Reading, columns: tuple[str, ...], test: LabTest) -> float |
     return result.value
 
 
-def _specimen(reading: Reading, test: LabTest) -> str | None:
+def _specimen(reading: RowReading, test: LabTest) -> str | None:
     """What the row says, else what the mapping says of the test, else what the category or the test's name implies."""
     mapping = reading.study.mapping
     column, word = reading.row.pick(mapping.lb.specimen)
@@ -146,11 +146,11 @@ def _specimen(reading: Reading, test: LabTest) -> str | None:
     return None
 
 
-def _tell(reading: Reading, column: str, value: str, message: str) -> None:
+def _tell(reading: RowReading, column: str, value: str, message: str) -> None:
     """A line about something that keeps a result from being graded: urgent where the result may be severe."""
     reading.unmapped(column, value, message, urgent=matters("LB", reading.row, reading.study))
 
 
-def _visit(reading: Reading) -> str | None:
+def _visit(reading: RowReading) -> str | None:
     columns = reading.study.id_columns(reading.study.mapping.lb.visit)
     return ".".join(reading.row.values[column].strip() for column in columns) or None

@@ -21,7 +21,7 @@ from services.importers.columns import (
     DispositionColumns,
     ExposureColumns,
     LaboratoryColumns,
-    Section,
+    MappingSection,
     SubjectColumns,
     TextFormat,
     VisitColumns,
@@ -68,14 +68,14 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 Drug = Annotated[str, Field(pattern=DRUG)]
 
 
-class Arm(Section):
+class Arm(MappingSection):
     """What an arm is in terms of the protocol. An arm that is no dose level has none."""
 
     part: Literal["A", "B"] | None = None
     dose_level: Annotated[int, Field(ge=1)] | None = None
 
 
-class Mapping(Section):
+class Mapping(MappingSection):
     """One study. Every key is explained, with an example, in ``mappings/example.toml``."""
 
     name: str = "sdtm"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from services.files.rows import Row, RowRefusedError
 from services.importers.code_lists import normal
-from services.importers.drafts import REVISION, Draft
+from services.importers.drafts import REVISION, EventDraft
 from services.importers.moments import Moment, Recorded, read_moment, recorded
 from services.importers.study import Study
 
@@ -29,7 +29,7 @@ _GAP: Final = "the clock skipped this time when it was put forward: the offset b
 _FOLD: Final = "the clock showed this time twice: the first was taken"
 
 
-class Reading:
+class RowReading:
     """A row with whom it is about. Raises :class:`RowRefusedError` where a row cannot become an event at all.
 
     ``urgent``: the row speaks of a severe toxicity, and so does every line of the report about it.
@@ -168,7 +168,7 @@ class Reading:
         when: Columns,
         *,
         may_be_undated: bool = False,
-    ) -> Draft:
+    ) -> EventDraft:
         """The row as an event. ``dates`` are those it was made from, ``when`` the columns of its last update.
 
         What is None in ``data`` is left out. The time is the last update, else the end of the latest date. With
@@ -189,7 +189,9 @@ class Reading:
                 self._tell_estimate(time, when)
         filled = {key: value for key, value in data.items() if value is not None}
         filled.setdefault(REVISION, 1)
-        draft = Draft(self.row, kind, f"toxwatch.{type_name}.v1", self.subject, self.site, record, filled, time, update)
+        draft = EventDraft(
+            self.row, kind, f"toxwatch.{type_name}.v1", self.subject, self.site, record, filled, time, update
+        )
         draft.undated = undated
         moments = [*given, update] if update is not None else given
         last = max((moment for moment in moments), key=lambda moment: (moment.first, moment.last), default=None)

@@ -20,7 +20,7 @@ Action = Literal["refused", "unmapped", "time-estimated", "note", "summary"]
 COLUMNS: Final = ("file", "row", "field", "value", "action", "urgent", "message")
 
 
-class Line(NamedTuple):
+class ReportLine(NamedTuple):
     """One line of the report. ``row`` is None for what holds for a whole file."""
 
     file: str
@@ -32,7 +32,7 @@ class Line(NamedTuple):
     message: str
 
 
-class Report:
+class ImportReport:
     """Writes lines as they come. What holds for many rows alike is counted, and is one line when its file ends."""
 
     def __init__(self, out: TextIO, form: Literal["csv", "ndjson"] = "csv") -> None:
@@ -46,13 +46,13 @@ class Report:
 
     def refuse(self, row: Row, error: RowRefusedError, *, urgent: bool = False) -> None:
         """The row did not become an event. ``urgent``: it speaks of a severe, serious or fatal toxicity."""
-        self._add(Line(row.file, row.number, error.field, error.value, "refused", urgent, error.reason))
+        self._add(ReportLine(row.file, row.number, error.field, error.value, "refused", urgent, error.reason))
 
     def defect(self, defect: Defect) -> None:
         """Something in a file that is no usable row."""
         number = defect.number or None
         # What a row that cannot be read says is not known, and so may be anything.
-        self._add(Line(defect.file, number, defect.field, defect.value, "refused", True, defect.message))
+        self._add(ReportLine(defect.file, number, defect.field, defect.value, "refused", True, defect.message))
 
     def left_over(
         self,
@@ -66,23 +66,23 @@ class Report:
         action: Action = "unmapped",
     ) -> None:
         """A part of a resource or row, or a column of a file, that nothing reads (:mod:`services.importers.consumed`)."""
-        self._add(Line(file, number, field, value, action, urgent, message))
+        self._add(ReportLine(file, number, field, value, action, urgent, message))
 
     def unmapped(self, row: Row, field: str, value: str, message: str, *, urgent: bool = False) -> None:
         """The event goes without this value."""
-        self._add(Line(row.file, row.number, field, value, "unmapped", urgent, message))
+        self._add(ReportLine(row.file, row.number, field, value, "unmapped", urgent, message))
 
     def time_estimated(self, row: Row, value: str, message: str) -> None:
         """The event's time is ``value``, which no column says."""
-        self._add(Line(row.file, row.number, "time", value, "time-estimated", False, message))
+        self._add(ReportLine(row.file, row.number, "time", value, "time-estimated", False, message))
 
     def note(self, row: Row, field: str, value: str, message: str) -> None:
         """Something that a reader of the events should know about this row."""
-        self._add(Line(row.file, row.number, field, value, "note", False, message))
+        self._add(ReportLine(row.file, row.number, field, value, "note", False, message))
 
     def file_note(self, file: str, field: str, value: str, message: str) -> None:
         """The same, about a whole file."""
-        self._add(Line(file, None, field, value, "note", False, message))
+        self._add(ReportLine(file, None, field, value, "note", False, message))
 
     def tally(self, action: Action, field: str, message: str) -> None:
         """Count one more row of the current file of which the same is to be said."""
@@ -91,20 +91,20 @@ class Report:
     def end_file(self, file: str) -> None:
         """Write what was counted, with the number of rows as the value."""
         for (action, field, message), count in self._tallies.items():
-            self._add(Line(file, None, field, str(count), action, False, message), count)
+            self._add(ReportLine(file, None, field, str(count), action, False, message), count)
         self._tallies.clear()
 
     def summary(self, file: str, field: str, count: int) -> None:
         """A closing line: how many rows were read, how many events written, and so on."""
-        self._write(Line(file, None, field, str(count), "summary", False, ""))
+        self._write(ReportLine(file, None, field, str(count), "summary", False, ""))
 
-    def _add(self, line: Line, count: int = 1) -> None:
+    def _add(self, line: ReportLine, count: int = 1) -> None:
         # A note that holds for a whole file is one note; the times that were estimated are counted one by one.
         self.counts[line.file, line.action] += 1 if line.action == "note" else count
         self.urgent += line.urgent
         self._write(line)
 
-    def _write(self, line: Line) -> None:
+    def _write(self, line: ReportLine) -> None:
         shown = {**line._asdict(), "row": "" if line.row is None else line.row, "urgent": "yes" if line.urgent else ""}
         if self._table is not None:
             self._table.writerow(shown.values())
@@ -114,8 +114,8 @@ class Report:
 
 
 @contextmanager
-def report_file(path: Path) -> Iterator[Report]:
+def report_file(path: Path) -> Iterator[ImportReport]:
     """A report in CSV, or in NDJSON where the name ends so."""
     # backslashreplace: a value may hold half a character, and the report of it must not fail for that.
     with open_private_text(path) as out:
-        yield Report(out, "ndjson" if path.suffix == ".ndjson" else "csv")
+        yield ImportReport(out, "ndjson" if path.suffix == ".ndjson" else "csv")

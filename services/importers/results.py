@@ -16,7 +16,7 @@ _RESULT: Final = re.compile(rf"(<=|>=|=<|=>|<|>|≤|≥)?\s*({NUMBER.pattern})",
 NOISE: Final = Decimal("3e-7")
 
 
-class Result(NamedTuple):
+class ReportedValue(NamedTuple):
     """A reported value: a number with its comparator, or neither. ``odd``: it has more decimals than were declared."""
 
     comparator: str | None
@@ -25,16 +25,16 @@ class Result(NamedTuple):
 
 
 @lru_cache(maxsize=65536)
-def read_result(text: str, decimals: int | None) -> Result:
+def read_result(text: str, decimals: int | None) -> ReportedValue:
     """A value as a number, with its binary noise taken off where the number of decimals is known."""
     found = _RESULT.fullmatch(text)
     if found is None or not math.isfinite(float(found[2])):
-        return Result(None, None, False)
+        return ReportedValue(None, None, False)
     comparator = COMPARATORS.get(found[1], found[1]) if found[1] else None
     if decimals is None:
-        return Result(comparator, plain_number(found[2]), False)
+        return ReportedValue(comparator, plain_number(found[2]), False)
     exact = Decimal(found[2])
     clean = round(exact, decimals)
     if abs(clean - exact) > NOISE * max(abs(exact), Decimal(1)):
-        return Result(comparator, plain_number(found[2]), True)
-    return Result(comparator, plain_number(format(clean, "f")), False)
+        return ReportedValue(comparator, plain_number(found[2]), True)
+    return ReportedValue(comparator, plain_number(format(clean, "f")), False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from services.files.rows import Row, RowRefusedError
-from services.importers.drafts import REVISION, Draft
-from services.importers.reading import Reading
+from services.importers.drafts import REVISION, EventDraft
+from services.importers.reading import RowReading
 from services.importers.study import Study
 
 REASON: Final = "entered in error"
@@ -30,9 +30,9 @@ _RECORDS: Final = (
 )
 
 
-def retracted(row: Row, study: Study) -> list[Draft]:
+def retracted(row: Row, study: Study) -> list[EventDraft]:
     """The row as a retraction. It needs the time at which it was said: the record was recorded before."""
-    reading = Reading(row, study)
+    reading = RowReading(row, study)
     record = next((each for each in _RECORDS if row.values.get(each.column)), None)
     if record is None:
         raise RowRefusedError("status", REASON, "an enrolment cannot be taken back")

@@ -21,8 +21,8 @@ from services.importers.datasets import ORDER, Kind, Source, find_inputs, open_d
 from services.importers.deferred import DISCONTINUED, deferred
 from services.importers.demographics import subject_enrolled
 from services.importers.disposition import subject_discontinued
-from services.importers.drafts import REVISION, Draft, number, revisions
-from services.importers.events import EventWriter, Validator
+from services.importers.drafts import REVISION, EventDraft, number, revisions
+from services.importers.events import DraftWriter, Validator
 from services.importers.exposure import treatment_administered
 from services.importers.fhir.collection import FhirImport
 from services.importers.fhir.columns import fhir_mapping
@@ -31,7 +31,7 @@ from services.importers.laboratory import lab_resulted
 from services.importers.losses import matters
 from services.importers.mapping import Domain, Mapping
 from services.importers.protocol_file import protocol_of
-from services.importers.report import Report
+from services.importers.report import ImportReport
 from services.importers.retractions import retracted
 from services.importers.same_record import settle
 from services.importers.severity_course import continue_course
@@ -40,7 +40,7 @@ from services.importers.unread import UnusedColumns, tell_columns
 from services.importers.visits import visit_recorded
 
 Progress = Callable[[str, int], None]
-Make = Callable[[Row, Study], list[Draft]]
+Make = Callable[[Row, Study], list[EventDraft]]
 
 MAKERS: Final[dict[Domain, Make]] = {
     "DM": subject_enrolled,
@@ -74,7 +74,7 @@ def import_study(
     path: Path,
     mapping: Mapping,
     out: BinaryIO,
-    report: Report,
+    report: ImportReport,
     progress: Progress | None = None,
 ) -> Summary:
     """Write the events of the data sets at ``path`` to ``out``, one a line, and whatever else there is to ``report``.
@@ -100,7 +100,7 @@ def import_study(
     return running.finish()
 
 
-def _opened(kind: Kind, sources: list[Source], mapping: Mapping, report: Report) -> Iterator[DataSet]:
+def _opened(kind: Kind, sources: list[Source], mapping: Mapping, report: ImportReport) -> Iterator[DataSet]:
     """The data sets one after the other. One that cannot be read as it stands is told, and the others are read."""
     for source in sources:
         try:
@@ -109,7 +109,9 @@ def _opened(kind: Kind, sources: list[Source], mapping: Mapping, report: Report)
             report.defect(Defect(source.path.name, 0, "", "", str(refused)))
 
 
-def _import_fhir(path: Path, mapping: Mapping, out: BinaryIO, report: Report, progress: Progress | None) -> Summary:
+def _import_fhir(
+    path: Path, mapping: Mapping, out: BinaryIO, report: ImportReport, progress: Progress | None
+) -> Summary:
     """The same for FHIR, whose resources are all read before the first event: each may be needed to understand another."""
     resources = FhirImport(path, mapping)
     running = _Import(Study(mapping, report), out, progress or _no_progress, streamed=frozenset())
@@ -131,7 +133,7 @@ class _Import:
         self.summary = Summary()
         self._out = out
         self._progress = progress
-        self._writer = EventWriter(study)
+        self._writer = DraftWriter(study)
         self._validator: Validator | None = None
         #: The last revision of each record that was written, the laboratory's apart.
         self._written: dict[tuple[str, str, str], int] = {}
@@ -147,7 +149,7 @@ class _Import:
 
     def read(self, domain: Domain, files: Iterable[DataSet]) -> None:
         """The files of a domain: their rows become drafts, the drafts events."""
-        drafts: Iterable[Draft] = chain.from_iterable(self._of_file(domain, data) for data in files)
+        drafts: Iterable[EventDraft] = chain.from_iterable(self._of_file(domain, data) for data in files)
         how = self.study.mapping.revisions
         if domain in self._streamed:
             for draft in drafts:
@@ -157,7 +159,7 @@ class _Import:
             return
         by_day = domain == "AE" and self.study.mapping.ae.grade_is == "current"
         follow = continue_course if by_day else _follow_nothing
-        found: Iterable[Draft] = drafts
+        found: Iterable[EventDraft] = drafts
         if self._tabular:
             drafts = list(drafts)
             for draft in drafts:
@@ -166,7 +168,7 @@ class _Import:
         for draft in revisions(found, how, follow, self._remark):
             self._write(draft)
 
-    def _of_file(self, domain: Domain, data: DataSet) -> Iterator[Draft]:
+    def _of_file(self, domain: Domain, data: DataSet) -> Iterator[EventDraft]:
         self.study.begin_file(data)
         tell_columns(self.study, domain, data)
         for name, value, message in data.notes:
@@ -175,7 +177,7 @@ class _Import:
         yield from self._drafts(domain, data)
         self.study.report.end_file(data.file)
 
-    def _name_apart(self, draft: Draft) -> None:
+    def _name_apart(self, draft: EventDraft) -> None:
         """A result that has the id of another, and no time of update that would make it its revision, is a result of its own."""
         columns = self.study.id_columns(self.study.mapping.lb.id)
         if draft.update is not None or len(columns) > 1:
@@ -211,7 +213,7 @@ class _Import:
         summary.protocol = protocol_of(self.study)
         return summary
 
-    def _drafts(self, domain: Domain, data: DataSet) -> Iterator[Draft]:
+    def _drafts(self, domain: Domain, data: DataSet) -> Iterator[EventDraft]:
         make, file, rows = MAKERS[domain], data.file, 0
         unused = UnusedColumns(self.study, domain, data) if self._tabular else None
         for row in data.rows():
@@ -240,7 +242,7 @@ class _Import:
                 self.study.report.file_note(file, "", "", "no row can be read: is the file complete?")
         self._progress(file, rows)
 
-    def _made(self, make: Make, row: Row) -> list[Draft]:
+    def _made(self, make: Make, row: Row) -> list[EventDraft]:
         if self._tabular:
             return make(row, self.study)
         drafts = (retracted if row.values.get(ENTERED_IN_ERROR) else make)(row, self.study)
@@ -248,7 +250,7 @@ class _Import:
             draft.version = int(row.values.get(VERSION) or 0)
         return drafts
 
-    def _write(self, draft: Draft) -> None:
+    def _write(self, draft: EventDraft) -> None:
         if self._validator is None:
             self._validator = Validator(self.study.contract())
         line = self._writer.line(draft)
@@ -266,10 +268,10 @@ class _Import:
         if draft.type == DISCONTINUED and draft.record == "study":
             self.study.ends[draft.subject] = draft
 
-    def _urgent(self, draft: Draft, message: str) -> None:
+    def _urgent(self, draft: EventDraft, message: str) -> None:
         self.study.report.unmapped(draft.row, "", "", message, urgent=True)
 
-    def _remark(self, draft: Draft, message: str) -> None:
+    def _remark(self, draft: EventDraft, message: str) -> None:
         self.study.report.note(draft.row, "", "", message)
 
 
@@ -277,7 +279,7 @@ def _no_progress(file: str, rows: int) -> None:
     """Nobody watches."""
 
 
-def _follow_nothing(previous: Draft, draft: Draft) -> str:  # noqa: ARG001 - as the other does
+def _follow_nothing(previous: EventDraft, draft: EventDraft) -> str:  # noqa: ARG001 - as the other does
     """A row stands for itself."""
     return ""
 

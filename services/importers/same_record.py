@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from events.dates import parse_date, starts_certainly_after
 from services.importers.code_lists import normal
-from services.importers.drafts import Draft
+from services.importers.drafts import EventDraft
 from services.importers.moments import Moment
 from services.importers.severity_course import continue_course
 
-Tell = Callable[[Draft, str], None]
+Tell = Callable[[EventDraft, str], None]
 
 #: The key of a record's id in its event, by domain.
 _ID: Final = {"AE": "ae_id", "EX": "administration_id", "SV": "visit_id"}
@@ -29,9 +29,9 @@ _NO_DATE: Final = Moment("", 0, 0, False, ())
 _GRAVITY: Final = {"death": 2, "adverse-event": 1}
 
 
-def settle(drafts: Iterable[Draft], domain: str, *, by_day: bool, tell: Tell, note: Tell) -> Iterator[Draft]:
+def settle(drafts: Iterable[EventDraft], domain: str, *, by_day: bool, tell: Tell, note: Tell) -> Iterator[EventDraft]:
     """The drafts of one file, those of one id settled among each other. ``tell`` writes an urgent line, ``note`` another."""
-    groups: dict[tuple[str, str, str], list[Draft]] = {}
+    groups: dict[tuple[str, str, str], list[EventDraft]] = {}
     for draft in drafts:
         groups.setdefault((draft.type, draft.subject, draft.record), []).append(draft)
     taken = set(groups)
@@ -45,9 +45,9 @@ def settle(drafts: Iterable[Draft], domain: str, *, by_day: bool, tell: Tell, no
             yield from group
 
 
-def _toxicities(group: list[Draft], taken: set[tuple[str, str, str]], tell: Tell) -> Iterator[list[Draft]]:
+def _toxicities(group: list[EventDraft], taken: set[tuple[str, str, str]], tell: Tell) -> Iterator[list[EventDraft]]:
     """Rows by their term: the preferred one, or the verbatim one where either says the same."""
-    apart: list[list[Draft]] = []
+    apart: list[list[EventDraft]] = []
     for draft in group:
         same = next((own for own in apart if any(_same_term(draft, other) for other in own)), None)
         if same is None:
@@ -61,29 +61,31 @@ def _toxicities(group: list[Draft], taken: set[tuple[str, str, str]], tell: Tell
         yield own
 
 
-def _same_term(one: Draft, other: Draft) -> bool:
+def _same_term(one: EventDraft, other: EventDraft) -> bool:
     for key in ("preferred_term", "term"):
         if one.data.get(key) and other.data.get(key):
             return normal(one.data[key]) == normal(other.data[key])
     return True
 
 
-def _administrations(group: list[Draft], taken: set[tuple[str, str, str]], tell: Tell) -> Iterator[list[Draft]]:
+def _administrations(
+    group: list[EventDraft], taken: set[tuple[str, str, str]], tell: Tell
+) -> Iterator[list[EventDraft]]:
     """Rows that say something else are administrations of their own, unless each has its own time of update."""
     return _by_content(group, taken, tell, ("drug", "given", "status", "dose"), "administration")
 
 
-def _visits(group: list[Draft], taken: set[tuple[str, str, str]], tell: Tell) -> Iterator[list[Draft]]:
+def _visits(group: list[EventDraft], taken: set[tuple[str, str, str]], tell: Tell) -> Iterator[list[EventDraft]]:
     return _by_content(group, taken, tell, ("date", "name"), "visit")
 
 
 def _by_content(
-    group: list[Draft], taken: set[tuple[str, str, str]], tell: Tell, keys: tuple[str, ...], what: str
-) -> Iterator[list[Draft]]:
+    group: list[EventDraft], taken: set[tuple[str, str, str]], tell: Tell, keys: tuple[str, ...], what: str
+) -> Iterator[list[EventDraft]]:
     if _dated(group):
         yield group
         return
-    apart: dict[tuple[Any, ...], list[Draft]] = {}
+    apart: dict[tuple[Any, ...], list[EventDraft]] = {}
     for draft in group:
         apart.setdefault(tuple(draft.data.get(key) for key in keys), []).append(draft)
     for at, own in enumerate(apart.values()):
@@ -93,7 +95,7 @@ def _by_content(
         yield own
 
 
-def _ends(group: list[Draft], taken: set[tuple[str, str, str]], tell: Tell) -> Iterator[list[Draft]]:  # noqa: ARG001
+def _ends(group: list[EventDraft], taken: set[tuple[str, str, str]], tell: Tell) -> Iterator[list[EventDraft]]:  # noqa: ARG001
     """Several ends of one scope are one record: the gravest is its last revision, and so the one that holds."""
     for draft in group:
         draft.rank = _GRAVITY.get(draft.data.get("reason", ""), 0)
@@ -104,7 +106,7 @@ def _ends(group: list[Draft], taken: set[tuple[str, str, str]], tell: Tell) -> I
     yield group
 
 
-_SETTLE: Final[dict[str, Callable[[list[Draft], set[tuple[str, str, str]], Tell], Iterator[list[Draft]]]]] = {
+_SETTLE: Final[dict[str, Callable[[list[EventDraft], set[tuple[str, str, str]], Tell], Iterator[list[EventDraft]]]]] = {
     "AE": _toxicities,
     "EX": _administrations,
     "SV": _visits,
@@ -112,7 +114,7 @@ _SETTLE: Final[dict[str, Callable[[list[Draft], set[tuple[str, str, str]], Tell]
 }
 
 
-def _own_record(own: list[Draft], taken: set[tuple[str, str, str]]) -> str:
+def _own_record(own: list[EventDraft], taken: set[tuple[str, str, str]]) -> str:
     """Name the record of its own after the sequence, else the number, of its first row."""
     first = own[0]
     sequence = next((value for name, value in first.row.values.items() if name == f"{first.kind}SEQ" and value), "")
@@ -125,13 +127,13 @@ def _own_record(own: list[Draft], taken: set[tuple[str, str, str]]) -> str:
     return named
 
 
-def _dated(group: list[Draft]) -> bool:
+def _dated(group: list[EventDraft]) -> bool:
     """Whether every row has a time of update of its own: the rows are then what the record said, one after the other."""
     updates = [draft.update.last for draft in group if draft.update is not None]
     return len(updates) == len(group) == len(set(updates))
 
 
-def _settle_toxicity(group: list[Draft], *, by_day: bool, tell: Tell, note: Tell) -> None:
+def _settle_toxicity(group: list[EventDraft], *, by_day: bool, tell: Tell, note: Tell) -> None:
     dated = _dated(group)
     group.sort(key=lambda draft: ((draft.update if dated else draft.onset) or _NO_DATE).last)
     apart = not dated and _begin_apart(group)
@@ -158,12 +160,12 @@ def _settle_toxicity(group: list[Draft], *, by_day: bool, tell: Tell, note: Tell
             tell(draft, f"rows of one id: {'; '.join(said)}")
 
 
-def _falls(previous: Draft, draft: Draft) -> bool:
+def _falls(previous: EventDraft, draft: EventDraft) -> bool:
     before, now = previous.data.get("grade"), draft.data.get("grade")
     return before is not None and now is not None and now < before
 
 
-def _begin_apart(group: list[Draft]) -> bool:
+def _begin_apart(group: list[EventDraft]) -> bool:
     onsets = [draft.data.get("onset") for draft in group]
     first = next((onset for onset in onsets if onset), None)
     return first is not None and any(
@@ -171,7 +173,7 @@ def _begin_apart(group: list[Draft]) -> bool:
     )
 
 
-def _graver(previous: Draft, draft: Draft) -> list[str]:
+def _graver(previous: EventDraft, draft: EventDraft) -> list[str]:
     """Keep what an earlier row says that is graver. Returns what was kept."""
     said: list[str] = []
     old, new = previous.data, draft.data

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from events.dates import PartialDate, certainly_before, parse_date, starts_certainly_after
-from services.importers.drafts import Draft
+from services.importers.drafts import EventDraft
 from services.importers.moments import Moment
 
 #: A grade, and when the row that says it was written.
 Seen = tuple[int, Moment | None]
 
 
-def continue_course(previous: Draft, draft: Draft) -> str:
+def continue_course(previous: EventDraft, draft: EventDraft) -> str:
     """Carry the grades of the rows before into a row of the same toxicity. Returns what the report should say, if any."""
     now = draft.data.get("grade")
     own_onset = _carry_dates(previous, draft)
@@ -33,7 +33,7 @@ def continue_course(previous: Draft, draft: Draft) -> str:
     return ""
 
 
-def _carry_dates(previous: Draft, draft: Draft) -> Moment | None:
+def _carry_dates(previous: EventDraft, draft: EventDraft) -> Moment | None:
     """The toxicity begins with its first row. Returns when a later row begins, which is when its grade does."""
     first, own = previous.data.get("onset"), draft.data.get("onset")
     if first is None:
@@ -47,7 +47,7 @@ def _carry_dates(previous: Draft, draft: Draft) -> Moment | None:
     return draft.onset if later else None
 
 
-def _steps(draft: Draft) -> tuple[list[dict[str, Any]], list[Seen]]:
+def _steps(draft: EventDraft) -> tuple[list[dict[str, Any]], list[Seen]]:
     """The steps that can be dated within the toxicity, and the grades that cannot."""
     onset, end = draft.data.get("onset"), draft.data.get("end")
     steps: list[dict[str, Any]] = []

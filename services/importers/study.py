@@ -11,16 +11,16 @@ from events.acceptance import TrialContract
 from events.envelope import SUBJECT_PATTERN
 from events.faults import masked
 from services.files.rows import DataSet, Row, RowRefusedError
-from services.importers.drafts import Draft
+from services.importers.drafts import EventDraft
 from services.importers.mapping import Mapping
 from services.importers.moments import Moment
-from services.importers.report import Report
+from services.importers.report import ImportReport
 
 UTC: Final = "UTC"
 SPLIT: Final = re.compile(r"LB[A-Z0-9]{1,2}")
 
 
-class Who(NamedTuple):
+class RowSubject(NamedTuple):
     """The subject of a row, and its site."""
 
     subject: str
@@ -31,28 +31,28 @@ class Who(NamedTuple):
 class Study:
     """One import: the mapping, the report, and the sites that DM has named so far."""
 
-    def __init__(self, mapping: Mapping, report: Report) -> None:
+    def __init__(self, mapping: Mapping, report: ImportReport) -> None:
         self.mapping = mapping
         self.report = report
         self.trial = mapping.trial
         #: Deaths that DM tells of, until DS has been read: DS knows better, where it says anything.
-        self.deaths: dict[str, Draft] = {}
+        self.deaths: dict[str, EventDraft] = {}
         #: The latest time of any event so far, as an instant and as text: until then, at least, the extract knows.
         self.latest: tuple[int, str] = (0, "")
         #: Of each subject the date of enrolment; its first and its later starts of treatment, as far as they are known.
         self.enrolled: dict[str, Moment] = {}
         self.starts: dict[str, list[Moment]] = {}
         #: Rows without any date, until the latest time is known.
-        self.undated: list[Draft] = []
+        self.undated: list[EventDraft] = []
         #: The last end of study of each subject that was written.
-        self.ends: dict[str, Draft] = {}
+        self.ends: dict[str, EventDraft] = {}
         self.columns: frozenset[str] = frozenset()
         #: What goes before the ids of results of a part of the laboratory data set that was split.
         self.part = ""
         self._pattern = re.compile(mapping.subject_pattern)
         self._plain = re.compile(SUBJECT_PATTERN)
         self._sites: dict[str, str] = {}
-        self._known: dict[tuple[str, str], Who] = {}
+        self._known: dict[tuple[str, str], RowSubject] = {}
         self._subject_columns: tuple[str, ...] = ()
         self._id_columns: dict[tuple[tuple[str, ...], ...], tuple[str, ...]] = {}
 
@@ -72,7 +72,7 @@ class Study:
             self._id_columns[alternatives] = found
         return found
 
-    def who(self, row: Row) -> Who:
+    def who(self, row: Row) -> RowSubject:
         """The subject and site of a row. Raises :class:`RowRefusedError`."""
         self._check_study(row)
         subject = self.mapping.subject.join.join(row.values.get(c, "").strip() for c in self._subject_columns)
@@ -111,7 +111,7 @@ class Study:
             if study != self.trial:
                 raise RowRefusedError(column, study, f"another study than that of the first row, {self.trial}")
 
-    def _identify(self, subject: str, row_site: str) -> Who:
+    def _identify(self, subject: str, row_site: str) -> RowSubject:
         field = "+".join(self._subject_columns or self.mapping.subject.id[0])
         if not subject.strip(self.mapping.subject.join):
             raise RowRefusedError(field, "", "no subject id")
@@ -126,7 +126,7 @@ class Study:
             told = ", ".join(f"{site} ({where})" for where, site in sites.items())
             raise RowRefusedError(",".join(self.mapping.subject.site), row_site, f"the site is not one: {told}")
         site = next(iter(sites.values()))
-        return Who(subject, site, self.mapping.time_zones.get(site) or self.mapping.time_zone or UTC)
+        return RowSubject(subject, site, self.mapping.time_zones.get(site) or self.mapping.time_zone or UTC)
 
     def _site_of(self, subject: str, row_site: str, match: re.Match[str]) -> Iterator[tuple[str, str]]:
         yield "in the row", row_site

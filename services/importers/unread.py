@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel
 
 from services.files.rows import DataSet, Row
-from services.importers.columns import Section, is_column_field
+from services.importers.columns import MappingSection, is_column_field
 from services.importers.consumed import Left, UnreadColumns, shown
 from services.importers.mapping import Domain
 from services.importers.study import Study
@@ -41,7 +41,7 @@ class UnusedColumns:
     """The columns of one file that nothing reads, and that are not left out knowingly: told where they have a value."""
 
     def __init__(self, study: Study, domain: Domain, data: DataSet) -> None:
-        section: Section = getattr(study.mapping, domain.lower())
+        section: MappingSection = getattr(study.mapping, domain.lower())
         named = {*_texts(section), *_texts(study.mapping.subject), *study.mapping.left_out.get(domain, ())}
         self._columns = tuple(name for name in data.columns if name not in named and not KNOWN.fullmatch(name))
         self._report = study.report
@@ -59,14 +59,14 @@ class UnusedColumns:
 
 def tell_columns(study: Study, domain: Domain, data: DataSet) -> None:
     """A line for each column that the mapping names and the file lacks."""
-    section: Section = getattr(study.mapping, domain.lower())
+    section: MappingSection = getattr(study.mapping, domain.lower())
     for key, columns in _named(section):
         if columns and not set(columns) & set(data.columns):
             message = f"named in the mapping ({domain.lower()}.{key}), and not in the file"
             study.report.file_note(data.file, "", ",".join(columns), message)
 
 
-def _named(section: Section) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _named(section: MappingSection) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The keys that the mapping file itself sets, each with the columns that it names."""
     for key in sorted(section.model_fields_set):
         value = getattr(section, key)

@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import Literal
 
 from services.files.rows import Row, RowRefusedError
-from services.importers.drafts import REVISION, Draft
-from services.importers.reading import Reading
+from services.importers.drafts import REVISION, EventDraft
+from services.importers.reading import RowReading
 from services.importers.study import Study
 
 
-def visit_recorded(row: Row, study: Study) -> list[Draft]:
+def visit_recorded(row: Row, study: Study) -> list[EventDraft]:
     """A row of SV as ``visit.recorded``."""
-    reading = Reading(row, study)
+    reading = RowReading(row, study)
     columns = study.mapping.sv
     visit = reading.record_id(columns.id, "visit")
     name = reading.required(columns.name, "name of the visit")
@@ -35,7 +35,7 @@ def visit_recorded(row: Row, study: Study) -> list[Draft]:
     return [reading.draft("SV", "visit.recorded", visit, data, [date, end], columns.update)]
 
 
-def _status(reading: Reading, name: str) -> Literal["completed", "missed", "unscheduled"]:
+def _status(reading: RowReading, name: str) -> Literal["completed", "missed", "unscheduled"]:
     columns = reading.study.mapping.sv
     if reading.flag(columns.occurred) is False:
         return "missed"

@@ -12,7 +12,7 @@ from services.log.topics import LETTER_BYTES_MAX
 PARTITION: Final = 0
 
 
-class LetterTopic(TopicWriter):
+class DeadLetterTopic(TopicWriter):
     """Appends letters, which may be large."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from events.codec import Codec, Logged
 from events.errors import BadField, EventRefused, Unreadable
 from events.triage import readable_id
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.failures import DecodingFailed
 from projections.store.engine.tables import NOBODY
 from projections.store.write.batch import LogEntry
@@ -24,7 +24,7 @@ _EVERYWHERE: Final = "/@"
 class Decoder:
     """Decodes entries of a log of so many partitions."""
 
-    def __init__(self, protocol: Protocol, partitions: int) -> None:
+    def __init__(self, protocol: TrialProtocol, partitions: int) -> None:
         self._codec = Codec(protocol.contract)
         self._partitions = partitions
 

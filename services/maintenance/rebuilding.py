@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.rebuild.rebuild import Rebuild
 from projections.store.write.batch import LogEntry
@@ -26,7 +26,7 @@ def rebuild_of(settings: Settings, database: Database, log: EventLog) -> Rebuild
     return Rebuild(database, protocol, rules, settings.source, read, log.partitions, CONSUMER)
 
 
-def reading_of(log: EventLog, protocol: Protocol) -> Callable[[int, int, int], Sequence[LogEntry]]:
+def reading_of(log: EventLog, protocol: TrialProtocol) -> Callable[[int, int, int], Sequence[LogEntry]]:
     """The clinical log as a rebuild reads it: decoded."""
     decoder = Decoder(protocol, log.partitions)
 

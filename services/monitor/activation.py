@@ -13,7 +13,7 @@ from events.clock import ProtocolActivated
 from events.dates import Instant, format_instant, parse_instant
 from events.identity import derived_id
 from events.triage import readable_id
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.generation import next_offset
 from projections.store.engine.tables import NOBODY
@@ -30,10 +30,10 @@ READ_AT_ONCE_MAX: Final = 500
 def activate(
     database: Database,
     log: EventLog,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     clock: Clock,
     source: str,
-    passing: Callable[[str], None] = nothing,
+    fail_point: Callable[[str], None] = nothing,
 ) -> bool:
     """Write to the log that these rules are in force, unless they are already; say whether it was written.
 
@@ -54,7 +54,7 @@ def activate(
         activated = EVENT_ADAPTER.validate_json(body)
         assert isinstance(activated, ProtocolActivated)
         put_in_force(connection, activated, parse_instant(activated.time))
-        passing("activation.appended")
+        fail_point("activation.appended")
     return True
 
 
@@ -70,7 +70,7 @@ def _unread(connection: Connection, log: EventLog, event_id: str) -> bytes | Non
     return None
 
 
-def _event(protocol: Protocol, source: str, event_id: str, sha256: str, received: Instant) -> bytes:
+def _event(protocol: TrialProtocol, source: str, event_id: str, sha256: str, received: Instant) -> bytes:
     event = {
         "specversion": "1.0",
         "id": event_id,

@@ -10,7 +10,7 @@ import structlog
 
 from projections.store.engine.database import StoreUnavailable
 from projections.store.write.rules_in_force import OtherRules
-from services.monitor.batches import Batch, Shares
+from services.monitor.batches import Assignments, Batch
 from services.monitor.monitor import FencedMonitor, Halted, Monitor
 from services.platform.metrics import Metrics
 from services.platform.resting import rest
@@ -30,14 +30,14 @@ class BatchTaker:
     """
 
     def __init__(
-        self, monitor: Monitor, shares: Shares, clock: Clock, metrics: Metrics, on_told: Callable[[], None]
+        self, monitor: Monitor, shares: Assignments, clock: Clock, metrics: Metrics, on_published: Callable[[], None]
     ) -> None:
         self.problem: str | None = None
         self._monitor = monitor
         self._shares = shares
         self._clock = clock
         self._metrics = metrics
-        self._on_told = on_told
+        self._on_told = on_published
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -101,7 +101,7 @@ class BatchTaker:
         outcome = self._monitor.process(batch.entries, self._clock.now())
         self._metrics.monitor_batch_seconds(elapsed_seconds() - began)
         batch.share.commit(batch.entries[-1].position.offset + 1)
-        if outcome.may_have_told:
+        if outcome.may_have_published:
             self._on_told()
 
     def _report(self, problem: str) -> None:

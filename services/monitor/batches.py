@@ -14,7 +14,7 @@ STALLED_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True, eq=False)
-class Share:
+class PartitionAssignment:
     """A partition for as long as it is ours. ``next_offset`` is the first that was not read (None: to be asked of the database).
 
     Lost, assigned again or fenced, it gets another share: a batch of an old one is worth nothing.
@@ -55,30 +55,30 @@ class Share:
         return None
 
 
-class Shares:
+class Assignments:
     """The partitions that are ours now."""
 
     def __init__(self) -> None:
-        self._held: dict[int, Share] = {}
+        self._held: dict[int, PartitionAssignment] = {}
 
     def assign(self, partitions: Sequence[int]) -> None:
         """From now on these, and no others, are ours. Each is placed anew: somebody else may have had it meanwhile."""
-        self._held = {partition: Share(partition) for partition in partitions}
+        self._held = {partition: PartitionAssignment(partition) for partition in partitions}
 
-    def again(self, share: Share) -> None:
+    def again(self, share: PartitionAssignment) -> None:
         """Place a partition anew, unless it was lost."""
         if self.holds(share):
-            self._held[share.partition] = Share(share.partition)
+            self._held[share.partition] = PartitionAssignment(share.partition)
 
-    def holds(self, share: Share) -> bool:
+    def holds(self, share: PartitionAssignment) -> bool:
         """Whether it is still ours."""
         return self._held.get(share.partition) is share
 
-    def of(self, partition: int) -> Share | None:
+    def of(self, partition: int) -> PartitionAssignment | None:
         """The share of a partition; None where it is not ours."""
         return self._held.get(partition)
 
-    def all(self) -> list[Share]:
+    def all(self) -> list[PartitionAssignment]:
         """Every share."""
         return list(self._held.values())
 
@@ -86,5 +86,5 @@ class Shares:
 class Batch(NamedTuple):
     """Entries of one partition that follow each other. None at all: there is time for what else there is to do."""
 
-    share: Share | None
+    share: PartitionAssignment | None
     entries: Sequence[Entry]

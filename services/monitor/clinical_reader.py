@@ -25,7 +25,7 @@ from projections.store.engine.database import StoreUnavailable
 from services.log.kafka import LogBroken, entry_of
 from services.log.kafka_client import Cluster, LogUnavailable
 from services.log.port import EventLog
-from services.monitor.batches import Batch, Share, Shares
+from services.monitor.batches import Assignments, Batch, PartitionAssignment
 from services.platform.resting import rest
 from services.platform.time_source import elapsed_seconds
 
@@ -58,7 +58,7 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         cluster: Cluster,
         topic: str,
         group: str,
-        shares: Shares,
+        shares: Assignments,
         position: Callable[[int], int],
         hand_on: Callable[[Batch], Awaitable[Any]],
         settled: Callable[[float], Awaitable[None]],
@@ -215,7 +215,7 @@ class ClinicalReader(ConsumerRebalanceListener):  # type: ignore[misc]  # ships 
         steps = enumerate(records, offset)
         return records[: next((expected - offset for expected, one in steps if one.offset != expected), len(records))]
 
-    def _out_of_step(self, share: Share, there: int, expected: int) -> None:
+    def _out_of_step(self, share: PartitionAssignment, there: int, expected: int) -> None:
         """What was fetched before we were placed is dropped; a gap in the log itself is found again, and halts."""
         if share.gaps:
             self._halt(share.partition, f"there is {there} where {expected} should follow: entries are missing")

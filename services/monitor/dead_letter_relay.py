@@ -16,7 +16,7 @@ from events.dates import format_instant
 from events.identity import derived_id
 from projections.store.engine.database import Database
 from projections.store.engine.tables import IS_UNSENT, dead_letters
-from services.log.dead_letter_topic import PARTITION, LetterTopic
+from services.log.dead_letter_topic import PARTITION, DeadLetterTopic
 from services.log.kafka import ATTRIBUTE
 from services.log.topic_writer import Record
 
@@ -26,10 +26,10 @@ CARRIED_AT_ONCE_MAX: Final = 20
 OURS: Final = "toxwatch_"
 
 
-class LetterRelay:
+class DeadLetterRelay:
     """Carries what waits. ``source`` is the deployment's. Several may be at it: each claims letters that no other has."""
 
-    def __init__(self, database: Database, topic: LetterTopic, source: str) -> None:
+    def __init__(self, database: Database, topic: DeadLetterTopic, source: str) -> None:
         self._database = database
         self._topic = topic
         self._source = source

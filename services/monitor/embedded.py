@@ -18,7 +18,7 @@ PARTITION: Final = 0
 class EmbeddedRunner:
     """``work`` for a :class:`services.platform.supervision.Loop`: one batch, or, where none waits, subjects under new rules.
 
-    ``on_told`` is called where something may wait in the outbox then.
+    ``on_published`` is called where something may wait in the outbox then.
     """
 
     def __init__(
@@ -26,13 +26,13 @@ class EmbeddedRunner:
         monitor: Monitor,
         log: EventLog,
         clock: Clock,
-        on_told: Callable[[], None],
+        on_published: Callable[[], None],
         took_seconds: Callable[[float], None],
     ) -> None:
         self._monitor = monitor
         self._log = log
         self._clock = clock
-        self._on_told = on_told
+        self._on_told = on_published
         self._took_seconds = took_seconds
         self._next: int | None = None
 
@@ -47,7 +47,7 @@ class EmbeddedRunner:
                 outcome = self._monitor.process(entries, self._clock.now())
                 self._took_seconds(elapsed_seconds() - began)
                 self._next = entries[-1].position.offset + 1
-                if not outcome.may_have_told:
+                if not outcome.may_have_published:
                     return True
             elif not self._monitor.judge_again(self._clock.now()):
                 return False

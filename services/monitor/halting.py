@@ -1,4 +1,4 @@
-"""When a partition halts: bugs in so many subjects, of several sites, that it is not the subjects (DESIGN, "a bug").
+"""When a partition halts: bugs in so many subjects, of several sites, that it is not the subjects (design.md).
 
 What one site sends never halts the others: however many of its subjects meet a bug, they are parked one by one.
 """
@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from events.dates import Instant
 from events.identity import derived_id
 from projections.folds.system_alerts import UNWATCHED, system_transition
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
-from projections.store.rows.outbox import tell, told_of
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
+from projections.store.rows.outbox import publish, published_states
 from projections.store.write.batch import EventFailed
 from projections.store.write.taking import CannotPark
 
@@ -67,7 +67,7 @@ def _counted(sites: Iterable[str], of_a_site_max: int) -> int:
 
 def tell_of_halt(
     connection: Connection,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     source: str,
     partition: int,
     failure: EventFailed | CannotPark | None,
@@ -76,13 +76,13 @@ def tell_of_halt(
     """Raise the alert that nobody of a partition is being watched; withdraw it, where ``failure`` is None."""
     case = f"{UNWATCHED}@partition-{partition}"
     alert_id = derived_id(protocol.trial, case)
-    told = told_of(connection, [alert_id]).get(alert_id)
+    told = published_states(connection, [alert_id]).get(alert_id)
     reasons = None
     if failure is not None:
         reasons = [
             f"no subject of partition {partition} is watched: events cannot be taken ({failure}), and the fault is not one site's"
         ]
-    cause = failure.caused_by if isinstance(failure, EventFailed) else EventRef(source, f"partition:{partition}")
+    cause = failure.caused_by if isinstance(failure, EventFailed) else EventKey(source, f"partition:{partition}")
     step = system_transition(
         protocol,
         case,
@@ -93,4 +93,4 @@ def tell_of_halt(
         questions=["Judge every subject by hand until the software is mended and started again."],
     )
     if step is not None:
-        tell(connection, protocol, source, [step])
+        publish(connection, protocol, source, [step])

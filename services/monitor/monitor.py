@@ -1,4 +1,4 @@
-"""``Monitor.process``: one batch of the clinical log, in one transaction (DESIGN, "The monitor's step")."""
+"""``Monitor.process``: one batch of the clinical log, in one transaction (design.md, "From an event to an alert, live")."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from sqlalchemy import Connection, Select, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation, hold_positions, move_position, next_offset
 from projections.store.engine.tables import parked_subjects, subjects
 from projections.store.rows.charts import parked_now
-from projections.store.rows.outbox import tell
-from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step
+from projections.store.rows.outbox import publish
+from projections.store.write.batch import BatchOutcome, BatchWriter, EventFailed, LogEntry
 from projections.store.write.parked_entries import put_aside
 from projections.store.write.rules_in_force import Rules, rules_in_force
-from projections.store.write.subject_cache import WatchCache
+from projections.store.write.subject_cache import SubjectCache
 from projections.store.write.taking import CannotPark, Failing, taken_in_pieces
 from services.log.decoding import Decoder
 from services.log.port import Entry
 from services.monitor.halting import HaltingLimit, tell_of_halt
-from services.monitor.observer import MonitorObserver, Unobserved
+from services.monitor.observer import MonitorObserver, UnobservedMonitor
 from services.platform.fail_points import nothing
 from services.trials.rules_version import configuration_hash
 
@@ -48,20 +48,20 @@ class Monitor:
     def __init__(
         self,
         database: Database,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         source: str,
         observer: MonitorObserver | None = None,
-        passing: Callable[[str], None] = nothing,
+        fail_point: Callable[[str], None] = nothing,
         partitions: int = 1,
     ) -> None:
         self._database = database
         self._protocol = protocol
         self._rules = configuration_hash(protocol)
         self._source = source
-        self._observer = observer or Unobserved()
-        self._passing = passing
+        self._observer = observer or UnobservedMonitor()
+        self._passing = fail_point
         self._decoder = Decoder(protocol, partitions)
-        self._watches = WatchCache()
+        self._watches = SubjectCache()
         self._generation: int | None = None
         self._limit = HaltingLimit()
         self._goes_on: set[int] = set()
@@ -71,17 +71,17 @@ class Monitor:
         with self._database.reading() as connection:
             return next_offset(connection, CONSUMER, partition)
 
-    def process(self, entries: Sequence[Entry], now: Instant) -> Outcome:
+    def process(self, entries: Sequence[Entry], now: Instant) -> BatchOutcome:
         """Take a batch of one partition, in order and without a gap, from its position on.
 
         Whatever else it meets, it parks the subject of the event that it met it at, and goes on. Raises :class:`FencedMonitor`,
         :class:`Halted`, ``OtherRules`` or ``StoreUnavailable``; then the position says how much of it was taken.
         """
-        whole = Outcome()
+        whole = BatchOutcome()
         decoded = self._decoder.decode(entries)
         good_from = entries[0].position.offset
 
-        def attempt(piece: Sequence[LogEntry], failing: Failing) -> Outcome:
+        def attempt(piece: Sequence[LogEntry], failing: Failing) -> BatchOutcome:
             return self._attempt(piece, failing, now)
 
         def met(failed: EventFailed) -> None:
@@ -149,7 +149,7 @@ class Monitor:
         with self._forgetting_on_failure(), self._database.writing() as connection:
             hold_positions(connection, CONSUMER)
             rules = rules_in_force(connection)
-            cause = rules.activated_by if rules is not None else EventRef(self._source, f"subject:{subject}")
+            cause = rules.activated_by if rules is not None else EventKey(self._source, f"subject:{subject}")
             failed = EventFailed(subject, None, cause, error)
             failed.__cause__ = error
             step = self._step(connection, now)
@@ -164,7 +164,7 @@ class Monitor:
             rules = rules_in_force(connection)
             return rules is not None and connection.scalar(_judged_otherwise(connection, rules).limit(1)) is not None
 
-    def _attempt(self, entries: Sequence[LogEntry], failing: Failing, now: Instant) -> Outcome:
+    def _attempt(self, entries: Sequence[LogEntry], failing: Failing, now: Instant) -> BatchOutcome:
         first, last = entries[0], entries[-1]
         with self._forgetting_on_failure(), self._database.writing() as connection:
             # Before anything is looked at: until now a rebuild may have changed over, or a subject be watched again.
@@ -183,17 +183,17 @@ class Monitor:
         self._watches.trim(step.worked_on)
         return step.outcome
 
-    def _step(self, connection: Connection, now: Instant) -> Step:
+    def _step(self, connection: Connection, now: Instant) -> BatchWriter:
         generation = current_generation(connection)
         if generation != self._generation:
             self._watches.clear()
             self._generation = generation
         parked = parked_now(connection)
-        return Step(connection, self._protocol, self._rules, generation, self._watches, now, parked)
+        return BatchWriter(connection, self._protocol, self._rules, generation, self._watches, now, parked)
 
-    def _write(self, connection: Connection, step: Step, now: Instant) -> None:
+    def _write(self, connection: Connection, step: BatchWriter, now: Instant) -> None:
         step.write()
-        tell(connection, self._protocol, self._source, step.outcome.transitions)
+        publish(connection, self._protocol, self._source, step.outcome.transitions)
         put_aside(connection, self._protocol, self._source, step.outcome, now)
 
     def _site_of(self, failed: EventFailed) -> str:

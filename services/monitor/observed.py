@@ -6,21 +6,21 @@ import structlog
 
 from events.clock import ClockReached
 from events.dates import SECOND, Instant, parse_instant
-from projections.store.write.batch import EventFailed, Outcome
+from projections.store.write.batch import BatchOutcome, EventFailed
 from services.platform.metrics import Metrics
 from services.platform.time_source import Clock
 
 log = structlog.get_logger()
 
 
-class Observed:
+class MonitorMetrics:
     """Counts and logs: see :class:`services.monitor.observer.MonitorObserver`. ``clock`` is the deployment's."""
 
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
 
-    def processed(self, outcome: Outcome, now: Instant) -> None:
+    def processed(self, outcome: BatchOutcome, now: Instant) -> None:
         """A batch was committed: how long its alerts took, from the receipt or from when they were due."""
         committed = self._clock.now()
         received = {(event.source, event.id): received for event, _, received in outcome.taken}

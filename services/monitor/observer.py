@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from events.dates import Instant
-from projections.store.write.batch import EventFailed, Outcome
+from projections.store.write.batch import BatchOutcome, EventFailed
 
 
 class MonitorObserver(Protocol):
     """Told after a batch is committed, and of each bug."""
 
-    def processed(self, outcome: Outcome, now: Instant) -> None:
+    def processed(self, outcome: BatchOutcome, now: Instant) -> None:
         """A batch was committed."""
         ...
 
@@ -20,10 +20,10 @@ class MonitorObserver(Protocol):
         ...
 
 
-class Unobserved:
+class UnobservedMonitor:
     """Nobody looks."""
 
-    def processed(self, outcome: Outcome, now: Instant) -> None:
+    def processed(self, outcome: BatchOutcome, now: Instant) -> None:
         """Nothing."""
 
     def met_a_bug(self, failed: EventFailed) -> None:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Select, bindparam, select, update
 
 from events.errors import ToxwatchError
-from projections.store.engine.database import Database, Turn, turn_is_free
+from projections.store.engine.database import Database, Lock, try_lock
 from projections.store.engine.tables import NOBODY, alert_events
 from services.log.port import EventLog, NewEntry
 from services.platform.fail_points import nothing
@@ -22,10 +22,10 @@ log = structlog.get_logger()
 class Relay:
     """Moves what waits in the outbox. Raises ``StoreUnavailable`` where it cannot."""
 
-    def __init__(self, database: Database, alert_log: EventLog, passing: Callable[[str], None] = nothing) -> None:
+    def __init__(self, database: Database, alert_log: EventLog, fail_point: Callable[[str], None] = nothing) -> None:
         self._database = database
         self._log = alert_log
-        self._passing = passing
+        self._passing = fail_point
 
     def relay(self) -> int:
         """Append what waits, at most so many at once, then mark it as sent; say how many.
@@ -81,7 +81,7 @@ class Relay:
     def _carry(self, count: int, stuck: Collection[str]) -> int:
         with self._database.writing() as connection:
             # Two would carry the revisions of one alert past each other.
-            if not turn_is_free(connection, Turn.RELAY):
+            if not try_lock(connection, Lock.RELAY):
                 return 0
             waiting = connection.execute(self._waiting(stuck).limit(count)).all()
             if not waiting:

@@ -13,15 +13,15 @@ from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError, Unreadable
 from events.identity import derived_id
 from projections.folds.system_alerts import UNWATCHED, unwatched_transition
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database, is_transient
 from projections.store.engine.generation import current_generation, hold_positions
 from projections.store.engine.tables import dead_letters, parked_subjects
 from projections.store.rows.charts import parked_now
-from projections.store.rows.outbox import tell, told_of
+from projections.store.rows.outbox import publish, published_states
 from projections.store.write import dead_letter_store
-from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step, expected_key
+from projections.store.write.batch import BatchOutcome, BatchWriter, EventFailed, LogEntry, expected_key
 from projections.store.write.parked_entries import put_aside
 from services.monitor.monitor import CONSUMER
 from services.trials.rules_version import configuration_hash
@@ -34,14 +34,14 @@ class ReplayFailed(ToxwatchError):  # noqa: N818 - reads better where it is caug
 class Replay:
     """Replays letters that the monitor has parked. A monitor that runs meanwhile sees each replay as a whole, or not at all."""
 
-    def __init__(self, database: Database, protocol: Protocol, source: str) -> None:
+    def __init__(self, database: Database, protocol: TrialProtocol, source: str) -> None:
         self._database = database
         self._protocol = protocol
         self._source = source
         self._rules = configuration_hash(protocol)
         self._codec = Codec(protocol.contract)
 
-    def replay(self, letter_id: int, by: str, now: Instant) -> Outcome:
+    def replay(self, letter_id: int, by: str, now: Instant) -> BatchOutcome:
         """Take one refused entry; or, where it is of a subject that is not watched, all that subject's, in their order.
 
         Raises :class:`ReplayFailed`, with why.
@@ -68,7 +68,7 @@ class Replay:
             dead_letter_store.close_replayed(connection, self._protocol, self._source, [letter.id], by, now)
             return outcome
 
-    def replay_subject(self, subject: str, by: str, now: Instant) -> Outcome:
+    def replay_subject(self, subject: str, by: str, now: Instant) -> BatchOutcome:
         """Watch a subject again, and take everything of it that waits, in its order; there may be nothing left of it.
 
         Raises :class:`ReplayFailed`, with why.
@@ -79,7 +79,7 @@ class Replay:
                 raise ReplayFailed(f"{subject!r} is not parked")
             return self._subject(connection, subject, by, now)
 
-    def _subject(self, connection: Connection, subject: str, by: str, now: Instant) -> Outcome:
+    def _subject(self, connection: Connection, subject: str, by: str, now: Instant) -> BatchOutcome:
         c = dead_letters.c
         wanted = select(dead_letters).where(
             c.subject == subject,
@@ -94,22 +94,22 @@ class Replay:
             connection, self._protocol, self._source, [letter.id for letter in letters], by, now
         )
         alert_id = derived_id(self._protocol.trial, UNWATCHED + subject)
-        told = told_of(connection, [alert_id]).get(alert_id)
-        cause = EventRef(self._source, f"replay:{subject}")
+        told = published_states(connection, [alert_id]).get(alert_id)
+        cause = EventKey(self._source, f"replay:{subject}")
         step = unwatched_transition(self._protocol, subject, told, cause, now, is_parked=False)
-        tell(connection, self._protocol, self._source, [step] if step is not None else [])
+        publish(connection, self._protocol, self._source, [step] if step is not None else [])
         return outcome
 
-    def _apply(self, connection: Connection, letters: Sequence[Row[Any]], now: Instant) -> Outcome:
+    def _apply(self, connection: Connection, letters: Sequence[Row[Any]], now: Instant) -> BatchOutcome:
         generation, parked = current_generation(connection), parked_now(connection)
-        step = Step(connection, self._protocol, self._rules, generation, {}, now, parked)
+        step = BatchWriter(connection, self._protocol, self._rules, generation, {}, now, parked)
         try:
             step.apply([self._entry(letter) for letter in letters])
         except EventFailed as failed:
             raise ReplayFailed(f"{failed.subject}: {failed} again ({failed.__cause__!r})") from failed
         try:
             step.write()
-            tell(connection, self._protocol, self._source, step.outcome.transitions)
+            publish(connection, self._protocol, self._source, step.outcome.transitions)
             put_aside(connection, self._protocol, self._source, step.outcome, now)
         except DBAPIError as error:
             if is_transient(error):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from events.identity import derived_id
 from projections.folds.system_alerts import system_transition
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
-from projections.store.rows.outbox import tell, told_of
+from projections.store.rows.outbox import publish, published_states
 from services.platform.time_source import Clock
 
 
@@ -25,7 +25,9 @@ class Condition(NamedTuple):
 class ConditionAlert:
     """Raises the alert when the condition begins, and withdraws it when it ends; what the reason says meanwhile is no news."""
 
-    def __init__(self, database: Database, protocol: Protocol, clock: Clock, source: str, condition: Condition) -> None:
+    def __init__(
+        self, database: Database, protocol: TrialProtocol, clock: Clock, source: str, condition: Condition
+    ) -> None:
         self._database = database
         self._protocol = protocol
         self._clock = clock
@@ -41,7 +43,7 @@ class ConditionAlert:
             return False
         alert_id, now = derived_id(self._protocol.trial, case), self._clock.now()
         with self._database.writing() as connection:
-            told = told_of(connection, [alert_id]).get(alert_id)
+            told = published_states(connection, [alert_id]).get(alert_id)
             is_open = told is not None and told.stands
             if is_open is not stands:
                 step = system_transition(
@@ -49,10 +51,10 @@ class ConditionAlert:
                     case,
                     told,
                     [reason] if reason is not None else None,
-                    EventRef(self._source, case),
+                    EventKey(self._source, case),
                     now,
                     questions=[self._condition.advice],
                 )
-                tell(connection, self._protocol, self._source, [] if step is None else [step])
+                publish(connection, self._protocol, self._source, [] if step is None else [step])
         self._told = stands
         return is_open is not stands

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from events.dates import DAY
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.disk_space import give_back
 from projections.store.write.dead_letter_upkeep import expire
@@ -14,10 +14,10 @@ from services.platform.time_source import Clock, elapsed_seconds
 LOOK_SECONDS: Final = 3600.0
 
 
-class LetterRetention:
+class DeadLetterRetention:
     """Looks once an hour, and goes on at once while there is more."""
 
-    def __init__(self, database: Database, protocol: Protocol, clock: Clock, source: str, days: int) -> None:
+    def __init__(self, database: Database, protocol: TrialProtocol, clock: Clock, source: str, days: int) -> None:
         self._database = database
         self._protocol = protocol
         self._clock = clock

@@ -71,7 +71,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def parts_of(settings: Settings, clock: Clock, passing: Callable[[str], None] = nothing) -> Iterator[Parts]:
+def parts_of(settings: Settings, clock: Clock, fail_point: Callable[[str], None] = nothing) -> Iterator[Parts]:
     """What the services share; nothing is connected before it is needed. Raises :class:`SettingsError`."""
     if not settings.is_distributed:
         raise SettingsError(
@@ -91,7 +91,7 @@ def parts_of(settings: Settings, clock: Clock, passing: Callable[[str], None] = 
                 logs.clinical,
                 logs.alerts,
                 metrics,
-                passing,
+                fail_point,
                 ClockWatch(database, clock),
             )
     finally:
@@ -106,7 +106,7 @@ def prepare(parts: Parts, *, activates: bool) -> None:
         begin_first_generation(connection, parts.clock.now())
         begin_positions(connection, CONSUMER, parts.clinical.partitions)
     if activates:
-        activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing)
+        activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.fail_point)
 
 
 class Preparation:
@@ -212,7 +212,7 @@ def _topic_readers(parts: Parts) -> list[TopicReader]:
             parts.clock,
             source,
             parts.metrics,
-            parts.passing,
+            parts.fail_point,
             parts.watch.heard,
             parts.settings.letter_quota,
         )

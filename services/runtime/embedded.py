@@ -1,4 +1,4 @@
-"""Everything in one process on the embedded log: put together here, and nowhere else (DESIGN, "Two ways to run")."""
+"""Everything in one process on the embedded log: put together here, and nowhere else (design.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from events.dates import SECOND, format_instant
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation, next_offset
 from projections.store.engine.schema import SchemaState, migrate, require_current, schema_state
@@ -40,7 +40,7 @@ from services.log.port import EventLog
 from services.monitor.activation import activate
 from services.monitor.embedded import PARTITION, EmbeddedRunner
 from services.monitor.monitor import CONSUMER, Monitor
-from services.monitor.observed import Observed
+from services.monitor.observed import MonitorMetrics
 from services.monitor.relay import Relay
 from services.platform.condition_alert import Condition, ConditionAlert
 from services.platform.data_lock import alone_on
@@ -51,7 +51,7 @@ from services.platform.metrics import Metrics
 from services.platform.settings import Settings
 from services.platform.supervision import Loop
 from services.platform.time_source import Clock
-from services.runtime.dead_letter_retention import LetterRetention
+from services.runtime.dead_letter_retention import DeadLetterRetention
 from services.runtime.metrics_store import StoreCollector
 from services.runtime.reading_router import reading_router
 from services.runtime.stalls import Check, Direct, Lasting, StallWatch
@@ -72,12 +72,12 @@ class Parts:
 
     settings: Settings
     database: Database
-    protocol: Protocol
+    protocol: TrialProtocol
     clock: Clock
     clinical: EventLog
     alerts: EventLog
     metrics: Metrics
-    passing: Callable[[str], None]
+    fail_point: Callable[[str], None]
     watch: ClockWatch
 
 
@@ -89,13 +89,13 @@ class System:
         settings: Settings,
         database: Database,
         clock: Clock,
-        passing: Callable[[str], None] = nothing,
+        fail_point: Callable[[str], None] = nothing,
         console: TextIO | None = None,
     ) -> None:
         protocol, metrics = find_protocol(settings.protocol), Metrics(CollectorRegistry())
         clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
         parts = Parts(
-            settings, database, protocol, clock, clinical, alerts, metrics, passing, ClockWatch(database, clock)
+            settings, database, protocol, clock, clinical, alerts, metrics, fail_point, ClockWatch(database, clock)
         )
         recipients = load_recipients(settings.recipients)
         prepare(parts)
@@ -160,15 +160,15 @@ def stall_watch(
     parts: Parts,
     watched: Mapping[str, Check],
     direct: Direct | None = None,
-    on_told: Callable[[], None] = nobody,
+    on_published: Callable[[], None] = nobody,
 ) -> StallWatch:
     """Tells of parts that stand still."""
-    return StallWatch(parts.database, parts.protocol, parts.clock, parts.settings.source, watched, direct, on_told)
+    return StallWatch(parts.database, parts.protocol, parts.clock, parts.settings.source, watched, direct, on_published)
 
 
 def relay_loop(parts: Parts, on_relayed: Callable[[], None] = nobody) -> Loop:
     """Carries the outbox to the alert log."""
-    relay = Relay(parts.database, parts.alerts, parts.passing)
+    relay = Relay(parts.database, parts.alerts, parts.fail_point)
 
     def work() -> bool:
         if not relay.relay():
@@ -179,10 +179,10 @@ def relay_loop(parts: Parts, on_relayed: Callable[[], None] = nobody) -> Loop:
     return Loop("relay", work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
 
-def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_told: Callable[[], None] = nobody) -> Loop:
+def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_published: Callable[[], None] = nobody) -> Loop:
     """Fires what comes due, and tells that nothing does while the clock is doubted."""
     deadlines = DeadlineClock(
-        parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing
+        parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.fail_point
     )
 
     doubt = _alert_while(parts, clock_is_doubted(parts.clock))
@@ -190,7 +190,7 @@ def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_told: Cal
     def work() -> bool:
         parts.watch.look()
         if doubt.look():
-            on_told()
+            on_published()
         if not deadlines.fire():
             return False
         on_fired()
@@ -200,8 +200,8 @@ def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_told: Cal
 
 
 def _monitor_loop(parts: Parts, wake_relay: Callable[[], None]) -> Loop:
-    observed = Observed(parts.metrics, parts.clock)
-    monitor = Monitor(parts.database, parts.protocol, parts.settings.source, observed, parts.passing)
+    observed = MonitorMetrics(parts.metrics, parts.clock)
+    monitor = Monitor(parts.database, parts.protocol, parts.settings.source, observed, parts.fail_point)
     runner = EmbeddedRunner(monitor, parts.clinical, parts.clock, wake_relay, parts.metrics.monitor_batch_seconds)
     return Loop("monitor", runner.work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
@@ -214,7 +214,7 @@ def store_loop(parts: Parts) -> Loop:
     """Writes now and then, so that a store that takes no writes is noticed before anybody sends; and sees that there is room."""
     settings = parts.settings
     disk, low = disk_of(parts.database), _alert_while(parts, disk_is_low(parts.database))
-    old = LetterRetention(parts.database, parts.protocol, parts.clock, settings.source, settings.letter_days)
+    old = DeadLetterRetention(parts.database, parts.protocol, parts.clock, settings.source, settings.letter_days)
 
     def work() -> bool:
         parts.watch.look()
@@ -240,7 +240,7 @@ def dispatcher_of(
         recipients,
         parts.settings.base_url,
         parts.metrics,
-        parts.passing,
+        parts.fail_point,
         console=console,
         is_alone=is_alone,
     )
@@ -265,7 +265,7 @@ def gateway_of(
     parts: Parts,
     feed: AlertFeed,
     on_appended: Callable[[], None] = nobody,
-    on_told: Callable[[], None] = nobody,
+    on_published: Callable[[], None] = nobody,
     behind: Callable[[], int] = not_behind,
 ) -> FastAPI:
     """The routes that write and those that read, under the same keys."""
@@ -290,9 +290,9 @@ def gateway_of(
         metrics=parts.metrics,
         reading=reading,
         on_appended=on_appended,
-        on_told=on_told,
+        on_published=on_published,
         behind=behind,
-        passing=parts.passing,
+        fail_point=parts.fail_point,
         heard=parts.watch.heard,
     )
 
@@ -310,13 +310,13 @@ def prepare(parts: Parts) -> None:
         latest = parts.clinical.stamp(now, connection)
     if latest > now + SECOND:
         log.warning("clock_is_behind_the_log", due=format_instant(latest))
-    activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.passing)
+    activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.fail_point)
 
 
 async def run_system(
     settings: Settings,
     clock: Clock,
-    passing: Callable[[str], None] = nothing,
+    fail_point: Callable[[str], None] = nothing,
     console: TextIO | None = None,
     on_ready: Callable[[str, str, System], None] = lambda _gateway, _metrics, _system: None,
 ) -> None:
@@ -328,7 +328,7 @@ async def run_system(
         database = Database(settings.database_url)
         try:
             stack.enter_context(database.alone(PROCESS))
-            system = System(settings, database, clock, passing, console)
+            system = System(settings, database, clock, fail_point, console)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, system.stopping.set)

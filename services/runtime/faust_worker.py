@@ -16,14 +16,14 @@ from faust.app.base import BootStrategy
 from mode import Service
 
 from services.log import topics
-from services.log.dead_letter_topic import LetterTopic
+from services.log.dead_letter_topic import DeadLetterTopic
 from services.log.kafka_client import LogUnavailable, cluster_of
 from services.monitor.batch_taker import BatchTaker
-from services.monitor.batches import Batch, Shares
+from services.monitor.batches import Assignments, Batch
 from services.monitor.clinical_reader import ClinicalReader
-from services.monitor.dead_letter_relay import LetterRelay
+from services.monitor.dead_letter_relay import DeadLetterRelay
 from services.monitor.monitor import Monitor
-from services.monitor.observed import Observed
+from services.monitor.observed import MonitorMetrics
 from services.platform.fail_points import nothing
 from services.platform.garbage import spare_what_stays
 from services.platform.logs import configure_logs
@@ -75,14 +75,16 @@ class MonitorApp(faust.App):
 class MonitorService(Service):
     """Reads, and has judged, for as long as the worker runs."""
 
-    def __init__(self, parts: Parts, shares: Shares, **options: Any) -> None:
+    def __init__(self, parts: Parts, shares: Assignments, **options: Any) -> None:
         super().__init__(**options)
         self._parts = parts
         self._shares = shares
         self._stopping = asyncio.Event()
         self._preparation = Preparation(parts, activates=True)
         self._relay: Loop = relay_loop(parts)
-        self._letter_topic = LetterTopic(cluster_of(parts.settings), topics.dead_letters(parts.settings.topic_prefix))
+        self._letter_topic = DeadLetterTopic(
+            cluster_of(parts.settings), topics.dead_letters(parts.settings.topic_prefix)
+        )
         self._letters = _letters_loop(parts, self._letter_topic)
         self._reader: ClinicalReader | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -139,8 +141,8 @@ class MonitorService(Service):
             parts.database,
             parts.protocol,
             parts.settings.source,
-            Observed(parts.metrics, parts.clock),
-            parts.passing,
+            MonitorMetrics(parts.metrics, parts.clock),
+            parts.fail_point,
             parts.clinical.partitions,
         )
         prefix = parts.settings.topic_prefix
@@ -167,21 +169,21 @@ class MonitorService(Service):
             raise RuntimeError("a task of the worker has ended")
 
 
-def _letters_loop(parts: Parts, topic: LetterTopic) -> Loop:
+def _letters_loop(parts: Parts, topic: DeadLetterTopic) -> Loop:
     """Carries parked letters to their topic."""
-    relay = LetterRelay(parts.database, topic, parts.settings.source)
+    relay = DeadLetterRelay(parts.database, topic, parts.settings.source)
     return Loop("letters", lambda: relay.relay() > 0, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
 
 def worker_app(
     settings: Settings,
     clock: Clock | None = None,
-    passing: Callable[[str], None] = nothing,
-    shares: Shares | None = None,
+    fail_point: Callable[[str], None] = nothing,
+    shares: Assignments | None = None,
 ) -> MonitorApp:
     """The app, put together."""
     resources = ExitStack()
-    parts = resources.enter_context(parts_of(settings, clock or SystemClock(), passing))
+    parts = resources.enter_context(parts_of(settings, clock or SystemClock(), fail_point))
     app = MonitorApp(
         f"{settings.topic_prefix}-monitor",
         resources,
@@ -191,7 +193,7 @@ def worker_app(
         topic_disable_leader=True,
         Worker=MonitorWorker,
     )
-    service = MonitorService(parts, shares or Shares())
+    service = MonitorService(parts, shares or Assignments())
     service.channel = app.channel(maxsize=WAITING_MAX)
 
     @app.agent(service.channel, name="judge")

@@ -42,7 +42,7 @@ from projections.store.engine.tables import (
 from projections.store.rows.outbox import OPEN
 from projections.store.write import dead_letter_store
 from projections.store.write.audit import counts_by_outcome
-from projections.store.write.dead_letter_upkeep import letter_bytes
+from projections.store.write.dead_letter_upkeep import dead_letter_bytes
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.dispatcher.delivery import CHANNEL_DISABLED, WAITING
 from services.gateway.authority import OutsideAuthority
@@ -219,7 +219,7 @@ def reasons() -> set[str]:
 
 
 def _dead_letter_bytes(connection: Connection, _now: Instant) -> Iterator[Reading]:
-    yield (), float(letter_bytes(connection))
+    yield (), float(dead_letter_bytes(connection))
 
 
 def _severe_dead_letters(connection: Connection, _now: Instant) -> Iterator[Reading]:

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Depends
 from fastapi.security import HTTPBearer
 from fastapi.sse import EventSourceResponse
 
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from services.api.alert_feed import AlertFeed
 from services.api.alert_routes import AlertRoutes
-from services.api.assessment_routes import StandingRoutes
+from services.api.assessment_routes import AssessmentRoutes
 from services.api.asyncapi import asyncapi_document
-from services.api.dead_letter_routes import LetterRoutes
+from services.api.dead_letter_routes import DeadLetterRoutes
 from services.api.query_routes import QueryRoutes
 from services.api.reader import Reader
 from services.gateway.documents import SECURITY_SCHEME, problem_response
@@ -55,7 +55,7 @@ BEARER: Final = HTTPBearer(auto_error=False, scheme_name=SECURITY_SCHEME)
 
 def reading_router(
     database: Database,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     clock: Clock,
     clinical: EventLog,
     alerts: EventLog,
@@ -68,8 +68,8 @@ def reading_router(
     access = Access(authenticate)
     reader = Reader(database, PAGES_AT_ONCE)
     told = AlertRoutes(reader, feed, access)
-    letters = LetterRoutes(reader)
-    standing = StandingRoutes(database, protocol, clock, {"clinical": clinical, "alerts": alerts})
+    letters = DeadLetterRoutes(reader)
+    standing = AssessmentRoutes(database, protocol, clock, {"clinical": clinical, "alerts": alerts})
     readers = Depends(access.of(*READERS))
 
     def get(

@@ -16,10 +16,10 @@ from events.dates import format_instant
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import STALLED, system_transition
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
-from projections.store.rows.outbox import tell, told_of
+from projections.store.rows.outbox import publish, published_states
 from services.dispatcher.notice import Notice
 from services.platform.resting import rest
 from services.platform.time_source import Clock, elapsed_seconds
@@ -65,12 +65,12 @@ class StallWatch:
     def __init__(
         self,
         database: Database,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         clock: Clock,
         source: str,
         parts: Mapping[str, Check],
         direct: Direct | None = None,
-        on_told: Callable[[], None] = lambda: None,
+        on_published: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._protocol = protocol
@@ -78,7 +78,7 @@ class StallWatch:
         self._source = source
         self._parts = parts
         self._direct = direct
-        self._on_told = on_told
+        self._on_told = on_published
         #: What may be told of still: at the start, whatever another life has left behind.
         self._told: set[str] = set(parts)
         self._told_directly: set[str] = set()
@@ -126,16 +126,16 @@ class StallWatch:
         reasons = [trouble] if trouble is not None else None
         try:
             with self._database.reading() as connection:
-                told = told_of(connection, [alert_id]).get(alert_id)
+                told = published_states(connection, [alert_id]).get(alert_id)
             is_told = told is not None and told.stands
             if is_told == (trouble is not None):
                 return True
             with self._database.writing() as connection:
-                told = told_of(connection, [alert_id]).get(alert_id)
-                cause = EventRef(self._source, f"part:{part}")
+                told = published_states(connection, [alert_id]).get(alert_id)
+                cause = EventKey(self._source, f"part:{part}")
                 now = self._clock.now()
                 step = system_transition(self._protocol, case, told, reasons, cause, now, questions=[QUESTION])
-                tell(connection, self._protocol, self._source, [step] if step is not None else [])
+                publish(connection, self._protocol, self._source, [step] if step is not None else [])
         except Exception as error:  # noqa: BLE001 - then it is told past the database
             log.error("stall_not_written", part=part, error=error)
             return False

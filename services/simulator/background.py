@@ -13,7 +13,7 @@ from services.simulator.schedule import Calendar
 STUDY_ENDS_FROM: Final = 118
 
 
-class Complaint(NamedTuple):
+class BackgroundTerm(NamedTuple):
     """A term of the lexicon, its French name, and which flags a site answers with yes."""
 
     term: str
@@ -23,32 +23,32 @@ class Complaint(NamedTuple):
 
 
 MINOR: Final = (
-    Complaint("Pyrexia", "Fièvre", ("flu_like",)),
-    Complaint("Chills", "Frissons", ("flu_like",)),
-    Complaint("Fatigue", "Fatigue"),
-    Complaint("Asthenia", "Asthénie"),
-    Complaint("Nausea", "Nausée"),
-    Complaint("Headache", "Céphalée"),
-    Complaint("Myalgia", "Myalgie", ("flu_like",)),
-    Complaint("Arthralgia", "Arthralgie", (), "joint"),
-    Complaint("Decreased appetite", "Appétit diminué"),
-    Complaint("Injection site pain", "Douleur au point d'injection", ("injection_site",)),
-    Complaint("Injection site erythema", "Érythème au point d'injection", ("injection_site",)),
-    Complaint("Pruritus", "Prurit", ("immune_related",), "skin"),
-    Complaint("Diarrhoea", "Diarrhée", (), "gastrointestinal"),
-    Complaint("Constipation", "Constipation", (), "gastrointestinal"),
-    Complaint("Cough", "Toux", (), "lung"),
-    Complaint("Back pain", "Dorsalgie"),
-    Complaint("Insomnia", "Insomnie"),
-    Complaint("Dizziness", "Vertige"),
-    Complaint("Hypertension", "Hypertension"),
-    Complaint("Anaemia", "Anémie", (), "blood"),
+    BackgroundTerm("Pyrexia", "Fièvre", ("flu_like",)),
+    BackgroundTerm("Chills", "Frissons", ("flu_like",)),
+    BackgroundTerm("Fatigue", "Fatigue"),
+    BackgroundTerm("Asthenia", "Asthénie"),
+    BackgroundTerm("Nausea", "Nausée"),
+    BackgroundTerm("Headache", "Céphalée"),
+    BackgroundTerm("Myalgia", "Myalgie", ("flu_like",)),
+    BackgroundTerm("Arthralgia", "Arthralgie", (), "joint"),
+    BackgroundTerm("Decreased appetite", "Appétit diminué"),
+    BackgroundTerm("Injection site pain", "Douleur au point d'injection", ("injection_site",)),
+    BackgroundTerm("Injection site erythema", "Érythème au point d'injection", ("injection_site",)),
+    BackgroundTerm("Pruritus", "Prurit", ("immune_related",), "skin"),
+    BackgroundTerm("Diarrhoea", "Diarrhée", (), "gastrointestinal"),
+    BackgroundTerm("Constipation", "Constipation", (), "gastrointestinal"),
+    BackgroundTerm("Cough", "Toux", (), "lung"),
+    BackgroundTerm("Back pain", "Dorsalgie"),
+    BackgroundTerm("Insomnia", "Insomnie"),
+    BackgroundTerm("Dizziness", "Vertige"),
+    BackgroundTerm("Hypertension", "Hypertension"),
+    BackgroundTerm("Anaemia", "Anémie", (), "blood"),
 )
 _FLAGS: Final = ("immune_related", "injection_site", "flu_like")
 _WORDS: Final = ("probable", "possible", "possible", "unlikely", "unlikely", "unrelated")
 
 
-class Course(NamedTuple):
+class BackgroundCourse(NamedTuple):
     """When a complaint began, how many days it lasted and after how many it was first reported."""
 
     begins: int
@@ -57,7 +57,7 @@ class Course(NamedTuple):
 
 
 def describe(
-    rng: random.Random, calendar: Calendar, complaint: Complaint, course: Course, *, partial: float
+    rng: random.Random, calendar: Calendar, complaint: BackgroundTerm, course: BackgroundCourse, *, partial: float
 ) -> dict[str, object]:
     """The part of the record that does not change: the term, the onset, the flags, the causality."""
     onset = calendar.day(course.begins).isoformat()
@@ -85,10 +85,10 @@ def describe(
 
 
 def complain(
-    log: SubjectLog, calendar: Calendar, rng: random.Random, ae_id: str, complaint: Complaint, horizon: int = 95
+    log: SubjectLog, calendar: Calendar, rng: random.Random, ae_id: str, complaint: BackgroundTerm, horizon: int = 95
 ) -> None:
     """Report one minor complaint, grade 1 or 2, and its end where that came later."""
-    course = Course(rng.randint(2, horizon), rng.randint(1, 18), rng.randint(1, 3))
+    course = BackgroundCourse(rng.randint(2, horizon), rng.randint(1, 18), rng.randint(1, 3))
     worst = rng.choice((1, 1, 2))
     data = describe(rng, calendar, complaint, course, partial=0.08)
     ended: dict[str, object] = {
@@ -113,7 +113,7 @@ def complain(
 
 
 def _next_revision(rng: random.Random) -> int:
-    """Most systems count; some skip numbers, as EVENTS allows."""
+    """Most systems count; some skip numbers, as the contract allows."""
     return rng.choice((2, 2, 2, 3, 5))
 
 

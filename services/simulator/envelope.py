@@ -33,7 +33,7 @@ def utc(moment: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class SimulatedEvent:
     """One event before it is written, with the two instants that order it."""
 
     recorded: datetime
@@ -42,7 +42,7 @@ class Draft:
 
     @property
     def arrival(self) -> datetime:
-        """When the log took it: EVENTS lets `time` stand for a `receivedtime` that is not there."""
+        """When the log took it: the contract lets `time` stand for a `receivedtime` that is not there."""
         return self.received if self.received is not None else self.recorded
 
     @property
@@ -66,8 +66,8 @@ class SubjectLog:
 
     subject: str
     site: str
-    drafts: list[Draft] = field(default_factory=list)
-    _latest: dict[tuple[str, str], Draft] = field(default_factory=dict)
+    drafts: list[SimulatedEvent] = field(default_factory=list)
+    _latest: dict[tuple[str, str], SimulatedEvent] = field(default_factory=dict)
 
     def write(
         self,
@@ -101,7 +101,7 @@ class SubjectLog:
         if system == "edc":
             message["actor"] = f"{self.site}-crc-{1 + len(record) % 3}"
         message["data"] = content
-        draft = Draft(recorded, received.astimezone(UTC) if received is not None else None, message)
+        draft = SimulatedEvent(recorded, received.astimezone(UTC) if received is not None else None, message)
         self.drafts.append(draft)
         self._latest[family, record] = draft
 

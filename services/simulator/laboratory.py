@@ -12,7 +12,7 @@ from services.simulator.envelope import SubjectLog
 from services.simulator.schedule import IPILIMUMAB_DAYS, PEXA_VEC_DAYS, Calendar, visit_name
 
 
-class Analyte(NamedTuple):
+class SimulatedAnalyte(NamedTuple):
     """One test: reference limits of an average site, and the range that background values are kept in."""
 
     test: str
@@ -27,28 +27,28 @@ class Analyte(NamedTuple):
 
 # `lowest` and `highest` keep the background at CTCAE grade 0 to 2, whatever a site's limits, and clear of Hy's law.
 ANALYTES: Final = (
-    Analyte("WBC", "10*9/L", 4.0, 10.0, 3.2, 11.5, 1, "short"),
-    Analyte("NEUT", "10*9/L", 1.8, 7.5, 1.6, 7.8, 2, "short"),
-    Analyte("LYM", "10*9/L", 1.0, 4.0, 0.7, 3.2, 2, "short"),
-    Analyte("HGB", "g/L", 125, 165, 96, 160, 0, "short"),
-    Analyte("PLAT", "10*9/L", 150, 400, 105, 390, 0, "short"),
-    Analyte("ALT", "U/L", 7, 41, 9, 80, 0, "short"),
-    Analyte("AST", "U/L", 8, 40, 10, 80, 0, "short"),
-    Analyte("ALP", "U/L", 40, 120, 45, 190, 0, "short"),
-    Analyte("BILI", "umol/L", 3, 20, 4, 22, 0, "short"),
-    Analyte("CREAT", "umol/L", 50, 105, 52, 104, 0, "short"),
-    Analyte("SODIUM", "mmol/L", 136, 145, 134, 145, 0, "short"),
-    Analyte("K", "mmol/L", 3.5, 5.1, 3.4, 5.0, 1, "short"),
-    Analyte("GGT", "U/L", 8, 60, 12, 160, 0, "full"),
-    Analyte("CA", "mmol/L", 2.15, 2.55, 2.2, 2.48, 2, "full"),
-    Analyte("MG", "mmol/L", 0.70, 1.05, 0.68, 1.02, 2, "full"),
-    Analyte("GLUC", "mmol/L", 3.9, 6.1, 4.2, 7.4, 1, "full"),
-    Analyte("ALB", "g/L", 35, 50, 33, 47, 0, "full"),
-    Analyte("PHOS", "mmol/L", 0.80, 1.45, 0.84, 1.4, 2, "full"),
-    Analyte("LIPASE", "U/L", 13, 60, 14, 70, 0, "full"),
-    Analyte("AMYLASE", "U/L", 28, 100, 30, 115, 0, "full"),
-    Analyte("CK", "U/L", 30, 190, 35, 300, 0, "full"),
-    Analyte("INR", "1", 0.8, 1.2, 0.9, 1.2, 2, "full"),
+    SimulatedAnalyte("WBC", "10*9/L", 4.0, 10.0, 3.2, 11.5, 1, "short"),
+    SimulatedAnalyte("NEUT", "10*9/L", 1.8, 7.5, 1.6, 7.8, 2, "short"),
+    SimulatedAnalyte("LYM", "10*9/L", 1.0, 4.0, 0.7, 3.2, 2, "short"),
+    SimulatedAnalyte("HGB", "g/L", 125, 165, 96, 160, 0, "short"),
+    SimulatedAnalyte("PLAT", "10*9/L", 150, 400, 105, 390, 0, "short"),
+    SimulatedAnalyte("ALT", "U/L", 7, 41, 9, 80, 0, "short"),
+    SimulatedAnalyte("AST", "U/L", 8, 40, 10, 80, 0, "short"),
+    SimulatedAnalyte("ALP", "U/L", 40, 120, 45, 190, 0, "short"),
+    SimulatedAnalyte("BILI", "umol/L", 3, 20, 4, 22, 0, "short"),
+    SimulatedAnalyte("CREAT", "umol/L", 50, 105, 52, 104, 0, "short"),
+    SimulatedAnalyte("SODIUM", "mmol/L", 136, 145, 134, 145, 0, "short"),
+    SimulatedAnalyte("K", "mmol/L", 3.5, 5.1, 3.4, 5.0, 1, "short"),
+    SimulatedAnalyte("GGT", "U/L", 8, 60, 12, 160, 0, "full"),
+    SimulatedAnalyte("CA", "mmol/L", 2.15, 2.55, 2.2, 2.48, 2, "full"),
+    SimulatedAnalyte("MG", "mmol/L", 0.70, 1.05, 0.68, 1.02, 2, "full"),
+    SimulatedAnalyte("GLUC", "mmol/L", 3.9, 6.1, 4.2, 7.4, 1, "full"),
+    SimulatedAnalyte("ALB", "g/L", 35, 50, 33, 47, 0, "full"),
+    SimulatedAnalyte("PHOS", "mmol/L", 0.80, 1.45, 0.84, 1.4, 2, "full"),
+    SimulatedAnalyte("LIPASE", "U/L", 13, 60, 14, 70, 0, "full"),
+    SimulatedAnalyte("AMYLASE", "U/L", 28, 100, 30, 115, 0, "full"),
+    SimulatedAnalyte("CK", "U/L", 30, 190, 35, 300, 0, "full"),
+    SimulatedAnalyte("INR", "1", 0.8, 1.2, 0.9, 1.2, 2, "full"),
 )
 FULL_PANEL_DAYS: Final = (-6, 1, 22, 36, 57, 85, 106)
 # Enzyme limits differ between methods, hence between sites.
@@ -67,7 +67,7 @@ class Wish:
 Wishes = Mapping[tuple[int, str], Wish]
 
 
-class Limits(NamedTuple):
+class SiteLimits(NamedTuple):
     """A site's reference interval."""
 
     lln: float
@@ -80,24 +80,24 @@ class UsualValues:
     def __init__(self, rng: random.Random, site: str) -> None:
         self._rng = rng
         factor = _SITE_FACTORS[int(site[2:]) % len(_SITE_FACTORS)]
-        self.limits: dict[str, Limits] = {}
+        self.limits: dict[str, SiteLimits] = {}
         self._usual: dict[str, float] = {}
         for analyte in ANALYTES:
             scale = factor if analyte.test in _ENZYMES else 1.0
-            self.limits[analyte.test] = Limits(round(analyte.lln * scale, 2), round(analyte.uln * scale, 2))
+            self.limits[analyte.test] = SiteLimits(round(analyte.lln * scale, 2), round(analyte.uln * scale, 2))
             self._usual[analyte.test] = self._draw_usual(analyte)
 
-    def _draw_usual(self, analyte: Analyte) -> float:
+    def _draw_usual(self, analyte: SimulatedAnalyte) -> float:
         inner = (analyte.lln + analyte.uln) / 2
         spread = (analyte.uln - analyte.lln) / 5
         return min(max(self._rng.gauss(inner, spread), analyte.lowest), analyte.highest)
 
-    def value(self, analyte: Analyte) -> float:
+    def value(self, analyte: SimulatedAnalyte) -> float:
         """Today's value: the usual one with 5 % of noise, kept in the background range."""
         drawn = self._usual[analyte.test] * (1 + 0.05 * (self._rng.random() + self._rng.random() - 1) * 2)
         return self._rounded(analyte, min(max(drawn, analyte.lowest), analyte.highest))
 
-    def granted(self, analyte: Analyte, wish: Wish) -> float:
+    def granted(self, analyte: SimulatedAnalyte, wish: Wish) -> float:
         """The value that a story wants."""
         if wish.value is not None:
             return wish.value
@@ -105,11 +105,11 @@ class UsualValues:
         return self._rounded(analyte, wish.times_uln * self.limits[analyte.test].uln)
 
     @staticmethod
-    def _rounded(analyte: Analyte, value: float) -> float:
+    def _rounded(analyte: SimulatedAnalyte, value: float) -> float:
         return round(value, analyte.digits) if analyte.digits else round(value)
 
 
-class Draw(NamedTuple):
+class SimulatedDraw(NamedTuple):
     """One venepuncture: when, for which visit, when its results were released and when they came in."""
 
     day: int
@@ -118,17 +118,17 @@ class Draw(NamedTuple):
     received: datetime | None
 
 
-def draw_blood(calendar: Calendar, rng: random.Random, day: int, *, late: float) -> Draw:
+def draw_blood(calendar: Calendar, rng: random.Random, day: int, *, late: float) -> SimulatedDraw:
     """Plan the draw of a visit; with probability ``late`` its results reach the log some days after their release."""
     collected = calendar.at(day, "08:00") + timedelta(minutes=rng.randint(5, 55))
     released = calendar.at(day, "16:00") + timedelta(minutes=rng.randint(0, 50))
     received = None
     if rng.random() < late:
         received = released + timedelta(days=rng.randint(2, 6), minutes=rng.randint(1, 300))
-    return Draw(day, collected, released, received)
+    return SimulatedDraw(day, collected, released, received)
 
 
-def results(usual: UsualValues, day: int, wishes: Wishes, *, full: bool) -> Iterator[tuple[Analyte, float]]:
+def results(usual: UsualValues, day: int, wishes: Wishes, *, full: bool) -> Iterator[tuple[SimulatedAnalyte, float]]:
     """The values of one draw. The white cells add up unless a story sets them."""
     values: dict[str, float] = {}
     for analyte in ANALYTES:
@@ -143,7 +143,7 @@ def results(usual: UsualValues, day: int, wishes: Wishes, *, full: bool) -> Iter
             yield analyte, values[analyte.test]
 
 
-def report(log: SubjectLog, usual: UsualValues, draw: Draw, analyte: Analyte, value: float) -> None:
+def report(log: SubjectLog, usual: UsualValues, draw: SimulatedDraw, analyte: SimulatedAnalyte, value: float) -> None:
     """Write one result."""
     limits = usual.limits[analyte.test]
     visit = visit_name(draw.day)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from services.simulator.envelope import Draft, SubjectLog
+from services.simulator.envelope import SimulatedEvent, SubjectLog
 from services.simulator.schedule import Calendar
 
 Mishap = Callable[[SubjectLog, Calendar], None]
@@ -105,6 +105,6 @@ MISHAPS: Final[dict[int, tuple[Mishap, ...]]] = {
 }
 
 
-def redelivered(draft: Draft, minutes: int) -> Draft:
+def redelivered(draft: SimulatedEvent, minutes: int) -> SimulatedEvent:
     """The same event again: at once, hence byte for byte, or later, hence with another `receivedtime`."""
     return replace(draft, received=draft.arrival + timedelta(minutes=minutes)) if minutes else draft

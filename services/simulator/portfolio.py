@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from itertools import chain, count
 from typing import Final
 
-from services.simulator.background import MINOR, Complaint, Course, complain, describe
+from services.simulator.background import MINOR, BackgroundCourse, BackgroundTerm, complain, describe
 from services.simulator.envelope import SubjectLog
 from services.simulator.laboratory import UsualValues, Wish, draw_blood, report, results
 from services.simulator.schedule import DOSE_LEVELS, VISIT_DAYS, Calendar, attend, enrol, treat
@@ -32,16 +32,16 @@ _EVENTS_PER_ADVERSE_EVENT: Final = 55
 _EVENTS_PER_REDELIVERY: Final = 500
 
 SEVERE: Final = (
-    Complaint("Colitis", "Colite", ("immune_related",), "gastrointestinal"),
-    Complaint("Hepatitis", "Hépatite", ("immune_related",), "liver"),
-    Complaint("Pneumonitis", "Pneumopathie inflammatoire", ("immune_related",), "lung"),
-    Complaint("Injection site necrosis", "Nécrose au point d'injection", ("injection_site",)),
-    Complaint("Influenza like illness", "Syndrome pseudo-grippal", ("flu_like",)),
-    Complaint("Rash maculo-papular", "Éruption maculo-papuleuse", (), "skin"),
-    Complaint("Sepsis", "Sepsis"),
-    Complaint("Dyspnoea", "Dyspnée", (), "lung"),
-    Complaint("Fatigue", "Fatigue"),
-    Complaint("Tumour pain", "Douleur tumorale"),
+    BackgroundTerm("Colitis", "Colite", ("immune_related",), "gastrointestinal"),
+    BackgroundTerm("Hepatitis", "Hépatite", ("immune_related",), "liver"),
+    BackgroundTerm("Pneumonitis", "Pneumopathie inflammatoire", ("immune_related",), "lung"),
+    BackgroundTerm("Injection site necrosis", "Nécrose au point d'injection", ("injection_site",)),
+    BackgroundTerm("Influenza like illness", "Syndrome pseudo-grippal", ("flu_like",)),
+    BackgroundTerm("Rash maculo-papular", "Éruption maculo-papuleuse", (), "skin"),
+    BackgroundTerm("Sepsis", "Sepsis"),
+    BackgroundTerm("Dyspnoea", "Dyspnée", (), "lung"),
+    BackgroundTerm("Fatigue", "Fatigue"),
+    BackgroundTerm("Tumour pain", "Douleur tumorale"),
 )
 _ABNORMAL: Final = (
     ("ALT", Wish(times_uln=6.5)),
@@ -143,7 +143,7 @@ def _attend_until(share: int, log: SubjectLog, calendar: Calendar, rng: random.R
 def _suffer(log: SubjectLog, calendar: Calendar, rng: random.Random, ae_id: str, horizon: int) -> None:
     """A grade 3 or 4 event: reported while it goes on, mostly ended by a revision, now and then adjudicated."""
     complaint = rng.choice(SEVERE)
-    course = Course(rng.randint(2, horizon), rng.randint(2, 14), 1)
+    course = BackgroundCourse(rng.randint(2, horizon), rng.randint(2, 14), 1)
     grade = rng.choices((3, 4), (4, 1))[0]
     data = describe(rng, calendar, complaint, course, partial=0.02) | {"grade": grade, "serious": grade == 4}
     if grade == 4:

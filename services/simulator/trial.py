@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from services.simulator.background import assess_response, complain_often, leave
-from services.simulator.envelope import Draft, SubjectLog
+from services.simulator.envelope import SimulatedEvent, SubjectLog
 from services.simulator.laboratory import UsualValues, sample_visit
 from services.simulator.mishaps import MISHAPS, redelivered
 from services.simulator.schedule import DOSE_LEVELS, VISIT_DAYS, Calendar, enrol, follow, missed_days
@@ -88,7 +88,7 @@ class Trial:
     seed: int
     start: date
     subjects: Sequence[SubjectStory]
-    arrivals: Sequence[Draft]
+    arrivals: Sequence[SimulatedEvent]
 
     def lines(self, *, received: bool = True) -> Iterator[bytes]:
         """The log as NDJSON."""
@@ -140,7 +140,7 @@ def _play(index: int, seat: Seat, telling: Telling, rng: random.Random) -> Subje
     return SubjectStory(seat, story, telling)
 
 
-def _in_order_of_arrival(subjects: Sequence[SubjectStory]) -> list[Draft]:
+def _in_order_of_arrival(subjects: Sequence[SubjectStory]) -> list[SimulatedEvent]:
     """One log. The sort is stable: what arrives in the same second keeps the order of the plan."""
     drafts = [draft for subject in subjects for draft in subject.telling.log.drafts]
     drafts.sort(key=lambda draft: draft.arrival)

@@ -24,7 +24,7 @@ Row = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PlannedOutcome:
     """What the plan means for a group once everybody in it has been followed through the window."""
 
     dose_level: int
@@ -34,14 +34,14 @@ class Outcome:
 
 
 # Intended, not computed: the simulator knows no escalation rule.
-OUTCOMES: Final[Mapping[int, Outcome]] = {
-    0: Outcome(1, 3, 0, "escalate"),
-    1: Outcome(2, 3, 0, "escalate"),
-    2: Outcome(3, 3, 1, "expand"),
-    3: Outcome(3, 6, 1, "escalate"),
-    4: Outcome(4, 3, 0, "escalate"),
-    5: Outcome(5, 3, 0, "escalate"),
-    6: Outcome(6, 2, 2, "stop"),
+OUTCOMES: Final[Mapping[int, PlannedOutcome]] = {
+    0: PlannedOutcome(1, 3, 0, "escalate"),
+    1: PlannedOutcome(2, 3, 0, "escalate"),
+    2: PlannedOutcome(3, 3, 1, "expand"),
+    3: PlannedOutcome(3, 6, 1, "escalate"),
+    4: PlannedOutcome(4, 3, 0, "escalate"),
+    5: PlannedOutcome(5, 3, 0, "escalate"),
+    6: PlannedOutcome(6, 2, 2, "stop"),
 }
 HELD_GROUP: Final = 6
 _FINAL_GROUPS: Final = (0, 1, 3, 4, 5, 6)  # group 2 is superseded by its expansion, group 3
@@ -149,7 +149,7 @@ def _cohorts(trial: Trial, cutoff: datetime) -> list[Row]:
     return rows
 
 
-def _on_the_way_to_a_hold(members: Sequence[SubjectStory], outcome: Outcome) -> Iterable[Row]:
+def _on_the_way_to_a_hold(members: Sequence[SubjectStory], outcome: PlannedOutcome) -> Iterable[Row]:
     """The level after its first DLT, and from the second on."""
     struck = sorted(_first_counted(each) for each in members)
     assert all(earlier < later for earlier, later in pairwise(struck)), "the two DLTs come one after the other"
@@ -166,10 +166,10 @@ def _first_counted(subject: SubjectStory) -> datetime:
     return min(check.as_of for check in subject.telling.checks if check.counts_as_dlt)
 
 
-def _complete(outcome: Outcome) -> Row:
+def _complete(outcome: PlannedOutcome) -> Row:
     everyone: Row = {"treated": outcome.treated, "evaluable": outcome.treated, "pending": 0, "replaceable": 0}
     return everyone | {"dlts": outcome.dlts, "hold": outcome.decision == "stop", "decision": outcome.decision}
 
 
-def _cohort(as_of: datetime, outcome: Outcome, row: Mapping[str, object]) -> Row:
+def _cohort(as_of: datetime, outcome: PlannedOutcome, row: Mapping[str, object]) -> Row:
     return {"as_of": utc(as_of), "axis": "recorded", "part": "A", "dose_level": outcome.dose_level, **row}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from events.dates import YEAR_FIRST, YEAR_LAST, Instant, parse_instant, year_of
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.platform import time_source
 from services.trials.protocols import ProtocolError, find_protocol
 
@@ -61,7 +61,7 @@ def instant_of(as_of: str | None) -> Instant:
         raise typer.BadParameter(f"{as_of!r}: {error}", param_hint="--as-of") from None
 
 
-def protocol_of(name: str) -> Protocol:
+def protocol_of(name: str) -> TrialProtocol:
     """The protocol that ``--protocol`` names."""
     try:
         return find_protocol(name)

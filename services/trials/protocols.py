@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from events.errors import ToxwatchError
 from projections.protocols.isi_jx import PROTOCOL as ISI_JX
 from projections.rules.escalation.cohort_designs import DESIGNS
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 
 BUNDLED: Final = {ISI_JX.name: ISI_JX}
 CONFIGURATION: Final = (".json", ".toml")
@@ -67,7 +67,7 @@ class ProtocolFile(BaseModel):
     subject_sites: dict[str, str] | None = None
     assumptions: AssumptionsFile | None = None
 
-    def protocol(self, through: tuple[str, ...]) -> Protocol:
+    def protocol(self, through: tuple[str, ...]) -> TrialProtocol:
         """The base protocol with this configuration. ``through`` are the files that led here."""
         given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"base", "assumptions"})
         for name in ("drugs", "sponsor_sources", "committee_sources"):
@@ -85,7 +85,7 @@ class ProtocolFile(BaseModel):
         return replace(base, **given)
 
 
-def find_protocol(named: str, through: tuple[str, ...] = ()) -> Protocol:
+def find_protocol(named: str, through: tuple[str, ...] = ()) -> TrialProtocol:
     """The protocol that ``named`` means. Raises :class:`ProtocolError` with a sentence.
 
     ``through`` are the configuration files that stand on it.
@@ -126,7 +126,7 @@ def _read(path: Path) -> ProtocolFile:
         raise ValueError(faults) from None
 
 
-def _declared(path: Path) -> Protocol:
+def _declared(path: Path) -> TrialProtocol:
     spec = importlib.util.spec_from_file_location(f"protocol_{path.stem}", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -135,7 +135,7 @@ def _declared(path: Path) -> Protocol:
     return _protocol_of(module, str(path))
 
 
-def _imported(named: str) -> Protocol:
+def _imported(named: str) -> TrialProtocol:
     if (
         not all(part.isidentifier() for part in named.split("."))
         or importlib.util.find_spec(named.split(".")[0]) is None
@@ -144,8 +144,8 @@ def _imported(named: str) -> Protocol:
     return _protocol_of(importlib.import_module(named), named)
 
 
-def _protocol_of(module: object, named: str) -> Protocol:
+def _protocol_of(module: object, named: str) -> TrialProtocol:
     protocol = getattr(module, "PROTOCOL", None)
-    if not isinstance(protocol, Protocol):
+    if not isinstance(protocol, TrialProtocol):
         raise ValueError(f"{named} declares no PROTOCOL")
     return protocol

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import rfc8785
 
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 
 #: The packages whose code and tables decide a verdict.
 JUDGING: Final = ("events", "projections.rules", "projections.folds", "projections.ctcae")
@@ -34,7 +34,7 @@ def rules_version() -> str:
 
 
 @lru_cache(maxsize=8)
-def configuration_hash(protocol: Protocol) -> str:
+def configuration_hash(protocol: TrialProtocol) -> str:
     """SHA-256 of the protocol's effective configuration and the rules' version, as canonical JSON."""
     effective = {"protocol": _plain(protocol), "rules_version": rules_version()}
     return hashlib.sha256(rfc8785.dumps(json.loads(json.dumps(effective)))).hexdigest()

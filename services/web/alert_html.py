@@ -12,7 +12,7 @@ from events.envelope import EventRef
 from events.local_time import local_time
 from projections.folds.system_alerts import COHORT_HOLD
 from projections.rules.cases.hys_law import CLAUSE as HYS_LAW
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.api.alert_shapes import DeliveryRow, EvidenceEvent, HistoryEntry, WholeAlert
 from services.dispatcher.notice import handle_of, notice_of
 from services.web.alert_words import shown_clauses, shown_verdict
@@ -37,7 +37,7 @@ TOLD_TO: Final = {
 class Site(NamedTuple):
     """Where the readers of a page are: the trial's protocol, and the clock on the wall."""
 
-    protocol: Protocol
+    protocol: TrialProtocol
     zone: Zone
 
     def time(self, instant: Instant) -> Html:
@@ -132,7 +132,7 @@ def _had(alert: WholeAlert) -> dict[str, str]:
     return {} if before is None else {key: verdict for key, verdict in before.clauses.items() if verdict != "watch"}
 
 
-def _clauses(alert: WholeAlert, protocol: Protocol) -> Html:
+def _clauses(alert: WholeAlert, protocol: TrialProtocol) -> Html:
     wordings = {**TEXTS, **{clause.id: clause.wording for clause in protocol.clauses}}
     withdrawn = alert.state == "withdrawn"
     shown = shown_clauses(alert, withdrawn=withdrawn)

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter, Depends, Response
 from sqlalchemy import Connection, select
 
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.tables import alerts
 from projections.store.read.zones import zone_of
 from services.api.alert_routes import NOT_FOUND, whole_alert_of
@@ -33,7 +33,7 @@ _MISREAD: Final = str.maketrans("OIL", "011")
 class AlertPages:
     """Reads an alert and writes its page, all of it away from the event loop."""
 
-    def __init__(self, reader: Reader, protocol: Protocol, clock: Clock) -> None:
+    def __init__(self, reader: Reader, protocol: TrialProtocol, clock: Clock) -> None:
         self._reader = reader
         self._protocol = protocol
         self._clock = clock
@@ -57,7 +57,7 @@ class AlertPages:
         return html_response(alert_page(alert, site, self._clock.now()))
 
 
-def alert_pages(reader: Reader, protocol: Protocol, clock: Clock, authenticate: Authenticate) -> APIRouter:
+def alert_pages(reader: Reader, protocol: TrialProtocol, clock: Clock, authenticate: Authenticate) -> APIRouter:
     """The route, for those who may read ``/v1/alerts/{alert_id}``. It is for people, and in no document for programs."""
     router = APIRouter(route_class=PageRoute)
     readers = Depends(Access(for_browsers(authenticate)).of(*READERS))

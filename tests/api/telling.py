@@ -15,8 +15,8 @@ from projections.folds.alert_transition import AlertKind, AlertTransition
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.generation import begin_first_generation
 from projections.store.engine.tables import chart_events, deliveries, delivery_attempts, positions
-from projections.store.rows.outbox import tell, told_of
-from projections.store.write.dead_letter_store import NewLetter, park
+from projections.store.rows.outbox import publish, published_states
+from projections.store.write.dead_letter_store import NewDeadLetter, park
 from tests.events.samples import event
 
 SOURCE = "urn:toxwatch:test"
@@ -37,7 +37,7 @@ def told(
 ) -> str:
     """Raise, revise or (``kind``) withdraw the alert about a case, and give its id. ``more`` are fields of its data."""
     alert_id = alert_id_of(subject, case)
-    before = told_of(connection, [alert_id]).get(alert_id)
+    before = published_states(connection, [alert_id]).get(alert_id)
     revision = before.data.revision + 1 if before else 1
     kind = kind or ("revised" if before and before.stands else "raised")
     withdrawn = kind == "withdrawn"
@@ -59,7 +59,7 @@ def told(
         **more,
     }
     step = AlertTransition(kind, derived_id(alert_id, str(revision), kind), subject, AlertData(**fields))
-    tell(connection, PROTOCOL, SOURCE, [step])
+    publish(connection, PROTOCOL, SOURCE, [step])
     return alert_id
 
 
@@ -113,7 +113,7 @@ def delivered(connection: Connection, alert_id: str, revision: int, recipient: s
     return delivery_id
 
 
-def letter(raw: bytes = b"{}", **more: Any) -> NewLetter:
+def letter(raw: bytes = b"{}", **more: Any) -> NewDeadLetter:
     """A refused message, from site FR01 unless said otherwise."""
     fields: dict[str, Any] = {
         "origin": "gateway",
@@ -129,10 +129,10 @@ def letter(raw: bytes = b"{}", **more: Any) -> NewLetter:
         "event_id": "e-7",
         **more,
     }
-    return NewLetter(**fields)
+    return NewDeadLetter(**fields)
 
 
-def parked(connection: Connection, *letters: NewLetter) -> None:
+def parked(connection: Connection, *letters: NewDeadLetter) -> None:
     """Park messages as the gateway does."""
     park(connection, PROTOCOL, SOURCE, letters, START)
 

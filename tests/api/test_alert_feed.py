@@ -9,7 +9,7 @@ import pytest
 
 from projections.store.engine.database import Database
 from services.api.alert_feed import AlertFeed, Page
-from services.api.cursors import START, Place
+from services.api.cursors import START, Cursor
 from tests.api.telling import told
 
 #: The database is not looked at again by itself.
@@ -24,7 +24,7 @@ def _tell(database: Database, times: int) -> None:
 
 @pytest.mark.parametrize(("after", "expected"), [(None, [4]), (START, [1, 2, 3, 4])])
 def test_a_place_newer_than_the_last_look_is_no_other_life(
-    database: Database, after: Place | None, expected: list[int]
+    database: Database, after: Cursor | None, expected: list[int]
 ) -> None:
     """Neither one who begins at the newest event, nor one who has read up to it, is sent back to the beginning."""
     feed = AlertFeed(database, asyncio.Event(), NEVER_SECONDS)

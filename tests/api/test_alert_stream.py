@@ -16,7 +16,7 @@ from projections.store.engine.life import begin_next_life, life_of
 from projections.store.engine.tables import alert_events
 from projections.store.read.alerts import newest_seq
 from services.api.alert_feed import FOLLOWERS_MAX
-from services.api.cursors import Place
+from services.api.cursors import Cursor
 from tests.api.serving import Server, served, until
 from tests.api.telling import told
 
@@ -169,7 +169,7 @@ def test_a_follower_who_does_not_read_keeps_nobody_waiting(server: Server, datab
         stuck.sendall(request.encode())
         until(lambda: server.feed.followers == 1)
         with following(server, after="0") as events:
-            assert _next(events, newest)[-1].id == str(Place(life, newest).told)
+            assert _next(events, newest)[-1].id == str(Cursor(life, newest).told)
         until(lambda: database.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
         assert server.stop() < 5
 

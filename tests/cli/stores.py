@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, Table
 
 from events.dates import Instant, parse_instant
-from projections.folds.alert_transition import Standing, standing_after
+from projections.folds.alert_transition import AlertState, state_after
 from projections.folds.system_alerts import system_transition
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation
 from projections.store.engine.schema import migrate
-from projections.store.rows.outbox import tell
+from projections.store.rows.outbox import publish
 from services.trials.protocols import find_protocol
 
 PROTOCOL = find_protocol("isi-jx")
@@ -72,10 +72,10 @@ def _numbers_itself(table: Table, name: str) -> bool:
 
 
 def tell_system_alert(
-    connection: Connection, case: str, reasons: list[str] | None, at: Instant, told: Standing | None = None
-) -> Standing:
+    connection: Connection, case: str, reasons: list[str] | None, at: Instant, told: AlertState | None = None
+) -> AlertState:
     """Raise, revise or withdraw an alert of the system, through the functions that do so in earnest."""
-    transition = system_transition(PROTOCOL, case, told, reasons, EventRef("urn:site:FR01", "e-1"), at)
+    transition = system_transition(PROTOCOL, case, told, reasons, EventKey("urn:site:FR01", "e-1"), at)
     assert transition is not None
-    tell(connection, PROTOCOL, OURS, [transition])
-    return standing_after(transition)
+    publish(connection, PROTOCOL, OURS, [transition])
+    return state_after(transition)

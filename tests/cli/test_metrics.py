@@ -1,4 +1,4 @@
-"""Metrics: each of INTERFACES is there, named as Prometheus wants it, right, and without a word that a sender chose."""
+"""Metrics: each of operating.md is there, named as Prometheus wants it, right, and without a word that a sender chose."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from services.cli.publish import publish
-from services.files.publish import PublishError, Result, SourceLine, gateway_client, publish_lines
+from services.files.publish import LineResult, PublishError, SourceLine, gateway_client, publish_lines
 from tests.cli.command_line import run
 from tests.cli.gateways import KEY, RESET, Gateway, Memory, Received, Reply, after, event, gateway
 from tests.files.command_line import Outcome
@@ -33,7 +33,7 @@ def _publish(server: Gateway, *arguments: str, **options: Any) -> Outcome:
     return run(app, *arguments, "--to", server.url, environment={"TOXWATCH_KEY": KEY}, **options)
 
 
-def _sent(server: Gateway, lines: list[bytes], **options: Any) -> list[Result]:
+def _sent(server: Gateway, lines: list[bytes], **options: Any) -> list[LineResult]:
     named = [SourceLine(f"line {n}", raw) for n, raw in enumerate(lines)]
     with gateway_client(server.url, KEY) as client:
         return [result for chunk in publish_lines(client, named, **options) for result in chunk]

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, Table, select
 
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.tables import (
     alert_events,
@@ -41,7 +41,7 @@ class Evidence:
     receipts: Sequence[Receipt]
     endings: Sequence[Ending]
     unforeseen: Sequence[dict[str, Any]] = ()
-    protocols: Sequence[Protocol] = (PROTOCOL,)
+    protocols: Sequence[TrialProtocol] = (PROTOCOL,)
     protocol_option: str = field(default="isi-jx")
 
     def rows(self, table: Table) -> Sequence[Row[Any]]:

@@ -37,7 +37,7 @@ class Assassin:
 def main() -> None:
     """Run the command line, with the switch taken off it."""
     step, _, times = sys.argv.pop(1).partition(":")
-    vars(services.cli.run)["run_system"] = partial(run_system, passing=Assassin(step, int(times)))
+    vars(services.cli.run)["run_system"] = partial(run_system, fail_point=Assassin(step, int(times)))
     services.cli.main.main()
 
 

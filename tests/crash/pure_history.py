@@ -11,10 +11,10 @@ from events.clock import ProtocolActivated
 from events.codec import Codec, Logged
 from events.errors import EventRefused
 from projections.folds.alert_transition import AlertTransition
-from projections.folds.cohort_board import CohortBoard, standing_of
+from projections.folds.cohort_board import CohortBoard, membership_of
 from projections.folds.findings import SubjectFindings
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 
 
 class Told(NamedTuple):
@@ -28,11 +28,11 @@ class Told(NamedTuple):
 class PureHistory:
     """Folds a log. ``told`` is what each subject's alerts go through, in order."""
 
-    def __init__(self, protocols: Iterable[Protocol], codec: Codec) -> None:
+    def __init__(self, protocols: Iterable[TrialProtocol], codec: Codec) -> None:
         self.told: dict[str, list[Told]] = {}
         self._protocols = {(protocol.name, protocol.version): protocol for protocol in protocols}
         self._codec = codec
-        self._protocol: Protocol | None = None
+        self._protocol: TrialProtocol | None = None
         self._watched: dict[str, SubjectFindings] = {}
         self._known: dict[str, list[Logged]] = {}
 
@@ -52,7 +52,7 @@ class PureHistory:
         assert self._protocol is not None, "no rules were activated"
         board = CohortBoard(self._protocol)
         for subject, watched in self._watched.items():
-            board.update(subject, standing_of(watched.chart, watched.findings.values()))
+            board.update(subject, membership_of(watched.chart, watched.findings.values()))
         return {row.key.case: row.hold for row in board.rows()}
 
     def _activate(self, event: ProtocolActivated) -> None:
@@ -60,7 +60,7 @@ class PureHistory:
         for subject, before in self._watched.items():
             again = SubjectFindings.restored(self._protocol, subject, self._known[subject], before.alerts)
             self._watched[subject] = again
-            self._tell(subject, again.judge_again(EventRef(event.source, event.id), 0))
+            self._tell(subject, again.judge_again(EventKey(event.source, event.id), 0))
 
     def _take(self, subject: str, logged: Logged) -> None:
         assert self._protocol is not None, "no rules were activated"

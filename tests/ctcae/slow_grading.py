@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from projections.ctcae.analytes import Analyte
-from projections.ctcae.table import Criterion, CutOff, Part
+from projections.ctcae.table import Criterion, CutOff, CutTerm
 from projections.ctcae.units import MASS, SUBSTANCE, Unit
 
 
@@ -58,7 +58,7 @@ def _beyond(criterion: Criterion, cut: CutOff, facts: Facts, unit: Unit, analyte
     return all(_holds(criterion, part, facts, unit, analyte) for part in cut.parts)
 
 
-def _holds(criterion: Criterion, part: Part, facts: Facts, unit: Unit, analyte: Analyte) -> bool:
+def _holds(criterion: Criterion, part: CutTerm, facts: Facts, unit: Unit, analyte: Analyte) -> bool:
     if part.reference == "MANUFACTURER":
         return False
     known = {"LLN": facts.lln, "ULN": facts.uln, "BASELINE": facts.baseline}

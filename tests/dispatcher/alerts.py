@@ -8,21 +8,21 @@ from sqlalchemy import Row, select
 
 from events.alert import AlertData, Verdict
 from events.dates import format_instant
-from events.envelope import EventRef as EventRefData
+from events.envelope import EventKey as EventRefData
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind, AlertTransition
 from projections.folds.system_alerts import system_transition
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.engine.tables import alert_events, deliveries, delivery_attempts
-from projections.store.rows.outbox import tell, told_of
+from projections.store.rows.outbox import publish, published_states
 from services.log.embedded import EmbeddedLog
 from services.monitor.relay import Relay
 from tests.dispatcher.hand_clock import HandClock
 
 SOURCE = "urn:toxwatch:test"
-CAUSE = EventRef("urn:site:FR01:edc", "E-1")
+CAUSE = EventKey("urn:site:FR01:edc", "E-1")
 #: Occurs only where a message must not have it.
 CLINICAL = "myocarditis after the third dose"
 
@@ -51,11 +51,11 @@ class Trial:
         """An alert that is no subject's is raised or withdrawn."""
         alert_id = derived_id(PROTOCOL.trial, case)
         with self.database.writing() as connection:
-            told = told_of(connection, [alert_id]).get(alert_id)
+            told = published_states(connection, [alert_id]).get(alert_id)
             reasons = changes.pop("reasons", [CLINICAL]) if stands else None
             step = system_transition(PROTOCOL, case, told, reasons, CAUSE, self.clock.now(), **changes)
             assert step is not None
-            tell(connection, PROTOCOL, SOURCE, [step])
+            publish(connection, PROTOCOL, SOURCE, [step])
         self.relay()
         return alert_id
 
@@ -96,7 +96,7 @@ class Trial:
         subject = changes.pop("subject", "FR01-001")
         alert_id = derived_id(PROTOCOL.trial, subject, case)
         with self.database.writing() as connection:
-            before = told_of(connection, [alert_id]).get(alert_id)
+            before = published_states(connection, [alert_id]).get(alert_id)
             revision = before.data.revision + 1 if before is not None else 1
             values: dict[str, Any] = {
                 "verdict": VERDICTS[urgency],
@@ -120,6 +120,6 @@ class Trial:
                 **values,
             )
             step = AlertTransition(kind, derived_id(alert_id, str(revision), kind), subject, data)
-            tell(connection, PROTOCOL, SOURCE, [step])
+            publish(connection, PROTOCOL, SOURCE, [step])
         self.relay()
         return alert_id

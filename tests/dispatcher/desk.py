@@ -40,7 +40,7 @@ class Desk:
         self,
         trial: Trial,
         recipients: Recipients,
-        passing: Callable[[str], None] = nothing,
+        fail_point: Callable[[str], None] = nothing,
         measured: Measured | None = None,
         *,
         is_alone: bool = True,
@@ -57,7 +57,7 @@ class Desk:
             recipients,
             PUBLIC_URL + "/",
             self.measured,
-            passing,
+            fail_point,
             console=self.console,
             is_alone=is_alone,
         )
@@ -95,13 +95,13 @@ class Desk:
 async def at_work(
     trial: Trial,
     recipients: Recipients,
-    passing: Callable[[str], None] = nothing,
+    fail_point: Callable[[str], None] = nothing,
     measured: Measured | None = None,
     *,
     is_alone: bool = True,
 ) -> AsyncIterator[Desk]:
     """A dispatcher that works, and is stopped in order."""
-    desk = Desk(trial, recipients, passing, measured, is_alone=is_alone)
+    desk = Desk(trial, recipients, fail_point, measured, is_alone=is_alone)
     stop = asyncio.Event()
     running = asyncio.create_task(desk.dispatcher.run(stop))
     try:

@@ -55,16 +55,16 @@ class Assassin:
 class Survivor:
     """A dispatcher that is started again, on the same database, whenever it is killed."""
 
-    def __init__(self, trial: Trial, people: Recipients, passing: Callable[[str], None]) -> None:
+    def __init__(self, trial: Trial, people: Recipients, fail_point: Callable[[str], None]) -> None:
         self.trial = trial
         self.people = people
-        self.passing = passing
+        self.fail_point = fail_point
         self.kills = 0
 
     async def comes_to(self, condition: Callable[[], bool]) -> None:
         """Work until the condition holds, through every kill; then stop in order."""
         while True:
-            desk = Desk(self.trial, self.people, self.passing)
+            desk = Desk(self.trial, self.people, self.fail_point)
             stop = asyncio.Event()
             running = asyncio.create_task(desk.dispatcher.run(stop))
             coming = asyncio.create_task(desk.comes_to(condition, tick=SECOND // 5))
@@ -82,13 +82,13 @@ class Survivor:
 
 
 async def story(
-    trial: Trial, directory: Path, passing: Callable[[str], None]
+    trial: Trial, directory: Path, fail_point: Callable[[str], None]
 ) -> tuple[Survivor, HttpReceiver, HttpReceiver]:
     """An alert that one receiver takes and another only after a while, what is told of that, its revision and its end."""
     async with http_receiver() as receiver, http_receiver() as down:
         down.always = Answer(500)
         text = hook(receiver.url) + hook(down.url, "down") + person("ann", "hook") + person("ben", "down")
-        survivor = Survivor(trial, recipients(directory, text), passing)
+        survivor = Survivor(trial, recipients(directory, text), fail_point)
         alert_id = trial.raises()
         await survivor.comes_to(lambda: _states(trial, alert_id, "hook") == ["delivered"] and len(down.posts) > 0)
         trial.clock.turn(5 * MINUTE)

@@ -200,7 +200,7 @@ def test_what_keeps_it_from_planning_does_not_keep_it_from_sending(trial: Trial,
     """An error that nobody foresaw is told to whoever asks, and what it stopped goes on once it is gone."""
     broken = False
 
-    def passing(step: str) -> None:
+    def fail_point(step: str) -> None:
         if broken and step == "plan.read":
             raise RuntimeError("what it stumbled over")
 
@@ -209,7 +209,7 @@ def test_what_keeps_it_from_planning_does_not_keep_it_from_sending(trial: Trial,
         async with http_receiver() as receiver:
             receiver.answers = [Answer(500)]
             async with at_work(
-                trial, recipients(tmp_path, hook(receiver.url) + person("ann", "hook")), passing
+                trial, recipients(tmp_path, hook(receiver.url) + person("ann", "hook")), fail_point
             ) as desk:
                 first = trial.raises()
                 await desk.comes_to(lambda: len(trial.outcomes(first)) == 1)

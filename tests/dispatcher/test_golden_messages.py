@@ -18,11 +18,11 @@ from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation
 from services.clock.deadlines import DeadlineClock
-from services.demo.player import Arrival, arrivals
+from services.demo.player import ScheduledEvent, arrivals
 from services.dispatcher import attempts, ledger
 from services.dispatcher.alert_entries import position_of
 from services.dispatcher.channels.mail_text import subject_of, text_of
-from services.dispatcher.channels.port import Message, Outcome, Part
+from services.dispatcher.channels.port import GroupedAlert, Message, SendOutcome
 from services.dispatcher.notice import GROUPED_RANK
 from services.dispatcher.parcel import LISTED_MAX, Busy, Parcel, parcels
 from services.dispatcher.planner import Planner
@@ -54,7 +54,7 @@ class Watched:
         self.clock = HandClock(start)
         self.people = people
         self.mails: list[tuple[str, str]] = []
-        self.parts: list[Part] = []
+        self.parts: list[GroupedAlert] = []
         self.kinds: dict[tuple[object, ...], int] = {}
         self._clinical = EmbeddedLog(database, "clinical")
         self._alerts = EmbeddedLog(database, "alerts")
@@ -66,7 +66,7 @@ class Watched:
             begin_first_generation(connection, self.clock.now())
         activate(database, self._clinical, PROTOCOL, self.clock, SOURCE)
 
-    def take(self, together: list[Arrival]) -> None:
+    def take(self, together: list[ScheduledEvent]) -> None:
         """What arrived on one day, as if it had come at once at the end of it."""
         self.turn_to(together[-1].at)
         sent = [(sender, list(several)) for sender, several in groupby(together, lambda one: one.sender or "FR01")]
@@ -100,9 +100,9 @@ class Watched:
     def _deliver(self, connection: Connection, parcel: Parcel, now: Instant) -> None:
         for delivery in parcel.deliveries:
             attempts.begin(connection, delivery, parcel.id, now, now, now)
-            attempts.record(connection, delivery, Outcome("delivered"), now, now)
+            attempts.record(connection, delivery, SendOutcome("delivered"), now, now)
         parts = tuple(
-            Part(each.notice, f"https://tox.example.org/alerts/{each.alert_id}") for each in parcel.deliveries
+            GroupedAlert(each.notice, f"https://tox.example.org/alerts/{each.alert_id}") for each in parcel.deliveries
         )
         first = parts[0]
         message = Message(
@@ -115,20 +115,20 @@ class Watched:
             self.mails.append((subject_of(message), text_of(message)))
 
 
-def _kind(part: Part) -> str:
+def _kind(part: GroupedAlert) -> str:
     notice = part.notice
     about = "subject" if notice.subject is not None else notice.case.partition(":")[0]
-    return f"{about} {notice.kind} {notice.telling} {','.join(sorted(set(notice.told_clauses.values())))}"
+    return f"{about} {notice.kind} {notice.telling} {','.join(sorted(set(notice.alerting_clauses.values())))}"
 
 
-def _submission(sender: str, several: list[Arrival]) -> Submission:
+def _submission(sender: str, several: list[ScheduledEvent]) -> Submission:
     role, site = ("sponsor", None) if sender == "sponsor" else ("site", sender)
     lines = b"\n".join(one.line for one in several)
     return Submission(Caller(sender, role, site), messages_of(media_type_of({"content-type": LINES}), [], lines))
 
 
-def _days(arriving: list[Arrival]) -> Iterator[list[Arrival]]:
-    together: list[Arrival] = []
+def _days(arriving: list[ScheduledEvent]) -> Iterator[list[ScheduledEvent]]:
+    together: list[ScheduledEvent] = []
     for one in arriving:
         if together and one.at - together[0].at >= DAY:
             yield together

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from events.dates import HOUR, MINUTE, SECOND
 from services.dispatcher.backoff import BACK_OFF_SECONDS_MAX, RETRY_AFTER_SECONDS_MAX, back_off_seconds, clock_span
-from services.dispatcher.channels.port import Outcome
+from services.dispatcher.channels.port import SendOutcome
 from services.platform.time_source import Clock, ScaledClock, SystemClock
 from tests.dispatcher.hand_clock import START, HandClock
 
-FAILED = Outcome("failed")
+FAILED = SendOutcome("failed")
 
 
 @given(st.text(max_size=20), st.integers(1, 100_000))
@@ -31,13 +31,13 @@ def test_what_failed_together_is_not_tried_again_together() -> None:
 
 def test_what_is_rejected_waits_longer() -> None:
     """Somebody has to mend it first."""
-    assert 45 <= back_off_seconds("D", 1, Outcome("rejected")) <= 60
+    assert 45 <= back_off_seconds("D", 1, SendOutcome("rejected")) <= 60
 
 
 @pytest.mark.parametrize(("asked", "waits"), [(0.0, 1.0), (30.0, 30.0), (3600.0, RETRY_AFTER_SECONDS_MAX)])
 def test_a_receiver_that_asks_for_time_gets_it(asked: float, waits: float) -> None:
     """Up to a bound, and never less than our own back-off."""
-    pause = back_off_seconds("D", 1, Outcome("throttled", None, asked))
+    pause = back_off_seconds("D", 1, SendOutcome("throttled", None, asked))
     assert pause == waits or (asked == 0 and 0.75 <= pause <= 1)
 
 

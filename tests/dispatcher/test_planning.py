@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from events.dates import HOUR, MINUTE, format_instant
 from projections.folds.alert_transition import AlertKind
 from services.dispatcher.delivery import DELIVERED, WAITING, Delivery
-from services.dispatcher.ledger import Step
+from services.dispatcher.ledger import AlertStep
 from services.dispatcher.notice import Notice
-from services.dispatcher.planning import Draft, planning_line, routine_since
+from services.dispatcher.planning import DeliveryPlan, planning_line, routine_since
 from services.dispatcher.recipients import ConsoleChannelConfig, Recipient, Recipients
 from services.dispatcher.routing import Directory, Route
 from tests.dispatcher.alerts import VERDICTS, Urgency
@@ -51,7 +51,7 @@ class Story:
 
     now: int = START
     ledger: dict[str, Delivery] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[AlertStep] = field(default_factory=list)
     newest: Notice | None = None
 
     @property
@@ -62,9 +62,9 @@ class Story:
         """The next revision is planned."""
         revision = len(self.steps) + 1
         self.newest = notice(kind, revision, urgency, self.now)
-        self.steps.append(Step(revision, kind, urgency, self.now))
+        self.steps.append(AlertStep(revision, kind, urgency, self.now))
         since = routine_since(self.newest, self.steps, self.now)
-        draft = Draft(f"E-{revision}", self.newest, self.now, list(self.ledger.values()), since)
+        draft = DeliveryPlan(f"E-{revision}", self.newest, self.now, list(self.ledger.values()), since)
         for stage in planning_line(Directory(PEOPLE), DAY_OF_WAITING, MINUTE):
             draft = stage(draft)
         for row, state in draft.ended.items():

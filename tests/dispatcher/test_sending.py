@@ -214,14 +214,14 @@ def test_an_outcome_that_cannot_be_written_is_kept_until_it_can(trial: Trial, tm
 
         trial.database.close()
 
-        def passing(step: str) -> None:
+        def fail_point(step: str) -> None:
             if step == "delivery.sent":
                 held.execute("BEGIN IMMEDIATE")
 
         async with http_receiver() as receiver:
             people = recipients(tmp_path, hook(receiver.url) + person("ann", "hook"))
             trial.raises()
-            async with at_work(trial, people, passing) as desk:
+            async with at_work(trial, people, fail_point) as desk:
                 await until(lambda: held.in_transaction)
                 await asyncio.sleep(0.2)
                 held.execute("ROLLBACK")

@@ -13,7 +13,7 @@ import pytest
 
 import services.dispatcher.dispatcher as dispatcher_module
 from events.dates import SECOND
-from services.dispatcher.channels.port import Message, Outcome
+from services.dispatcher.channels.port import Message, SendOutcome
 from services.dispatcher.channels.smtp import SmtpChannel
 from services.dispatcher.channels.smtp_client import (
     BEFORE_DOT_TIMEOUTS_MAX,
@@ -89,7 +89,7 @@ def test_a_scanner_is_waited_for_beyond_the_timeout() -> None:
                 return "250 clean"
 
             box.scan = scan
-            assert await channel(box.port).send(MESSAGE) == Outcome("delivered")
+            assert await channel(box.port).send(MESSAGE) == SendOutcome("delivered")
             assert len(box.mails) == 1
 
     asyncio.run(story())
@@ -119,7 +119,7 @@ def test_a_scanner_that_never_answers_is_given_up_and_said_to_be_in_doubt() -> N
     async def story() -> None:
         async with scanning() as (box, _):
             outcome = await channel(box.port, final_dot_seconds=0.5).send(MESSAGE)
-            assert outcome == Outcome(
+            assert outcome == SendOutcome(
                 "failed",
                 "the server took the whole mail and did not answer within 0.5 s; it may be delivered",
                 None,
@@ -172,7 +172,7 @@ def test_a_connection_that_dies_before_the_dot_fails_quickly(
         took = time_source.elapsed_seconds() - began
         server.close()
         await asyncio.sleep(0.01)  # for the connection to close: the loop ends now
-        assert outcome == Outcome("failed", "it took too long")
+        assert outcome == SendOutcome("failed", "it took too long")
         assert timeouts_max * TIMEOUT_SECONDS <= took < timeouts_max * TIMEOUT_SECONDS + 5
 
     asyncio.run(story())

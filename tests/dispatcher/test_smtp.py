@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.dispatcher.channels.port import Message, Outcome
+from services.dispatcher.channels.port import Message, SendOutcome
 from services.dispatcher.channels.smtp import SmtpChannel, mail_of
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipient, Recipients, SmtpChannelConfig, load_recipients
@@ -35,10 +35,10 @@ def sent(
     implicit: bool = False,
     login: bool = False,
     prepare: Callable[[Mailbox], None] = lambda _: None,
-) -> tuple[Outcome, Mailbox]:
+) -> tuple[SendOutcome, Mailbox]:
     """What came of one message, and what the server has."""
 
-    async def send() -> tuple[Outcome, Mailbox]:
+    async def send() -> tuple[SendOutcome, Mailbox]:
         async with mail_server(certificate, implicit=implicit, login=login) as box:
             prepare(box)
             return await _channel(_loaded(directory, box.port, config)).send(MESSAGE), box
@@ -59,7 +59,7 @@ def _channel(loaded: Recipients) -> SmtpChannel:
 def test_a_mail_says_what_it_may_and_threads(tmp_path: Path) -> None:
     """Subject, text, ids and the marks of a machine's mail."""
     outcome, box = sent(tmp_path, 'tls = "none"')
-    assert outcome == Outcome("delivered")
+    assert outcome == SendOutcome("delivered")
     (got,) = box.mails
     assert got["Subject"] == "[Toxwatch] URGENT revised: FR01-001 DLT-1, DLT-3 met; DLT-2 possible"
     assert got["From"] == "Toxwatch <toxwatch@example.org>"
@@ -106,14 +106,14 @@ def test_starttls_and_a_login(tmp_path: Path, certificate: Path) -> None:
     """The password goes over the encrypted connection only."""
     more = f'tls = "starttls"\nca_file = "{certificate}"\n{LOGIN}'
     outcome, box = sent(tmp_path, more, certificate, login=True)
-    assert outcome == Outcome("delivered")
+    assert outcome == SendOutcome("delivered")
     assert (box.logins, box.was_encrypted) == (["toxwatch"], [True])
 
 
 def test_implicit_tls(tmp_path: Path, certificate: Path) -> None:
     """Encrypted from the first byte."""
     outcome, box = sent(tmp_path, f'tls = "implicit"\nca_file = "{certificate}"', certificate, implicit=True)
-    assert outcome == Outcome("delivered")
+    assert outcome == SendOutcome("delivered")
     assert len(box.mails) == 1
 
 
@@ -136,7 +136,7 @@ def test_a_wrong_password_is_for_people_to_mend(tmp_path: Path, certificate: Pat
     """The error does not hold it."""
     more = f'tls = "starttls"\nca_file = "{certificate}"\n{LOGIN}'
 
-    async def send() -> Outcome:
+    async def send() -> SendOutcome:
         async with mail_server(certificate, login=True) as box:
             file = write(tmp_path, mail(box.port, more) + person("ann", "mail"))
             (tmp_path / "mail.password").write_text("a wrong password", encoding="utf-8")
@@ -168,14 +168,14 @@ def test_what_the_server_has_taken_is_delivered_whatever_comes_after(tmp_path: P
         box.breaks_off_at_the_end = True
 
     outcome, box = sent(tmp_path, 'tls = "none"', prepare=prepare)
-    assert outcome == Outcome("delivered")
+    assert outcome == SendOutcome("delivered")
     assert len(box.mails) == 1
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     """Not longer than the timeout, its good-bye included."""
 
-    async def send() -> Outcome:
+    async def send() -> SendOutcome:
         held = asyncio.Event()
 
         async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from events.dates import SECOND
-from services.dispatcher.channels.port import Message, Outcome
+from services.dispatcher.channels.port import Message, SendOutcome
 from services.dispatcher.channels.wall_clock import to_datetime
 from services.dispatcher.channels.webhook import WebhookChannel
 from services.dispatcher.notice import Notice
@@ -27,10 +27,10 @@ ANN = Recipient(name="ann", role="medical-monitor", channels=("hook",))
 MESSAGE = Message("D-1", Notice(**VALUES), ANN, "https://tox.example.org/alerts/ALERT", None)
 
 
-def sent(directory: Path, *answers: Answer | Fault, message: Message = MESSAGE) -> tuple[Outcome, list[Post]]:
+def sent(directory: Path, *answers: Answer | Fault, message: Message = MESSAGE) -> tuple[SendOutcome, list[Post]]:
     """What came of it, and what the receiver got."""
 
-    async def send() -> tuple[Outcome, list[Post]]:
+    async def send() -> tuple[SendOutcome, list[Post]]:
         async with http_receiver() as receiver:
             receiver.answers = list(answers)
             channel = _channel(directory, receiver)
@@ -52,7 +52,7 @@ def _channel(directory: Path, receiver: HttpReceiver, timeout: float = 0.5) -> W
 def test_what_is_posted_is_signed_and_says_no_more_than_it_may(tmp_path: Path) -> None:
     """The receiver's library verifies it; the case, which may name a death, is not in it."""
     outcome, (post,) = sent(tmp_path, Answer(200))
-    assert outcome == Outcome("delivered")
+    assert outcome == SendOutcome("delivered")
     said = Webhook(WEBHOOK_SECRET).verify(post.body, post.headers)
     assert post.headers["webhook-id"] == "D-1"
     assert said == {
@@ -144,7 +144,7 @@ def test_what_a_receiver_does_is_told_apart(tmp_path: Path, answer: Answer | Fau
 def test_nobody_there_is_a_failed_attempt(tmp_path: Path) -> None:
     """Nobody listens on the port any more."""
 
-    async def send() -> Outcome:
+    async def send() -> SendOutcome:
         async with http_receiver() as receiver:
             channel = _channel(tmp_path, receiver)
         try:

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.tables import subject_sites
 from services.dispatcher.alert_entries import AlertEntries
-from services.dispatcher.channels.port import ChannelTest, Message, Part
+from services.dispatcher.channels.port import ChannelTest, GroupedAlert, Message
 from services.dispatcher.channels.webhook import body_of
 from services.dispatcher.channels.webhook_body import FILE, NAME, schema_text
 from services.dispatcher.notice import Notice
@@ -111,7 +111,7 @@ def test_a_digest_lists_each_alert_as_it_would_be_alone(detail: Detail) -> None:
     """All kinds in one, in their order; its time is the newest one's."""
     notices = [Notice(**VALUES | changes) for changes in ABOUT.values()]
     notices[3] = notices[3].model_copy(update={"detected_at": "2017-03-01T10:00:00+01:00"})
-    parts = tuple(Part(notice, "https://tox.example.org/alerts/ALERT") for notice in notices)
+    parts = tuple(GroupedAlert(notice, "https://tox.example.org/alerts/ALERT") for notice in notices)
     said = json.loads(body_of(Message("D-1", notices[0], ann(detail), parts[0].link, None, parts)))
     VALIDATOR.validate(said)
     assert (said["type"], said["timestamp"]) == ("toxwatch.alert.digest.v1", "2017-03-01T10:00:00+01:00")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from services.dispatcher.channels.port import Outcome
+from services.dispatcher.channels.port import SendOutcome
 from services.dispatcher.channels.webhook import WebhookChannel
 from services.dispatcher.recipients import WebhookChannelConfig, load_recipients
 from services.platform import time_source
@@ -34,7 +34,7 @@ def posted(directory: Path, *secrets: str) -> Post:
             assert isinstance(config, WebhookChannelConfig)
             channel = WebhookChannel(config, loaded.secrets["hook"], time_source.now)
             try:
-                assert await channel.send(MESSAGE) == Outcome("delivered")
+                assert await channel.send(MESSAGE) == SendOutcome("delivered")
             finally:
                 await channel.close()
             return receiver.posts[0]

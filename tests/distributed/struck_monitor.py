@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from events.dates import Instant
-from projections.store.write.batch import Outcome
+from projections.store.write.batch import BatchOutcome
 from services.log.port import Entry
 from services.monitor.monitor import Monitor
 from tests.distributed.toothless import SAFEGUARDS, VARIABLE
@@ -27,7 +27,7 @@ def stall_while(told: Path) -> None:
     """From now on a batch waits, before its transaction begins, where the file is there; and takes the file away."""
     process = Monitor.process
 
-    def stalling(self: Monitor, entries: Sequence[Entry], now: Instant) -> Outcome:
+    def stalling(self: Monitor, entries: Sequence[Entry], now: Instant) -> BatchOutcome:
         if told.exists():
             told.unlink()
             time.sleep(STALL_SECONDS)

@@ -16,7 +16,7 @@ from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.port import NewEntry
 from services.log.topics import TopicAdmin, declared
-from services.monitor.batches import Batch, Shares
+from services.monitor.batches import Assignments, Batch
 from services.monitor.clinical_reader import ClinicalReader
 from tests.brokers import Broker
 
@@ -69,7 +69,7 @@ class Worker:
     """A reader, and a monitor that takes what it hands on as ``hand_on`` says."""
 
     def __init__(self, log: Log, hand_on: Callable[[Batch], Awaitable[None]] | None = None) -> None:
-        self.shares = Shares()
+        self.shares = Assignments()
         self._log = log
         self.reader = ClinicalReader(
             log.cluster,

@@ -16,13 +16,13 @@ from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.tables import dead_letters
 from projections.store.write import dead_letter_store
-from projections.store.write.dead_letter_store import GATEWAY, MONITOR, NewLetter
+from projections.store.write.dead_letter_store import GATEWAY, MONITOR, NewDeadLetter
 from services.log import topics
-from services.log.dead_letter_topic import LetterTopic
+from services.log.dead_letter_topic import DeadLetterTopic
 from services.log.kafka_client import Cluster, LogUnavailable
 from services.log.topic_writer import Record
 from services.log.topics import TopicAdmin, declared
-from services.monitor.dead_letter_relay import CARRIED_AT_ONCE_MAX, LetterRelay
+from services.monitor.dead_letter_relay import CARRIED_AT_ONCE_MAX, DeadLetterRelay
 from tests.brokers import Broker, free_port
 from tests.crash.deployment import eventually
 from tests.crash.load import SPONSOR, Load
@@ -45,7 +45,7 @@ class Parked:
         self.prefix = f"letters{os.getpid()}-{next(_numbers)}"
         TopicAdmin(cluster).create(declared(self.prefix, 1))
 
-    def park(self, *letters: NewLetter, now: Instant = NOW) -> None:
+    def park(self, *letters: NewDeadLetter, now: Instant = NOW) -> None:
         with self.database.writing() as connection:
             dead_letter_store.park(connection, PROTOCOL, SOURCE, letters, now)
 
@@ -53,11 +53,11 @@ class Parked:
         with self.database.writing() as connection:
             dead_letter_store.delete(connection, PROTOCOL, SOURCE, number, "somebody", "a name", NOW)
 
-    def relay(self, topic: LetterTopic | None = None) -> int:
+    def relay(self, topic: DeadLetterTopic | None = None) -> int:
         """Carry what waits, with a topic that was opened for that unless one is given."""
-        opened = topic or LetterTopic(self.cluster, topics.dead_letters(self.prefix))
+        opened = topic or DeadLetterTopic(self.cluster, topics.dead_letters(self.prefix))
         try:
-            return LetterRelay(self.database, opened, SOURCE).relay()
+            return DeadLetterRelay(self.database, opened, SOURCE).relay()
         finally:
             opened.close()
 
@@ -78,9 +78,9 @@ def parked(on_postgresql: Database, broker: Broker) -> Parked:
     return Parked(on_postgresql, Cluster((broker.address,)))
 
 
-def _letter(raw: bytes, **more: object) -> NewLetter:
+def _letter(raw: bytes, **more: object) -> NewDeadLetter:
     said = {"origin": GATEWAY, "reason": "not-json", "error": "no JSON", "field": "", "is_severe": False, **more}
-    return NewLetter(raw=raw, **said)  # type: ignore[arg-type]
+    return NewDeadLetter(raw=raw, **said)  # type: ignore[arg-type]
 
 
 def test_a_letter_is_carried_as_it_came_with_all_that_is_known_of_it(parked: Parked) -> None:
@@ -129,7 +129,7 @@ def test_a_letter_may_be_as_large_as_a_request(parked: Parked) -> None:
     assert [len(one.value or b"") for one in parked.carried] == [10 * 1024 * 1024, 1]
 
 
-class Interrupted(LetterTopic):
+class Interrupted(DeadLetterTopic):
     """Appends, and then its process is as good as dead."""
 
     def append(self, records: Sequence[Record]) -> list[int]:
@@ -152,11 +152,11 @@ def test_while_no_broker_answers_nothing_is_marked(parked: Parked) -> None:
     """It is said, and tried again."""
     parked.park(_letter(b"1"))
     with pytest.raises(LogUnavailable):
-        parked.relay(LetterTopic(Cluster((f"127.0.0.1:{free_port()}",)), "any"))
+        parked.relay(DeadLetterTopic(Cluster((f"127.0.0.1:{free_port()}",)), "any"))
     assert parked.unsent == 1
 
 
-class Slow(LetterTopic):
+class Slow(DeadLetterTopic):
     """Waits with what it was given until it may go on."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:

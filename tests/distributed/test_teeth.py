@@ -22,7 +22,7 @@ from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.port import Entry, Position
 from services.log.topics import TopicAdmin, declared
-from services.monitor.batches import Batch, Shares
+from services.monitor.batches import Assignments, Batch
 from services.monitor.clinical_reader import ClinicalReader
 from services.monitor.monitor import FencedMonitor, Monitor
 from tests.brokers import Broker
@@ -94,7 +94,7 @@ class Reading:
     """A reader on a topic whose one partition has a gap: the marker of somebody's transaction."""
 
     def __init__(self, cluster: Cluster, prefix: str) -> None:
-        self.shares = Shares()
+        self.shares = Assignments()
         self.handed: list[Batch] = []
         topic = topics.clinical(prefix)
         self._log = KafkaLog(cluster, topic, "clinical")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from projections.store.engine.database import Turn, turn_is_free
+from projections.store.engine.database import Lock, try_lock
 from services.gateway import topic_reader
 from services.log import topics
 from services.log.kafka_client import Cluster, LogUnavailable
@@ -41,7 +41,7 @@ def test_one_topic_does_not_wait_for_another(there: Topics, monkeypatch: pytest.
     there.send(DESK, "FR01-002")
     stuck, going = there.reader(LAB), there.reader(DESK)
     with there.database.writing() as connection:
-        assert turn_is_free(connection, Turn.INTAKE, stuck.consumer_name)
+        assert try_lock(connection, Lock.INTAKE, stuck.consumer_name)
         eventually(lambda: not stuck.work() and stuck.trouble() is not None, 30, lambda: there.lags)
         eventually(lambda: not going.work() and there.taken == {"FR01-002-e", "FR01-002-t"}, 30)
         assert there.lags == {LAB: {0: 2}, DESK: {0: 0}}

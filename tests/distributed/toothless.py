@@ -12,7 +12,7 @@ from events.catalog import AnyEvent
 from projections.folds.cohort_board import CohortKey
 from projections.store.engine.tables import cohorts, positions
 from projections.store.write import cohort_counts
-from projections.store.write.batch import LogEntry, Step
+from projections.store.write.batch import BatchWriter, LogEntry
 from projections.store.write.cohort_counts import CohortCounts
 from services.monitor import monitor as monitor_module
 from services.monitor.clinical_reader import ClinicalReader
@@ -36,13 +36,13 @@ def without_fence(patch: Patch) -> None:
 
 def without_ids(patch: Patch) -> None:
     """A monitor takes every entry about a subject for a new one."""
-    knowing = Step._is_new
+    knowing = BatchWriter._is_new
 
-    def is_new(self: Step, entry: LogEntry, event: AnyEvent, subject: str) -> bool:
+    def is_new(self: BatchWriter, entry: LogEntry, event: AnyEvent, subject: str) -> bool:
         # The rules in force stand in every partition: with them, nothing would ever begin.
         return bool(subject) or knowing(self, entry, event, subject)
 
-    patch(Step, "_is_new", is_new)
+    patch(BatchWriter, "_is_new", is_new)
 
 
 def without_offsets(patch: Patch) -> None:

@@ -1,4 +1,4 @@
-"""RULES section 6, what concerns one event: each refusal names the field, the value and the rule broken."""
+"""rules.md §6, what concerns one event: each refusal names the field, the value and the rule broken."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_what_never_reached_the_grade_says_so() -> None:
 
 
 def test_what_was_exempted_is_said_not_hidden() -> None:
-    """RULES 3.7: fever for nine days that responded to paracetamol meets everything else of DLT-2."""
+    """rules.md §3.7: fever for nine days that responded to paracetamol meets everything else of DLT-2."""
     data = {"term": "Pyrexia", "grade": 3, "end": "2017-03-01", "responded_to_therapy": True, "flu_like": True}
     outcome = as_json(FR01.ae(data=data))
     assert assess([*FR01.treated(), FR01.ae(data=data)]).json["cases"] == []

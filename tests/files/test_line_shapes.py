@@ -12,7 +12,7 @@ import pytest
 from events.codec import LINE_BYTES_MAX
 from projections.protocols.isi_jx import PROTOCOL
 from services.files.event_files import EventFiles
-from services.files.intake import Intake
+from services.files.intake import FileIntake
 from tests.files.command_line import AS_OF, assess, toxwatch
 from tests.files.writing import FR01, Json, line, lines
 
@@ -145,7 +145,7 @@ def test_memory_does_not_grow_with_a_line(tmp_path: Path) -> None:
         tracemalloc.start()
         try:
             with EventFiles([str(path)]) as files:
-                assert len(list(Intake(PROTOCOL, files).events())) == len(EVENTS)
+                assert len(list(FileIntake(PROTOCOL, files).events())) == len(EVENTS)
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
@@ -160,7 +160,7 @@ def test_memory_does_not_grow_with_refused_or_duplicate_lines(tmp_path: Path) ->
     tracemalloc.start()
     try:
         with EventFiles([str(path)]) as files:
-            intake = Intake(PROTOCOL, files)
+            intake = FileIntake(PROTOCOL, files)
             assert sum(1 for _ in intake.events()) == len(EVENTS)
             kept = tracemalloc.get_traced_memory()[0]
     finally:

@@ -1,4 +1,4 @@
-"""Every line of RULES 6 through the whole pipeline: refused, named, listed, and all the rest judged all the same."""
+"""Every line of rules.md §6 through the whole pipeline: refused, named, listed, and all the rest judged all the same."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from events.dates import parse_instant
 from projections.folds.trial_projection import TrialProjection
 from projections.protocols.isi_jx import PROTOCOL
 from services.files.event_files import EventFiles
-from services.files.intake import Intake
+from services.files.intake import FileIntake
 from services.files.log_reading import known_at
 from services.simulator.trial import simulate_trial
 from services.simulator.truth import truth_of
@@ -39,7 +39,7 @@ def played(seed: int, start: date, directory: Path) -> Played:
     path = directory / f"{seed}.ndjson"
     path.write_bytes(b"".join(trial.lines()))
     with EventFiles([str(path)]) as files:
-        intake = Intake(PROTOCOL, files)
+        intake = FileIntake(PROTOCOL, files)
         log = list(intake.events())
     return Played(log, len(intake.refused), intake.duplicates, dict(truth_of(trial)))
 

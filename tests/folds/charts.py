@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from events.codec import Codec, Logged
 from events.dates import Instant, parse_instant
 from projections.folds.chart_queries import chart_queries
-from projections.folds.cohort_board import SubjectStanding, standing_of
+from projections.folds.cohort_board import CohortMembership, membership_of
 from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import findings_of
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from tests.files.writing import Json, line
 
 AS_OF = parse_instant("2017-04-01T00:00:00Z")
@@ -22,7 +22,7 @@ def decoded(event: Json) -> Logged:
     return CODEC.decode(line(event))
 
 
-def chart_of(events: Iterable[Json], protocol: Protocol = PROTOCOL, subject: str = "FR01-001") -> SubjectChart:
+def chart_of(events: Iterable[Json], protocol: TrialProtocol = PROTOCOL, subject: str = "FR01-001") -> SubjectChart:
     chart = SubjectChart(protocol, subject)
     for event in events:
         logged = decoded(event)
@@ -30,10 +30,12 @@ def chart_of(events: Iterable[Json], protocol: Protocol = PROTOCOL, subject: str
     return chart
 
 
-def standing(events: Iterable[Json], protocol: Protocol = PROTOCOL, as_of: Instant = AS_OF) -> SubjectStanding | None:
+def standing(
+    events: Iterable[Json], protocol: TrialProtocol = PROTOCOL, as_of: Instant = AS_OF
+) -> CohortMembership | None:
     """How the subject of these events counts in its cohort."""
     chart = chart_of(events, protocol)
-    return standing_of(chart, findings_of(chart, as_of))
+    return membership_of(chart, findings_of(chart, as_of))
 
 
 def questions(events: Iterable[Json]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from events.dates import format_instant, parse_instant
-from projections.folds.case_history import Turn, case_history
+from projections.folds.case_history import VerdictChange, case_history
 from projections.protocols.isi_jx import PROTOCOL
 from tests.files.writing import FR01, UNRELATED, Json
 from tests.folds.charts import decoded
@@ -17,12 +17,12 @@ WATCHED = "2017-02-21T00:00:00Z"
 DUE = "2017-02-27T10:00:00Z"
 
 
-def turns(events: list[Json], until: str = "2017-04-01T00:00:00Z", case: str = "ae:AE-1") -> list[Turn]:
+def turns(events: list[Json], until: str = "2017-04-01T00:00:00Z", case: str = "ae:AE-1") -> list[VerdictChange]:
     known = [(logged.time, logged) for logged in map(decoded, [*FR01.treated(), *events])]
     return case_history(PROTOCOL, "FR01-001", known, case, parse_instant(until))
 
 
-def told(found: list[Turn]) -> list[tuple[str, str | None, str | None]]:
+def told(found: list[VerdictChange]) -> list[tuple[str, str | None, str | None]]:
     return [
         (format_instant(turn.at), turn.finding.verdict if turn.finding else None, turn.cause.id if turn.cause else None)
         for turn in found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from projections.folds.cohort_board import CohortBoard, CohortKey, Status, SubjectStanding
+from projections.folds.cohort_board import CohortBoard, CohortKey, CohortMembership, MembershipStatus
 from projections.protocols.isi_jx import PROTOCOL
 from tests.files.writing import FR01, Json
 from tests.folds.charts import standing
@@ -16,10 +16,15 @@ OBSERVED = FR01.visit("2017-03-20")
 CAUSALITY_OPEN = {"causality": ...}
 
 
-def one(key: CohortKey, letter: str) -> SubjectStanding:
+def one(key: CohortKey, letter: str) -> CohortMembership:
     """A subject by its letter: N without a DLT, T with one, P pending, R replaceable."""
-    status = {"N": Status.EVALUABLE, "T": Status.EVALUABLE, "P": Status.PENDING, "R": Status.REPLACEABLE}[letter]
-    return SubjectStanding(key, status, letter == "T", "no data" if letter == "P" else None)
+    status = {
+        "N": MembershipStatus.EVALUABLE,
+        "T": MembershipStatus.EVALUABLE,
+        "P": MembershipStatus.PENDING,
+        "R": MembershipStatus.REPLACEABLE,
+    }[letter]
+    return CohortMembership(key, status, letter == "T", "no data" if letter == "P" else None)
 
 
 def board(**cohorts: str) -> CohortBoard:
@@ -211,7 +216,7 @@ STANDINGS: list[tuple[str, list[Json], Any]] = [
 
 @pytest.mark.parametrize(("name", "events", "expected"), STANDINGS, ids=[name for name, _, _ in STANDINGS])
 def test_how_a_subject_counts(name: str, events: list[Json], expected: Any) -> None:
-    """RULES 5: a silent site never completes a window."""
+    """rules.md §5: a silent site never completes a window."""
     found = standing(events)
     told = found and (found.cohort, found.status.value, found.has_dlt, found.pending_reason)
     assert told == expected

@@ -1,4 +1,4 @@
-"""What is asked about laboratory results, and what closes it (RULES 4)."""
+"""What is asked about laboratory results, and what closes it (rules.md §4)."""
 
 from __future__ import annotations
 

@@ -9,21 +9,21 @@ import pytest
 
 from projections.folds.record_history import (
     RecordHistory,
-    Version,
+    RecordVersion,
     conflicting_revisions,
     effective,
     ignored_retractions,
     with_version,
 )
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 
 
-def v(revision: int, time: int = 0, name: str = "a", source: str = "s", *, back: bool = False) -> Version:
+def v(revision: int, time: int = 0, name: str = "a", source: str = "s", *, back: bool = False) -> RecordVersion:
     """A version, ``back`` where it takes the record back. Its event is its name and cannot be compared."""
-    return Version(revision, time, name, source, back, {"name": name}, time)
+    return RecordVersion(revision, time, name, source, back, {"name": name}, time)
 
 
-def history(versions: Sequence[Version]) -> RecordHistory:
+def history(versions: Sequence[RecordVersion]) -> RecordHistory:
     known: RecordHistory = (versions[0],)
     for version in versions[1:]:
         known = with_version(known, version)
@@ -52,7 +52,7 @@ EFFECTIVE = [
 
 @pytest.mark.parametrize(("name", "versions", "expected"), EFFECTIVE, ids=[name for name, _, _ in EFFECTIVE])
 def test_which_version_is_in_effect_does_not_depend_on_the_order(
-    name: str, versions: list[Version], expected: Version | None
+    name: str, versions: list[RecordVersion], expected: RecordVersion | None
 ) -> None:
     for order in permutations(versions):
         assert effective(history(order)) == expected
@@ -83,7 +83,7 @@ def test_a_history_is_kept_whole_and_ascending() -> None:
         ([v(1, 1), v(1, 2), v(1, 3), v(2), v(5, 1), v(5, 2, back=True)], [1, 5]),
     ],
 )
-def test_two_contents_under_one_revision_are_asked_about(versions: list[Version], expected: list[int]) -> None:
+def test_two_contents_under_one_revision_are_asked_about(versions: list[RecordVersion], expected: list[int]) -> None:
     assert conflicting_revisions(history(versions)) == expected
 
 
@@ -109,10 +109,10 @@ def test_two_contents_under_one_revision_are_asked_about(versions: list[Version]
     ],
 )
 def test_a_retraction_older_than_the_record_is_ignored_and_asked_about(
-    versions: list[Version], expected: list[int]
+    versions: list[RecordVersion], expected: list[int]
 ) -> None:
     assert [version.revision for version in ignored_retractions(history(versions))] == expected
 
 
 def test_a_version_can_be_cited() -> None:
-    assert v(1, 0, "e-1", "urn:site").reference == EventRef("urn:site", "e-1")
+    assert v(1, 0, "e-1", "urn:site").reference == EventKey("urn:site", "e-1")

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from events.dates import DAY, parse_instant
-from projections.folds.subject_chart import Observed, SubjectChart
+from projections.folds.subject_chart import SubjectChart, VisitDate
 from projections.folds.trial_projection import TrialProjection
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.facts.lab_results import LabResult
@@ -76,7 +76,7 @@ def test_of_an_observation_a_chart_keeps_whether_and_when_it_was_made(event: Jso
     if isinstance(observed, LabResult):
         date = observed.collected if observed.measured else None
     else:
-        assert type(observed) is Observed
+        assert type(observed) is VisitDate
         date = observed.date
     assert (date is None) is (kept is None)
     if kept is not None:

@@ -18,7 +18,7 @@ from sqlalchemy import Row, select
 from events.codec import Codec, Logged
 from events.dates import MINUTE, Instant, parse_instant
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.tables import alerts, dead_letters
 from services.gateway.app import create_app
@@ -73,14 +73,14 @@ class Counts:
 class Gateway:
     """One gateway and whoever sends to it. Keys: ``FR01``, ``FR02`` (sites), and the other roles by their name."""
 
-    def __init__(self, database: Database, protocol: Protocol = PROTOCOL, **settings: Any) -> None:
+    def __init__(self, database: Database, protocol: TrialProtocol = PROTOCOL, **settings: Any) -> None:
         self.database = database
         self.protocol = protocol
         self.clock = SetClock()
         self.log = EmbeddedLog(database, "clinical")
         self.counts = Counts()
         self.woken: list[str] = []
-        self.passing = nothing
+        self.fail_point = nothing
         self.ring = KeyRing(database, self.clock)
         self.settings = {"events_per_minute": 10_000_000, **settings}
         self._keys: dict[str, NewKey] = {}
@@ -96,8 +96,8 @@ class Gateway:
             keys=self.ring,
             metrics=self.counts,
             on_appended=lambda: self.woken.append("log"),
-            on_told=lambda: self.woken.append("outbox"),
-            passing=lambda step: self.passing(step),
+            on_published=lambda: self.woken.append("outbox"),
+            fail_point=lambda step: self.fail_point(step),
         )
 
     def key(self, who: str) -> NewKey:

@@ -16,7 +16,7 @@ from fastapi import Request
 
 from projections.store.engine.database import Database, StoreUnavailable
 from services.gateway.intake import Intake, Submission
-from services.gateway.messages import Message
+from services.gateway.messages import ReceivedMessage
 from services.gateway.writer import BEHIND_MAX, GROUP_EVENTS_MAX, EventWriter, fair_shares, room_for
 from services.http.budgets import ALL_BYTES_MAX, KEY_BYTES_MAX, KEY_STREAMS_MAX, KeyBudgets, Lease, lease_of
 from services.http.caller import Caller
@@ -45,7 +45,7 @@ def test_shares(waiting: dict[str, int], room: int, shares: dict[str, int]) -> N
 
 def submission(key: str, *numbers: int) -> Submission:
     raws = [json.dumps(ae(number)).encode() for number in numbers]
-    return Submission(Caller(key, "site", "FR01"), [Message(raw, raw) for raw in raws])
+    return Submission(Caller(key, "site", "FR01"), [ReceivedMessage(raw, raw) for raw in raws])
 
 
 class Recording(Intake):
@@ -129,7 +129,7 @@ def test_a_large_request_of_which_a_part_fails_is_sent_again_as_a_whole(any_gate
         if passed.count("intake.begun") == 2 and step == "intake.begun":
             raise StoreUnavailable("the disk is full")
 
-    any_gateway.passing = failing_once
+    any_gateway.fail_point = failing_once
     events = [ae(number) for number in range(size)]
     assert any_gateway.post(events, LINES).status_code == 503
     assert len(any_gateway.stored()) == GROUP_EVENTS_MAX
@@ -143,11 +143,11 @@ def test_a_failed_write_makes_the_service_not_ready_until_one_succeeds(any_gatew
     """And what is answered 503 is counted. A small write that goes through, of another part, says nothing of it."""
     writer = any_gateway.client.app.state.writer  # type: ignore[attr-defined]
     assert writer.trouble() is None
-    any_gateway.passing = at_step("intake.appended", StoreUnavailable("the disk is nearly full"))
+    any_gateway.fail_point = at_step("intake.appended", StoreUnavailable("the disk is nearly full"))
     assert [any_gateway.post(ae(1)).status_code for _ in range(3)] == [503] * 3
     assert "3 requests were answered 503" in writer.trouble()
     assert any_gateway.counts.turned_away == {"unavailable": 3}
-    any_gateway.passing = lambda _: None
+    any_gateway.fail_point = lambda _: None
     assert "3 requests were answered 503" in writer.trouble()
     assert any_gateway.post(ae(1)).status_code == 202
     assert writer.trouble() is None
@@ -163,7 +163,7 @@ def test_what_its_sender_no_longer_waits_for_is_left_out(sqlite: Database) -> No
             assert go_on.wait(PATIENCE)
 
     gateway = Gateway(sqlite)
-    gateway.passing = holding
+    gateway.fail_point = holding
     with served(gateway) as address, httpx2.Client(base_url=address, timeout=PATIENCE) as client:
         headers = gateway.headers("FR01", STRUCTURED)
         with sent(address, headers, ae(1)):
@@ -269,7 +269,7 @@ def test_a_request_over_its_keys_number_is_429_and_another_key_is_not_concerned(
 
     gateway = Gateway(sqlite, requests_per_key=1)
     requests = [_request(gateway, who, number) for number, who in enumerate(["FR01", "FR01", "FR02"])]
-    gateway.passing = holding
+    gateway.fail_point = holding
     with served(gateway) as address, httpx2.Client(base_url=address, timeout=PATIENCE) as client:
         first = threading.Thread(target=client.post, args=("/v1/events",), kwargs=requests[0])
         first.start()

@@ -1,4 +1,4 @@
-"""What was refused is kept, is an alert where it is severe, and is settled by a valid event for its record (RULES 6)."""
+"""What was refused is kept, is an alert where it is severe, and is settled by a valid event for its record (rules.md §6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from events.alert import AlertRevised
 from events.catalog import EVENT_ADAPTER
 from projections.store.engine.tables import alert_events
 from projections.store.write import dead_letter_store
-from projections.store.write.dead_letter_store import Arrival, LetterError, NewLetter, delete, park, settle
+from projections.store.write.dead_letter_store import ArrivedEvent, DeadLetterError, NewDeadLetter, delete, park, settle
 from tests.gateway.serving import BATCHED, LINES, NOW, STRUCTURED, Gateway, ae, later, results
 
 
@@ -130,7 +130,7 @@ def test_a_letter_is_deleted_with_who_and_why(any_gateway: Gateway) -> None:
     assert (kept.closed_by, kept.closed_why, kept.closed_at) == ("dm-1", "a name in the term", NOW)
     assert list(any_gateway.intake_alerts().values()) == ["withdrawn"]
     for number, error in ((letter.id, "was deleted before"), (99, "there is no dead letter")):
-        with pytest.raises(LetterError, match=error), any_gateway.database.writing() as connection:
+        with pytest.raises(DeadLetterError, match=error), any_gateway.database.writing() as connection:
             delete(connection, *at[:2], number, "dm-1", "again", NOW)
 
 
@@ -149,10 +149,10 @@ def test_hostile_texts_are_kept_as_escapes(any_gateway: Gateway) -> None:
 def test_settling_compares_with_when_an_arrival_was_received(gateway: Gateway) -> None:
     """As the monitor asks, some time later: an event that came before the letter does not settle it."""
     source = "urn:toxwatch:test"
-    letter = NewLetter(
+    letter = NewDeadLetter(
         "monitor", "bad-field", "x", "", b"{}", True, subject="FR01-001", record_kind="ae", record_id="A"
     )
-    arrival = Arrival("FR01-001", "ae", "A", "urn:site:FR01:edc", "e-1", NOW)
+    arrival = ArrivedEvent("FR01-001", "ae", "A", "urn:site:FR01:edc", "e-1", NOW)
     with gateway.database.writing() as connection:
         assert settle(connection, gateway.protocol, source, [arrival], NOW) == 0
         assert park(connection, gateway.protocol, source, [letter], NOW) == 1

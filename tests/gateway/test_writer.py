@@ -14,7 +14,7 @@ import pytest
 
 from projections.store.engine.database import Database, StoreUnavailable
 from services.gateway.intake import Intake, Submission
-from services.gateway.messages import Message
+from services.gateway.messages import ReceivedMessage
 from services.gateway.writer import GROUP_EVENTS_MAX, WAITING_REQUESTS_MAX, EventWriter
 from services.http.caller import Caller
 from services.http.problems import Overloaded
@@ -29,20 +29,20 @@ class Crash(BaseException):
 
 def submission(*numbers: int, key: str = "k") -> Submission:
     raws = [json.dumps(ae(number)).encode() for number in numbers]
-    return Submission(Caller(key, "site", "FR01"), [Message(raw, raw) for raw in raws])
+    return Submission(Caller(key, "site", "FR01"), [ReceivedMessage(raw, raw) for raw in raws])
 
 
 def intake_of(gateway: Gateway) -> Intake:
     at = (gateway.database, gateway.log, gateway.protocol, gateway.clock, "urn:toxwatch:test")
-    return Intake(*at, passing=lambda step: gateway.passing(step))
+    return Intake(*at, fail_point=lambda step: gateway.fail_point(step))
 
 
 def at_step(wanted: str, error: BaseException) -> Callable[[str], None]:
-    def passing(step: str) -> None:
+    def fail_point(step: str) -> None:
         if step == wanted:
             raise error
 
-    return passing
+    return fail_point
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -50,14 +50,14 @@ def test_what_breaks_off_before_the_commit_has_not_happened(any_gateway: Gateway
     """Neither an entry, nor an identity, a claim, a letter or an alert: sent again, all is as at first."""
     intake = intake_of(any_gateway)
     bad = json.dumps(ae(9, data={"grade": 9})).encode()
-    sent = Submission(Caller("k", "site", "FR01"), [*submission(1, 2).messages, Message(bad, bad)])
-    any_gateway.passing = at_step(step, Crash())
+    sent = Submission(Caller("k", "site", "FR01"), [*submission(1, 2).messages, ReceivedMessage(bad, bad)])
+    any_gateway.fail_point = at_step(step, Crash())
     with pytest.raises(Crash):
         intake.take([sent])
     assert any_gateway.stored() == []
     assert any_gateway.letters(None) == []
     assert any_gateway.intake_alerts() == {}
-    any_gateway.passing = lambda _: None
+    any_gateway.fail_point = lambda _: None
     taking = intake.take([sent])
     assert [result.status for result in taking.results[0]] == ["accepted", "accepted", "refused"]
     assert [entry.position.offset for entry in any_gateway.log.read(0, 0, 10)] == [0, 1]
@@ -66,10 +66,10 @@ def test_what_breaks_off_before_the_commit_has_not_happened(any_gateway: Gateway
 def test_what_breaks_off_after_the_commit_has_happened(any_gateway: Gateway) -> None:
     """The sender was not answered, sends again, and has sent nothing twice."""
     intake = intake_of(any_gateway)
-    any_gateway.passing = at_step("intake.committed", Crash())
+    any_gateway.fail_point = at_step("intake.committed", Crash())
     with pytest.raises(Crash):
         intake.take([submission(1)])
-    any_gateway.passing = lambda _: None
+    any_gateway.fail_point = lambda _: None
     assert [result.status for result in intake.take([submission(1)]).results[0]] == ["duplicate"]
     assert len(any_gateway.stored()) == 1
 
@@ -77,7 +77,7 @@ def test_what_breaks_off_after_the_commit_has_happened(any_gateway: Gateway) -> 
 def test_requests_at_the_same_time_are_committed_together(gateway: Gateway) -> None:
     """Each is answered with its own results, in order."""
     commits: list[int] = []
-    gateway.passing = lambda step: commits.append(1) if step == "intake.committed" else None
+    gateway.fail_point = lambda step: commits.append(1) if step == "intake.committed" else None
 
     async def send() -> list[Any]:
         writer = EventWriter(intake_of(gateway))
@@ -97,7 +97,7 @@ def test_requests_at_the_same_time_are_committed_together(gateway: Gateway) -> N
 def test_a_group_is_bounded_but_for_one_request(gateway: Gateway) -> None:
     """Or the first of many would wait for all of them."""
     commits: list[int] = []
-    gateway.passing = lambda step: commits.append(1) if step == "intake.committed" else None
+    gateway.fail_point = lambda step: commits.append(1) if step == "intake.committed" else None
 
     async def send() -> None:
         writer = EventWriter(intake_of(gateway))
@@ -162,22 +162,22 @@ def test_one_request_that_meets_a_bug_does_not_fail_the_others(gateway: Gateway)
 
 def test_a_bug_is_answered_with_500_and_no_words_of_its_own(gateway: Gateway) -> None:
     """And the gateway goes on."""
-    gateway.passing = at_step("intake.begun", ZeroDivisionError("secret"))
+    gateway.fail_point = at_step("intake.begun", ZeroDivisionError("secret"))
     answer = gateway.post(ae(1))
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text
-    gateway.passing = lambda _: None
+    gateway.fail_point = lambda _: None
     assert gateway.post(ae(1)).status_code == 202
 
 
 def test_a_store_that_is_unavailable_is_503_and_recovers_by_itself(gateway: Gateway) -> None:
     """With the time after which to try again."""
-    gateway.passing = at_step("intake.appended", StoreUnavailable("the disk is full"))
+    gateway.fail_point = at_step("intake.appended", StoreUnavailable("the disk is full"))
     answer = gateway.post([ae(1), ae(2, data={"grade": 9})], LINES)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert answer.headers["content-type"] == "application/problem+json"
-    gateway.passing = lambda _: None
+    gateway.fail_point = lambda _: None
     assert statuses(gateway.post([ae(1), ae(2, data={"grade": 9})], LINES)) == ["accepted", "refused"]
 
 
@@ -211,7 +211,7 @@ def test_many_senders_at_once_over_a_real_server(sqlite: Database) -> None:
     """Every 202 is in the log, once, and requests share their commits."""
     with gateway_on(sqlite) as gateway:
         commits: list[int] = []
-        gateway.passing = lambda step: commits.append(1) if step == "intake.committed" else None
+        gateway.fail_point = lambda step: commits.append(1) if step == "intake.committed" else None
         with served(gateway) as address:
             answers = asyncio.run(_send_all(address, gateway.headers("FR01", STRUCTURED), 300))
         assert {answer.status_code for answer in answers} == {202}

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from services.http import descriptors
-from services.http.connection_limits import ConnectionLimits, Door, Place
+from services.http.connection_limits import ConnectionLimits, ConnectionSlot, Door
 from services.http.descriptors import RESERVED, TooFewDescriptors, connections_within
 
 LIMITS = ConnectionLimits(connections=6, per_address=4)
@@ -32,7 +32,7 @@ class Visitor:
         self.was_cut = True
 
 
-def entered(door: Door, address: str, visitor: Visitor) -> Place:
+def entered(door: Door, address: str, visitor: Visitor) -> ConnectionSlot:
     place = door.admit(address)
     assert place is not None
     place.guest = visitor

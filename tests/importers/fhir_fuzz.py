@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from services.files.rows import ImportFailedError
 from services.importers.mapping import load_mapping
-from services.importers.report import Report
+from services.importers.report import ImportReport
 from services.importers.run import import_study
 from tests.importers.bundles import administration, adverse_event, bundle, concept, encounter, observation, subject
 from tests.importers.fhir_imports import MAPPING
@@ -156,7 +156,7 @@ def spoil(text: str, choose: random.Random) -> str:
 def outcome_of(path: Path) -> Outcome:
     """Import one file. Whatever is raised but the sentence of a file that cannot be read is a bug."""
     out, lines = io.BytesIO(), io.StringIO()
-    report = Report(lines, "ndjson")
+    report = ImportReport(lines, "ndjson")
     ended = ""
     try:
         import_study("fhir", path, _mapping(path.parent), out, report)

@@ -14,7 +14,7 @@ import pyreadstat
 
 from services.importers.datasets import Kind
 from services.importers.mapping import Mapping
-from services.importers.report import Report
+from services.importers.report import ImportReport
 from services.importers.run import Summary, import_study
 
 Rows = list[dict[str, Any]]
@@ -61,7 +61,7 @@ def imported(kind: Kind, path: Path, **mapping: Any) -> Imported:
 def imported_with(mapping: Mapping, kind: Kind, path: Path) -> Imported:
     """Import ``path`` with a mapping."""
     out, report = io.BytesIO(), io.StringIO()
-    summary = import_study(kind, path, mapping, out, Report(report, "ndjson"))
+    summary = import_study(kind, path, mapping, out, ImportReport(report, "ndjson"))
     lines = [json.loads(line) for line in report.getvalue().splitlines()]
     events = [json.loads(line) for line in out.getvalue().splitlines()]
     return Imported(events, [line for line in lines if line["action"] != "summary"], summary)

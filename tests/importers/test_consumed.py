@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.importers.consumed import Element, Left, UnreadColumns, may_be_severe, tell_left
-from services.importers.report import Report
+from services.importers.report import ImportReport
 
 NAMES = st.text("abcxyz.[0]", min_size=1, max_size=5)
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5))
@@ -109,7 +109,7 @@ def test_an_unknown_member_anywhere_appears_in_the_report(tree: Any, name: str, 
 
 def test_a_line_is_urgent_where_what_is_lost_may_be_severe() -> None:
     out = io.StringIO()
-    report = Report(out)
+    report = ImportReport(out)
     assert tell_left(report, "f", 3, Element("X", {"toxicityGrade": 4, "colour": "red"})) == 1
     other = Element("Y", {"TOXGRADE": "4", "COLOUR": "red", "read": "x"})
     assert other["read"].text() == "x"
@@ -124,7 +124,7 @@ def test_a_line_is_urgent_where_what_is_lost_may_be_severe() -> None:
 
 def test_columns_that_many_rows_leave_unread_are_counted_and_those_of_urgent_rows_told_singly() -> None:
     out = io.StringIO()
-    report, columns = Report(out), UnreadColumns("ae.csv")
+    report, columns = ImportReport(out), UnreadColumns("ae.csv")
     for number in range(1, 4):
         row = Element("row", {"ID": str(number), "COLOUR": "red"})
         assert row["ID"].text() == str(number)

@@ -14,7 +14,7 @@ from events.acceptance import TrialContract
 from events.codec import Codec
 from services.importers.datasets import Kind
 from services.importers.mapping import load_mapping
-from services.importers.report import Report
+from services.importers.report import ImportReport
 from services.importers.run import import_study
 from tests.importers.studies import Imported, imported_with
 
@@ -213,7 +213,7 @@ def test_what_comes_out_is_a_log(reference_data: Path, tmp_path: Path, kind: Kin
     contents = []
     for name in ("first", "second"):
         with (tmp_path / name).open("wb") as out, (tmp_path / "report").open("w", encoding="utf-8") as lines:
-            protocol = import_study(kind, reference_data / folder, study, out, Report(lines)).protocol
+            protocol = import_study(kind, reference_data / folder, study, out, ImportReport(lines)).protocol
         contents.append((tmp_path / name).read_bytes())
     assert contents[0] == contents[1]
     assert protocol is not None

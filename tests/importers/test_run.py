@@ -12,7 +12,7 @@ import pytest
 
 from services.files.rows import ImportFailedError, Row
 from services.importers.mapping import Mapping
-from services.importers.report import Report, report_file
+from services.importers.report import ImportReport, report_file
 from services.importers.run import import_study
 from services.trials.protocols import find_protocol
 from tests.importers.studies import STUDY, Imported, csv_file, dataset_json, imported, one_file, xpt_file
@@ -253,7 +253,7 @@ def test_progress_is_told_while_a_file_is_read(tmp_path: Path) -> None:
     csv_file(tmp_path / "lb.csv", [{**LB, "LBSEQ": i} for i in range(4500)])
     seen: list[tuple[str, int]] = []
     mapping = Mapping.model_validate(STUDY)
-    report = Report(io.StringIO())
+    report = ImportReport(io.StringIO())
     import_study("sdtm", tmp_path, mapping, io.BytesIO(), report, lambda file, rows: seen.append((file, rows)))
     assert seen == [("lb.csv", 2000), ("lb.csv", 4000), ("lb.csv", 4500)]
 
@@ -265,6 +265,11 @@ def test_results_are_written_as_they_are_read(tmp_path: Path) -> None:
     written: list[int] = []
     mapping: Any = Mapping.model_validate(STUDY)
     import_study(
-        "sdtm", tmp_path, mapping, out, Report(io.StringIO()), lambda *_: written.append(out.getvalue().count(b"\n"))
+        "sdtm",
+        tmp_path,
+        mapping,
+        out,
+        ImportReport(io.StringIO()),
+        lambda *_: written.append(out.getvalue().count(b"\n")),
     )
     assert written[0] >= 1999

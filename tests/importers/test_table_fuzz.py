@@ -18,7 +18,7 @@ import pytest
 from services.files.rows import ImportFailedError
 from services.importers.datasets import Kind
 from services.importers.mapping import Mapping
-from services.importers.report import Report
+from services.importers.report import ImportReport
 from services.importers.run import import_study
 from tests.importers.studies import STUDY, csv_file, dataset_json, xpt_file
 
@@ -113,7 +113,7 @@ def test_a_mutated_file_loses_no_toxicity_without_a_line(
         path.write_bytes(mutated)
         events, report = io.BytesIO(), io.StringIO()
         try:
-            import_study(kind, path, mapping, events, Report(report, "ndjson"))
+            import_study(kind, path, mapping, events, ImportReport(report, "ndjson"))
         except ImportFailedError as failed:
             assert str(failed), mutated  # noqa: PT017
             continue

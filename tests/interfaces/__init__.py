@@ -1,1 +1,1 @@
-"""Other people's view of Toxwatch: the running process, its HTTP interface and its command line, as INTERFACES promises them."""
+"""Other people's view of Toxwatch: the running process, its HTTP interface and its command line, as documented."""

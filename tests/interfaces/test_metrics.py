@@ -1,4 +1,4 @@
-"""What is measured, on its own address: every name that INTERFACES promises, and no subject in a label."""
+"""What is measured, on its own address: every name that operating.md promises, and no subject in a label."""
 
 from __future__ import annotations
 

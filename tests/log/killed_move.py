@@ -22,7 +22,7 @@ def main() -> None:
     step, _, times = sys.argv.pop(1).partition(":")
     vars(services.maintenance.relocation.entries)["PAGE"] = PAGE
     vars(services.maintenance.relocation.moving)["move_deployment"] = partial(
-        move_deployment, passing=Assassin(step, int(times))
+        move_deployment, fail_point=Assassin(step, int(times))
     )
     services.cli.main.main()
 

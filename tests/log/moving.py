@@ -13,7 +13,7 @@ from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
 from services.log.port import Entry
-from services.maintenance.relocation.move import Report
+from services.maintenance.relocation.move import MoveReport
 from services.maintenance.relocation.moving import move_deployment
 from services.platform.fail_points import nothing
 from services.platform.settings import Settings
@@ -51,9 +51,11 @@ class Case:
         named = {name.removeprefix("TOXWATCH_").lower(): value for name, value in self.environment.items()}
         return Settings(**named)  # type: ignore[arg-type]
 
-    def move(self, clock: SetClock | None = None, passing: Callable[[str], None] = nothing) -> Report:
+    def move(self, clock: SetClock | None = None, fail_point: Callable[[str], None] = nothing) -> MoveReport:
         """Move, in this process."""
-        return move_deployment(self.source, self.settings, clock or SetClock(), lambda _: nullcontext(_ignore), passing)
+        return move_deployment(
+            self.source, self.settings, clock or SetClock(), lambda _: nullcontext(_ignore), fail_point
+        )
 
     def command(self, *arguments: str) -> Outcome:
         """``toxwatch migrate-log`` of this deployment."""

@@ -31,10 +31,10 @@ from services.clock.watch import confirm_as_operator
 from services.demo.player import arrivals
 from services.dispatcher import attempts, ledger
 from services.dispatcher.alert_entries import position_of
-from services.dispatcher.channels.port import Outcome
+from services.dispatcher.channels.port import SendOutcome
 from services.dispatcher.parcel import parcel_of
 from services.dispatcher.planner import Planner
-from services.gateway.intake import Intake, Result, Submission
+from services.gateway.intake import Intake, IntakeResult, Submission
 from services.gateway.keys import add_key
 from services.gateway.messages import LINES, media_type_of, messages_of
 from services.http.caller import Caller
@@ -76,7 +76,7 @@ class Continued:
         self._relay = Relay(database, alerts)
         self.deadlines = DeadlineClock(database, clinical, PROTOCOL, clock, SOURCE)
 
-    def send(self, sender: str, events: Iterable[bytes]) -> list[Result]:
+    def send(self, sender: str, events: Iterable[bytes]) -> list[IntakeResult]:
         """One request, with the authority of a site or of the sponsor."""
         role, site = (SPONSOR, None) if sender == SPONSOR else ("site", sender)
         messages = messages_of(media_type_of({"content-type": LINES}), [], b"\n".join(events))
@@ -226,7 +226,7 @@ def _deliver(deployment: Deployment, known: Any) -> None:
         for number, one in enumerate(due):
             begun = attempts.begin(connection, one, one.id, now, now + DAY, now)
             assert begun is not None
-            outcome = Outcome("delivered") if number % 2 else Outcome("failed", "busy")
+            outcome = SendOutcome("delivered") if number % 2 else SendOutcome("failed", "busy")
             attempts.record(connection, one, outcome, now, now + DAY)
         attempts.group(connection, parcel_of(due[:1]), now)
         attempts.disable(connection, "other", known.fingerprint("other"), now, "HTTP 410")

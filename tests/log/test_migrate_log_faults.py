@@ -76,20 +76,20 @@ def _everything(case: Case) -> Everything:
 def _dying_at(step: str) -> Callable[[str], None]:
     """Ends the move as it passes a step."""
 
-    def passing(passed: str) -> None:
+    def fail_point(passed: str) -> None:
         if passed == step:
             raise Killed
 
-    return passing
+    return fail_point
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_broken_off_at(step: str, case: Case, expected: Everything) -> None:
     """At the first time that it passes the step, and where it passes it again, once more; then it comes to its end."""
     with pytest.raises(Killed):
-        case.move(passing=_dying_at(step))
+        case.move(fail_point=_dying_at(step))
     with suppress(Killed):
-        case.move(passing=_dying_at(step))
+        case.move(fail_point=_dying_at(step))
     assert case.move().differences == []
     assert _everything(case) == expected
 
@@ -197,11 +197,11 @@ def _writing_at(step: str, write: Callable[[], object]) -> Callable[[str], None]
     """Somebody writes as the step is passed for the first time."""
     left = [write]
 
-    def passing(passed: str) -> None:
+    def fail_point(passed: str) -> None:
         if passed == step and left:
             left.pop()()
 
-    return passing
+    return fail_point
 
 
 def test_what_is_written_there_meanwhile_by_another_is_noticed(case: Case) -> None:
@@ -212,7 +212,7 @@ def test_what_is_written_there_meanwhile_by_another_is_noticed(case: Case) -> No
             clinical.append_everywhere(foreign, connection)
 
     with pytest.raises(LogBroken, match="another writes there"):
-        case.move(passing=_writing_at("migration.clinical-appended", write))
+        case.move(fail_point=_writing_at("migration.clinical-appended", write))
     with pytest.raises(TargetTaken):
         case.move()
     _nothing_was_done(case)
@@ -227,7 +227,7 @@ def test_what_is_written_here_meanwhile_comes_along(case: Case) -> None:
             Continued(old, *logs, SetClock(AFTERWARDS)).send(SITES[0], lines_of(treated("FR01-970")))
 
     with pytest.raises(SourceBroken, match="meanwhile"):
-        case.move(passing=_writing_at("migration.logs-carried", write))
+        case.move(fail_point=_writing_at("migration.logs-carried", write))
     assert case.move().differences == []
     assert any(b'"FR01-970"' in entry.body for entry in case.entries()[0])
 
@@ -287,5 +287,5 @@ def test_its_check_has_teeth(case: Case, spoil: Callable[[Connection], str]) -> 
         with case.new() as new, new.writing() as connection:
             spoilt.append(spoil(connection))
 
-    report = case.move(passing=_writing_at("migration.committed", write))
+    report = case.move(fail_point=_writing_at("migration.committed", write))
     assert {one.table for one in report.differences if one.where == "carried over otherwise"} == set(spoilt)

@@ -15,12 +15,12 @@ from events.codec import Codec, Logged
 from events.dates import Instant, format_instant, parse_instant
 from projections.folds.system_alerts import LOWER_REVISION
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation, current_generation
 from projections.store.engine.tables import alert_events, dead_letters, deadlines
 from projections.store.read.assessment import Axis, assessment
-from projections.store.write.batch import Outcome
+from projections.store.write.batch import BatchOutcome
 from services.clock.deadlines import DeadlineClock
 from services.files.log_reading import read_log
 from services.log.embedded import EmbeddedLog
@@ -62,19 +62,19 @@ class Deployment:
     """Everything between the gateway and the dispatcher."""
 
     def __init__(
-        self, database: Database, protocol: Protocol = PROTOCOL, passing: Callable[[str], None] = nothing
+        self, database: Database, protocol: TrialProtocol = PROTOCOL, fail_point: Callable[[str], None] = nothing
     ) -> None:
         self.database = database
         self.protocol = protocol
         self.clock = SetClock()
         self.log = EmbeddedLog(database, "clinical")
         self.alert_log = EmbeddedLog(database, "alerts")
-        self.monitor = Monitor(database, protocol, SOURCE, passing=passing)
-        self.deadlines = DeadlineClock(database, self.log, protocol, self.clock, SOURCE, passing)
-        self.relay = Relay(database, self.alert_log, passing)
+        self.monitor = Monitor(database, protocol, SOURCE, fail_point=fail_point)
+        self.deadlines = DeadlineClock(database, self.log, protocol, self.clock, SOURCE, fail_point)
+        self.relay = Relay(database, self.alert_log, fail_point)
         with database.writing() as connection:
             begin_first_generation(connection, 0)
-        activate(database, self.log, protocol, self.clock, SOURCE, passing)
+        activate(database, self.log, protocol, self.clock, SOURCE, fail_point)
 
     def receive(self, events: Iterable[Logged]) -> None:
         """Append events as the gateway does, each received when it was recorded, the stamps never going back."""
@@ -92,7 +92,7 @@ class Deployment:
         subject = subject_of(logged.event) or ""
         return NewEntry(f"{self.protocol.trial}/{subject}", subject, logged.event.source, logged.event.id, body)
 
-    def run(self, batch: int = 500) -> list[Outcome]:
+    def run(self, batch: int = 500) -> list[BatchOutcome]:
         """Take everything that waits."""
         outcomes = []
         while entries := self.log.read(0, self.monitor.position(0), batch):

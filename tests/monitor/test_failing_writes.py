@@ -19,7 +19,7 @@ from services.monitor.monitor import Halted, Monitor
 from services.monitor.replay import Replay, ReplayFailed
 from tests.monitor.deployment import SOURCE, Deployment
 from tests.monitor.events import event, sepsis, treated
-from tests.monitor.test_history import told_of
+from tests.monitor.test_history import published_states
 from tests.monitor.test_rebuild import rebuilt
 from tests.properties.stories import on
 
@@ -65,10 +65,10 @@ def test_an_event_that_cannot_be_stored_parks_its_subject_and_nobody_else(
     deployment.receive(_story())
     deployment.run(batch)
     assert _parked(database) == [(UNWRITABLE, NOT_WATCHED)] * 3
-    assert told_of(deployment.told(), f"unwatched:{UNWRITABLE}") == ["raised 1 None"]
+    assert published_states(deployment.told(), f"unwatched:{UNWRITABLE}") == ["raised 1 None"]
     for subject in OTHERS:
         assert [one.data.verdict for one in deployment.told() if one.subject == subject] == ["met"]
-    assert told_of(deployment.told(), "unwatched:@partition-0") == []
+    assert published_states(deployment.told(), "unwatched:@partition-0") == []
 
 
 def test_what_cannot_be_stored_is_not_replayed_either_until_it_can(
@@ -103,7 +103,7 @@ def test_judging_again_under_new_rules_parks_whom_it_cannot_write(database: Data
             lambda generation, row: as_row(generation, row) | ({"version": 2**70} if row.subject == UNWRITABLE else {}),
         )
         later.run()
-    assert told_of(later.told(), f"unwatched:{UNWRITABLE}") == ["raised 1 None"]
+    assert published_states(later.told(), f"unwatched:{UNWRITABLE}") == ["raised 1 None"]
     with database.reading() as connection:
         judged = dict(connection.execute(select(subjects.c.subject, subjects.c.judged_under)).all())
     assert len({judged[subject] for subject in OTHERS}) == 1
@@ -120,7 +120,7 @@ def test_a_stored_chart_that_cannot_be_read_parks_its_subject(database: Database
     deployment.monitor = Monitor(database, deployment.protocol, SOURCE)
     deployment.receive([sepsis("FR01-001", on(6)), sepsis("FR01-002", on(6))])
     deployment.run()
-    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
+    assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
     assert [one.data.verdict for one in deployment.told() if one.subject == "FR01-002"] == ["met"]
 
 
@@ -140,7 +140,7 @@ def test_reading_an_entry_that_raises_parks_its_subject(database: Database, monk
     monkeypatch.setattr(Codec, "decode", raises)
     deployment.run()
     assert _parked(database) == [("FR01-001", NOT_WATCHED)]
-    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
+    assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
     assert [one.data.verdict for one in deployment.told() if one.subject == "FR01-002"] == ["met"]
 
 
@@ -182,7 +182,7 @@ def test_what_fails_for_everybody_halts_the_partition_and_is_told(
         patched.setattr(charts, "write_chart_events", refuses)
         with pytest.raises(Halted):
             deployment.run()
-    assert told_of(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]
+    assert published_states(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]
 
 
 def test_an_entry_about_no_subject_that_cannot_be_taken_halts_and_is_told(
@@ -202,4 +202,4 @@ def test_an_entry_about_no_subject_that_cannot_be_taken_halts_and_is_told(
     deployment.receive([activated])
     with pytest.raises(Halted):
         deployment.run()
-    assert told_of(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]
+    assert published_states(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]

@@ -10,7 +10,7 @@ from events.dates import DAY
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import alert_events
-from projections.store.write.batch import Step
+from projections.store.write.batch import BatchWriter
 from services.maintenance.rebuilding import reading_of
 from services.monitor.monitor import Monitor
 from services.trials.rules_version import configuration_hash
@@ -22,7 +22,7 @@ from tests.properties.stories import on
 from tests.properties.timelines import random_subject, random_timeline
 
 
-def told_of(events: list[AlertEvent], case: str) -> list[str]:
+def published_states(events: list[AlertEvent], case: str) -> list[str]:
     """What was told of a case, as ``raised 1 met``."""
     return [
         f"{event.type.split('.')[2]} {event.data.revision} {event.data.verdict}"
@@ -61,7 +61,7 @@ def test_a_batch_that_is_read_again_tells_nothing_again(database: Database, seed
     told = without_instants(deployment.told())
     with database.writing() as connection:
         rules = configuration_hash(deployment.protocol)
-        step = Step(connection, deployment.protocol, rules, current_generation(connection), {}, 0, set())
+        step = BatchWriter(connection, deployment.protocol, rules, current_generation(connection), {}, 0, set())
         step.apply(reading_of(deployment.log, deployment.protocol)(0, 0, 1000))
         step.write()
     assert step.outcome.transitions == []
@@ -76,10 +76,10 @@ def test_the_second_dlt_of_a_level_holds_it_in_the_same_transaction(database: Da
         deployment.receive(treated(subject))
     deployment.receive([sepsis("FR01-001", on(6))])
     deployment.run()
-    assert told_of(deployment.told(), "cohort:A/1") == []
+    assert published_states(deployment.told(), "cohort:A/1") == []
     deployment.receive([sepsis("FR01-002", on(7))])
     deployment.run()
-    assert told_of(deployment.told(), "cohort:A/1") == ["raised 1 None"]
+    assert published_states(deployment.told(), "cohort:A/1") == ["raised 1 None"]
     hold = next(event for event in deployment.told() if event.data.case == "cohort:A/1")
     assert hold.data.clauses == {"COHORT-HOLD": "met"}
     assert hold.data.urgency == "urgent"
@@ -88,7 +88,7 @@ def test_the_second_dlt_of_a_level_holds_it_in_the_same_transaction(database: Da
     assert any("FR01-001, FR01-002" in reason for reason in hold.data.reasons)
     deployment.receive([sepsis("FR01-002", on(8), revision=2, grade=2)])
     deployment.run()
-    assert told_of(deployment.told(), "cohort:A/1") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states(deployment.told(), "cohort:A/1") == ["raised 1 None", "withdrawn 2 None"]
 
 
 def test_a_third_dlt_revises_the_hold(database: Database) -> None:
@@ -111,11 +111,11 @@ def test_a_level_is_held_wherever_the_batches_are_cut(database: Database) -> Non
     deployment.receive([*treated("FR01-001", 1), *treated("FR01-002", 2)])
     deployment.receive([sepsis("FR01-001", on(6)), sepsis("FR01-002", on(6))])
     deployment.run()
-    assert told_of(deployment.told(), "cohort:A/1") == []
+    assert published_states(deployment.told(), "cohort:A/1") == []
     moved = {"revision": 2, "part": "A", "dose_level": 1, "enrolled": "2017-02-01"}
     deployment.receive([event("subject.enrolled", "FR01-002", "moved", on(7), moved)])
     deployment.run()
-    assert told_of(deployment.told(), "cohort:A/1") == ["raised 1 None"]
+    assert published_states(deployment.told(), "cohort:A/1") == ["raised 1 None"]
 
 
 def test_time_alone_raises_an_alert_once(database: Database) -> None:

@@ -21,7 +21,7 @@ from services.monitor.monitor import Halted, Monitor
 from services.monitor.replay import Replay, ReplayFailed
 from tests.monitor.deployment import SOURCE, Deployment
 from tests.monitor.events import LASTING, event, sepsis, treated
-from tests.monitor.test_history import told_of
+from tests.monitor.test_history import published_states
 from tests.monitor.test_rebuild import rebuilt, verified
 from tests.properties.stories import on
 
@@ -75,7 +75,7 @@ def test_a_bug_parks_its_subject_in_sequence_and_nobody_else(
     deployment.receive(_story())
     deployment.run(batch)
     assert _parked(database) == [("FR01-001", NOT_WATCHED, 5), ("FR01-001", NOT_WATCHED, 7)]
-    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
+    assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
     assert [e.data.case for e in deployment.told() if e.subject == "FR01-002"] == ["ae:AE-1"]
     assert [e.data.case for e in deployment.told() if e.subject == "FR01-001"] == []
 
@@ -92,14 +92,16 @@ def test_after_the_fix_a_replay_takes_everything_up_in_its_order(database: Datab
     bug.undo()
     replay.replay(2, "operator", deployment.clock.now())
     assert _parked(database) == []
-    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
-    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == [
+    assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == [
         "raised 1 met",
         "revised 2 met",
     ]
     deployment.receive([sepsis("FR01-001", on(9), revision=3, grade=2)])
     deployment.run()
-    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1")[-1] == "withdrawn 3 None"
+    assert (
+        published_states([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1")[-1] == "withdrawn 3 None"
+    )
 
 
 def test_after_the_fix_a_rebuild_watches_the_subject_again(database: Database, bug: pytest.MonkeyPatch) -> None:
@@ -108,8 +110,8 @@ def test_after_the_fix_a_rebuild_watches_the_subject_again(database: Database, b
     deployment.run()
     bug.undo()
     rebuilt(deployment)
-    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
-    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
+    assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
     assert _parked(database) == []
     with database.reading() as connection:
         assert connection.execute(select(parked_subjects)).all() == []
@@ -127,11 +129,11 @@ def test_bugs_in_one_subject_after_the_other_halt_the_partition(database: Databa
         deployment.run()
     assert deployment.monitor.position(0) == position
     assert _parked(database) == []
-    assert told_of(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]
+    assert published_states(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]
     bug.undo()
     deployment.monitor = Monitor(database, deployment.protocol, SOURCE)
     deployment.run()
-    assert told_of(deployment.told(), "unwatched:@partition-0") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states(deployment.told(), "unwatched:@partition-0") == ["raised 1 None", "withdrawn 2 None"]
     assert sum(event.data.case == "ae:AE-1" for event in deployment.told()) == len(subjects)
 
 
@@ -146,8 +148,8 @@ def test_bugs_of_one_site_halt_nobody(database: Database, bug: pytest.MonkeyPatc
     deployment.run(batch)
     assert [(subject, reason) for subject, reason, _ in _parked(database)] == [(one, NOT_WATCHED) for one in broken]
     for subject in broken:
-        assert told_of(deployment.told(), f"unwatched:{subject}") == ["raised 1 None"]
-    assert told_of(deployment.told(), "unwatched:@partition-0") == []
+        assert published_states(deployment.told(), f"unwatched:{subject}") == ["raised 1 None"]
+    assert published_states(deployment.told(), "unwatched:@partition-0") == []
     assert [event.data.verdict for event in deployment.told() if event.subject == "FR02-001"] == ["met"]
 
 
@@ -177,27 +179,27 @@ def test_a_bug_that_a_stored_chart_meets_parks_that_subject_and_nobody_else(data
     with pytest.MonkeyPatch.context() as patched:
         _raise_for_bad_terms(patched)
         later.run()
-    assert told_of(later.told(), "unwatched:FR01-001") == ["raised 1 None"]
-    assert told_of(later.told(), "unwatched:FR01-003") == ["raised 1 None"]
+    assert published_states(later.told(), "unwatched:FR01-001") == ["raised 1 None"]
+    assert published_states(later.told(), "unwatched:FR01-003") == ["raised 1 None"]
     assert [event.data.verdict for event in later.told() if event.subject == "FR01-002"] == ["met"]
     assert later.assessed_document()["unwatched"] == ["FR01-001", "FR01-003"]
     later.monitor = Monitor(database, later.protocol, SOURCE)
     Replay(database, later.protocol, SOURCE).replay_subject("FR01-003", "operator", later.clock.now())
-    assert told_of(later.told(), "unwatched:FR01-003") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states(later.told(), "unwatched:FR01-003") == ["raised 1 None", "withdrawn 2 None"]
 
 
 def test_a_rebuild_parks_what_it_cannot_judge_and_tells_of_it(database: Database) -> None:
     deployment = Deployment(database)
     deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(6), term=BAD), *treated("FR01-002")])
     deployment.run()
-    assert told_of(deployment.told(), "ae:AE-1") == ["raised 1 met"]
+    assert published_states(deployment.told(), "ae:AE-1") == ["raised 1 met"]
     with pytest.MonkeyPatch.context() as patched:
         _raise_for_bad_terms(patched)
         rebuilt(deployment)
-        assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
+        assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]
         assert [(subject, reason) for subject, reason, _ in _parked(database)] == [("FR01-001", NOT_WATCHED)]
     rebuilt(deployment)
-    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
     assert _parked(database) == []
     assert verified(deployment) == []
 
@@ -212,8 +214,8 @@ def test_what_an_operator_has_erased_is_not_judged_by_a_rebuild_either(
         dead_letter_store.delete(connection, deployment.protocol, SOURCE, 1, "operator", "a test", 0)
     Replay(database, deployment.protocol, SOURCE).replay(2, "operator", deployment.clock.now())
     rebuilt(deployment)
-    assert told_of(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
-    assert told_of([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
+    assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
 
 
 def test_a_letter_of_toxwatch_itself_is_not_erased(database: Database, bug: pytest.MonkeyPatch) -> None:
@@ -225,14 +227,14 @@ def test_a_letter_of_toxwatch_itself_is_not_erased(database: Database, bug: pyte
     deployment.run()
     deployment.pass_time(sepsis("FR01-001", on(30)).time)
     assert len(_parked(database)) == 2
-    with database.writing() as connection, pytest.raises(dead_letter_store.LetterError, match="replay it"):
+    with database.writing() as connection, pytest.raises(dead_letter_store.DeadLetterError, match="replay it"):
         dead_letter_store.delete(connection, deployment.protocol, SOURCE, 2, "operator", "a test", 0)
 
 
 def test_what_is_refused_again_after_its_letter_was_closed_is_told_again(database: Database) -> None:
     """With its bytes: that it was dealt with once says nothing of now."""
     deployment = Deployment(database)
-    letter = dead_letter_store.NewLetter(
+    letter = dead_letter_store.NewDeadLetter(
         dead_letter_store.GATEWAY, "bad-field", "e", "f", b"raw", is_severe=True, sender="key"
     )
     at = (deployment.protocol, SOURCE)
@@ -241,10 +243,10 @@ def test_what_is_refused_again_after_its_letter_was_closed_is_told_again(databas
         dead_letter_store.park(connection, *at, [letter], 2)
         dead_letter_store.delete(connection, *at, 1, "operator", "why", 3)
     case = "intake:@other/bad-field"
-    assert told_of(deployment.told(), case) == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states(deployment.told(), case) == ["raised 1 None", "withdrawn 2 None"]
     with database.writing() as connection:
         dead_letter_store.park(connection, *at, [letter], 4)
-    assert told_of(deployment.told(), case)[-1] == "raised 3 None"
+    assert published_states(deployment.told(), case)[-1] == "raised 3 None"
     with database.reading() as connection:
         row = connection.execute(select(dead_letters)).one()
     assert (row.state, row.raw, row.times, row.closed_why) == ("parked", b"raw", 3, None)
@@ -284,9 +286,9 @@ def test_what_is_refused_in_the_log_is_parked_with_its_bytes_and_nothing_behind_
     with database.reading() as connection:
         raws = connection.scalars(select(dead_letters.c.raw).order_by(dead_letters.c.id)).all()
     assert raws[-1] == codec_bytes(foreign.event)
-    assert told_of(deployment.told(), "ae:AE-1") == ["raised 1 met"]
+    assert published_states(deployment.told(), "ae:AE-1") == ["raised 1 met"]
     cases = ("intake:@other/not-json", "intake:FR01/bad-field", "intake:FR01/record-owner-conflict")
-    told = {case: told_of(deployment.told(), case) for case in cases}
+    told = {case: published_states(deployment.told(), case) for case in cases}
     # The identity of the garbage cannot be read, the second is settled, and the third contradicts what stands.
     assert told == {
         cases[0]: ["raised 1 None"],
@@ -306,10 +308,10 @@ def test_a_valid_event_for_the_record_settles_what_was_refused(database: Databas
         deployment.log.append([NewEntry("wrong", "FR01-001", "somebody", "1", body)], connection)
     deployment.clock.instant = bad.time
     deployment.run()
-    assert told_of(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None"]
+    assert published_states(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None"]
     deployment.receive([sepsis("FR01-001", on(7), revision=2)])
     deployment.run()
-    assert told_of(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None", "withdrawn 2 None"]
+    assert published_states(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None", "withdrawn 2 None"]
     assert _parked(database) == []
 
 
@@ -317,14 +319,14 @@ def test_what_settles_a_letter_and_tells_nothing_else_wakes_whoever_carries_the_
     """The alert that a severe event was refused is withdrawn then; of a batch that tells nobody anything nothing waits."""
     deployment = Deployment(database)
     deployment.receive(treated("FR01-001"))
-    assert [outcome.may_have_told for outcome in deployment.run()] == [False]
+    assert [outcome.may_have_published for outcome in deployment.run()] == [False]
     bad = sepsis("FR01-001", on(6))
     with database.writing() as connection:
         body = Codec(deployment.protocol.contract).encode(bad.event)
         deployment.log.append([NewEntry("wrong", "FR01-001", "somebody", "1", body)], connection)
     deployment.clock.instant = bad.time
-    assert [outcome.may_have_told for outcome in deployment.run()] == [True]
+    assert [outcome.may_have_published for outcome in deployment.run()] == [True]
     deployment.receive([sepsis("FR01-001", on(7), revision=2, grade=1)])
     (outcome,) = deployment.run()
-    assert (outcome.transitions, outcome.settled, outcome.may_have_told) == ([], 1, True)
-    assert told_of(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None", "withdrawn 2 None"]
+    assert (outcome.transitions, outcome.settled, outcome.may_have_published) == ([], 1, True)
+    assert published_states(deployment.told(), "intake:FR01/bad-field") == ["raised 1 None", "withdrawn 2 None"]

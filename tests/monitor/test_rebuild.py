@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 from events.dates import DAY
 from projections.folds.alert_transition import AlertTransition
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import AlreadyDone, Database
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import (
@@ -116,7 +116,7 @@ def test_other_rules_revise_what_was_told_and_name_their_activation_as_the_cause
     deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(20), onset=on(15), end=on(16))])
     deployment.run()
     assert [event.type for event in deployment.told()] == ["toxwatch.alert.raised.v1"]
-    amended: Protocol = replace(deployment.protocol, version="2", window_days=7)
+    amended: TrialProtocol = replace(deployment.protocol, version="2", window_days=7)
     later = Deployment(database, amended)
     later.clock.instant = deployment.clock.now()
     later.run()
@@ -225,7 +225,7 @@ def test_what_judges_by_other_rules_is_refused(database: Database) -> None:
 
 def test_a_countdown_that_only_the_new_rules_know_is_kept(database: Database) -> None:
     """The window grows to cover an adverse event that goes on: what time alone will make of it is told when it does."""
-    short: Protocol = replace(PROTOCOL, window_days=2)
+    short: TrialProtocol = replace(PROTOCOL, window_days=2)
     deployment = Deployment(database, short)
     deployment.receive([*treated("FR01-001"), sepsis("FR01-001", on(5), onset=on(4), **LASTING)])
     deployment.run()

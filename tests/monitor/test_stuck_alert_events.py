@@ -17,7 +17,7 @@ from services.log.embedded import EmbeddedLog
 from services.log.port import Entry
 from tests.monitor.deployment import SOURCE, Deployment
 from tests.monitor.events import sepsis, treated
-from tests.monitor.test_history import told_of
+from tests.monitor.test_history import published_states
 from tests.properties.stories import on
 
 BAD, GOOD = "FR01-001", "FR01-002"
@@ -74,7 +74,7 @@ def test_an_alert_event_that_cannot_be_planned_is_told_of_and_passed_over(
     with database.reading() as connection:
         planned = connection.scalars(select(deliveries.c.notice)).all()
     assert [GOOD in notice for notice in planned] == [True]
-    assert told_of(deployment.told(), "undelivered:0/0") == ["raised 1 None"]
+    assert published_states(deployment.told(), "undelivered:0/0") == ["raised 1 None"]
 
 
 def test_a_deadline_that_cannot_be_written_holds_back_its_subject_only(

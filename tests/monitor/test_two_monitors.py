@@ -80,7 +80,7 @@ def _two_toxicities_at_once(database: Database, step: str) -> list[str]:
     deployment.receive([sepsis("FR01-001", on(6)), sepsis("FR01-002", on(6))])
     one, other = deployment.log.read(0, first, 2)
     meeting = Meeting(step)
-    monitors = [Monitor(database, PROTOCOL, SOURCE, passing=meeting) for _ in range(2)]
+    monitors = [Monitor(database, PROTOCOL, SOURCE, fail_point=meeting) for _ in range(2)]
     now = deployment.clock.now()
     _at_once(
         lambda: monitors[0].process([Entry(Position(7, 0), one.key, one.body)], now),
@@ -107,7 +107,7 @@ def test_the_rules_in_force_count_once(database: Database) -> None:
     """They stand in every partition, and two monitors come to them at the same moment."""
     deployment = Deployment(database)
     meeting = Meeting("monitor.judged")
-    monitors = [Monitor(database, PROTOCOL, SOURCE, passing=meeting) for _ in range(2)]
+    monitors = [Monitor(database, PROTOCOL, SOURCE, fail_point=meeting) for _ in range(2)]
     now = deployment.clock.now()
     _at_once(*(lambda n=n: monitors[n].process(_entries(deployment, n), now) for n in range(2)))
     with database.reading() as connection:

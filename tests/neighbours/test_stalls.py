@@ -16,7 +16,7 @@ from tests.crash.disks import locked
 from tests.crash.receivers import Receivers
 from tests.crash.stories import Author
 from tests.monitor.deployment import SOURCE, SetClock
-from tests.monitor.test_history import told_of
+from tests.monitor.test_history import published_states
 from tests.neighbours.neighbour import System
 
 CASE = "stalled:store"
@@ -68,7 +68,7 @@ def _look_until(watch: StallWatch, seconds: float = 0.05) -> None:
 def _told(database: Database) -> list[str]:
     from tests.monitor.deployment import Deployment as Small
 
-    return told_of(Small(database).told(), "stalled:monitor")
+    return published_states(Small(database).told(), "stalled:monitor")
 
 
 def test_a_part_that_stands_still_is_told_once_and_withdrawn_when_it_goes_on(database: Database) -> None:

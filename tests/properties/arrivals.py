@@ -65,7 +65,7 @@ def verdicts(batches: Sequence[Sequence[Logged]], as_of: Instant) -> Json:
 
 
 def first_come(events: Sequence[Json]) -> bool:
-    """Whether the first in the log must stand: the same id with other content, or a second source for a record (RULES 2)."""
+    """Whether the first in the log must stand: the same id with other content, or a second source for a record (rules.md §2)."""
     contents: dict[object, Json] = {}
     owners: dict[object, str] = {}
     for event in events:

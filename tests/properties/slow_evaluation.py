@@ -139,7 +139,7 @@ def effective(known: Iterable[Logged], kind: str) -> list[Any]:
 
 
 def slow_cohorts(known: Iterable[Logged]) -> list[Json]:
-    """The ``cohorts`` of ``assess``'s JSON, each subject judged at its own high water: RULES 5, counted by hand."""
+    """The ``cohorts`` of ``assess``'s JSON, each subject judged at its own high water: rules.md §5, counted by hand."""
     by_subject: dict[str, list[Logged]] = {}
     for logged in known:
         by_subject.setdefault(subject_of(logged), []).append(logged)
@@ -174,7 +174,7 @@ def _cohort(level: int | None, here: dict[str, tuple[str, str | None]]) -> Json:
 
 
 def three_plus_three(evaluable: int, dlts: int, pending: int) -> str:
-    """RULES 5, the default design, read from the page."""
+    """rules.md §5, the default design, read from the page."""
     if dlts >= 2:
         return "stop"
     if pending or evaluable < 3:

@@ -1,4 +1,4 @@
-"""The life of an alert: raised, revised, withdrawn, raised again, each step once and in order (EVENTS, "alert log")."""
+"""The life of an alert: raised, revised, withdrawn, raised again, each step once and in order (events.md)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from events.codec import Logged
-from projections.folds.cohort_board import CohortBoard, CohortKey, CohortRow, standing_of
+from projections.folds.cohort_board import CohortBoard, CohortKey, CohortRow, membership_of
 from projections.folds.findings import SubjectFindings
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.cases.finding import Finding
@@ -73,7 +73,7 @@ def test_after_every_event_the_cohort_board_is_that_of_a_plain_count(seed: int) 
         name = subject_of(logged)
         subject = subjects.setdefault(name, SubjectFindings(PROTOCOL, name))
         subject.take(logged.event, logged.time, logged.received)
-        board.update(name, standing_of(subject.chart, subject.findings.values()))
+        board.update(name, membership_of(subject.chart, subject.findings.values()))
         assert board.as_json() == slow_cohorts(known)
 
 
@@ -88,7 +88,7 @@ def test_an_update_names_every_cohort_that_it_changes(seed: int) -> None:
         name = subject_of(logged)
         subject = subjects.setdefault(name, SubjectFindings(PROTOCOL, name))
         subject.take(logged.event, logged.time, logged.received)
-        changed = board.update(name, standing_of(subject.chart, subject.findings.values()))
+        changed = board.update(name, membership_of(subject.chart, subject.findings.values()))
         now = {key: board.row(key) for key in keys}
         assert {key for key in keys if now[key] != rows[key]} <= changed <= set(keys)
         assert board.rows() == [row for row in now.values() if row is not None]

@@ -1,4 +1,4 @@
-"""Verdicts depend on the set of events known and on nothing else (RULES 2).
+"""Verdicts depend on the set of events known and on nothing else (rules.md §2).
 
 Not on the order of arrival, on redeliveries, on where batches are cut, on being asked in between, or on the offset in which
 somebody's clock writes the same instant.

@@ -1,4 +1,4 @@
-"""What passing time alone changes is known beforehand: at ``due``, not before, and nothing in between (RULES 2)."""
+"""What passing time alone changes is known beforehand: at ``due``, not before, and nothing in between (rules.md §2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeded random timelines: everything that may happen to a subject, in small, valid under RULES 6, dense where rules meet.
+"""Seeded random timelines: everything that may happen to a subject, in small, valid under rules.md §6, dense where rules meet.
 
 The events of a timeline come in the order in which they arrive, which is any: late, corrected, retracted, and revived.
 """

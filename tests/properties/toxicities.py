@@ -1,4 +1,4 @@
-"""Random adverse event records, valid under RULES 6, that crowd around grade 3, day 35 and seven days."""
+"""Random adverse event records, valid under rules.md §6, that crowd around grade 3, day 35 and seven days."""
 
 from __future__ import annotations
 

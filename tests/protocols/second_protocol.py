@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from projections.rules.cases.predicates import immune_related, in_window, lasting_more_than, major_end_organ, related
-from projections.rules.logic.trial_protocol import Clause, Protocol
+from projections.rules.logic.trial_protocol import Clause, TrialProtocol
 
 ANY_SEVERE: Final = "any related adverse event of grade 3 or worse in the first cycle"
 LASTING: Final = "any related adverse event of grade 2 or worse that lasts for more than 3 days"
 SKIN_OR_EYE: Final = "any related immune-mediated adverse event of grade 2 or worse of skin or eye"
 BOARD: Final = "any adverse event that the safety board calls dose-limiting"
 
-PROTOCOL: Final = Protocol(
+PROTOCOL: Final = TrialProtocol(
     name="made-up-2",
     version="4.1",
     trial="CTRI-2024-001",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.trials.protocols import ProtocolError, ProtocolFile, find_protocol
 from tests.files.command_line import assess
 from tests.files.writing import FR01, RELATED, Site
@@ -52,7 +52,7 @@ def toml(tmp_path: Path) -> str:
 
 def test_every_setting_of_a_protocol_can_be_given_but_its_clauses_and_organs() -> None:
     """Clauses are code, to be read by a physician."""
-    assert set(ProtocolFile.model_fields) - {"base"} == {field.name for field in fields(Protocol)} - {
+    assert set(ProtocolFile.model_fields) - {"base"} == {field.name for field in fields(TrialProtocol)} - {
         "clauses",
         "major_organs",
         "minor_organs",

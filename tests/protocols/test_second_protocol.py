@@ -129,7 +129,7 @@ def test_its_board_overrules() -> None:
 
 
 def test_an_unexplained_stop_is_of_its_own_gravest_clause() -> None:
-    """RULES 3.10 names DLT-1; here it is the clause that asks for the highest grade."""
+    """rules.md §3.10 names DLT-1; here it is the clause that asks for the highest grade."""
     stop = site().discontinued("2024-05-20", "adverse-event", "treatment", time=TIME)
     assert clauses([*treated(), stop]) == {"TOX-SEVERE": "possible"}
 

@@ -12,7 +12,7 @@ from events.dates import Instant, parse_instant
 from projections.folds.event_ledger import EventLedger
 from projections.folds.trial_projection import TrialProjection
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 
 Json = dict[str, Any]
 
@@ -22,12 +22,12 @@ def load(path: Path) -> list[Json]:
     return scenarios
 
 
-def decoded(events: Iterable[Json], protocol: Protocol = PROTOCOL) -> list[Logged]:
+def decoded(events: Iterable[Json], protocol: TrialProtocol = PROTOCOL) -> list[Logged]:
     codec = Codec(protocol.contract)
     return [codec.decode(json.dumps(event).encode()) for event in events]
 
 
-def assess(logged: Iterable[Logged], as_of: Instant | str, protocol: Protocol = PROTOCOL) -> Json:
+def assess(logged: Iterable[Logged], as_of: Instant | str, protocol: TrialProtocol = PROTOCOL) -> Json:
     """The verdicts from a set of events, each taken once, known by their ``time``."""
     instant = parse_instant(as_of) if isinstance(as_of, str) else as_of
     trial = TrialProjection(protocol)

@@ -12,7 +12,7 @@ from projections.rules.escalation.cohort_designs import DESIGNS, THREE_PLUS_THRE
 
 SIX = range(7)
 
-#: RULES 5 by (evaluable, DLTs) with nobody pending; a row a number of evaluable subjects, a column a number of DLTs.
+#: rules.md §5 by (evaluable, DLTs) with nobody pending; a row a number of evaluable subjects, a column a number of DLTs.
 WITH_NOBODY_PENDING = """
     pending
     pending  pending

@@ -58,7 +58,7 @@ def told(instant: Instant | None) -> str | None:
     ],
 )
 def test_longer_than_seven_days(start: str, end: str, possibly: bool, certainly: bool) -> None:
-    """RULES 3.5: elapsed hours between instants, days of the wall clock where an end is bare."""
+    """rules.md §3.5: elapsed hours between instants, days of the wall clock where an end is bare."""
     reached = closed_longer_than(at(start), at(end), at(end), WEEK)
     assert reached == (ALREADY if possibly else None, ALREADY if certainly else None)
 

@@ -10,7 +10,7 @@ import pytest
 from projections.protocols import isi_jx
 from projections.protocols.isi_jx import PROTOCOL
 
-#: RULES 1: the definition, verbatim from the record of NCT02977156.
+#: rules.md §1: the definition, verbatim from the record of NCT02977156.
 RECORD = (
     "DLT is defined as the occurrence of any of the following events evaluated as related to study drugs and occurring during "
     "the first 5 weeks (Part A) of investigative treatment(s): any Grade ≥ 4 treatment related toxicity, any Grade ≥ 3 "
@@ -66,7 +66,7 @@ def test_the_record_is_quoted_as_the_specification_quotes_it() -> None:
     ],
 )
 def test_each_clause_asks_what_the_specification_says(clause_id: str, at_grade: int | None, asks: list[str]) -> None:
-    """RULES 1, the table."""
+    """rules.md §1, the table."""
     clause = PROTOCOL.clause(clause_id)
     assert clause.at_grade == at_grade
     assert [predicate.label for predicate in clause.requires] == asks

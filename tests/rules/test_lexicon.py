@@ -14,7 +14,7 @@ from projections.rules.logic.trial_protocol import MAJOR_ORGANS, MINOR_ORGANS
 FILE = Path(projections.rules.facts.lexicon.__file__).with_name("lexicon.csv")
 ROWS = list(csv.DictReader(FILE.read_text(encoding="utf-8").splitlines()))
 HEADER = "term,french,organ,immune,injection_site,flu_like,analytes"
-#: RULES 3.8: the organs to adjudicate, besides "?" and none.
+#: rules.md §3.8: the organs to adjudicate, besides "?" and none.
 TO_ADJUDICATE = {"pituitary", "adrenal", "endocrine-pancreas", "eye", "muscle", "other"}
 
 

@@ -1,4 +1,4 @@
-"""Whose word a signature is: what the sponsor's system attests, or what a party signs from its own source (RULES 3.9)."""
+"""Whose word a signature is: what the sponsor's system attests, or what a party signs from its own source (rules.md §3.9)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from projections.folds.trial_projection import TrialProjection
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from tests.files.writing import FR01, Json, Site
 from tests.folds.charts import AS_OF, decoded
 
@@ -37,7 +37,7 @@ def signed(
     return site.adjudicated(verdict, data=data, source=source, time=f"2017-03-{day}T09:00:00Z", **more)
 
 
-def judged(protocol: Protocol, events: Iterable[Json]) -> Json | None:
+def judged(protocol: TrialProtocol, events: Iterable[Json]) -> Json | None:
     """The case, None where there is none."""
     trial = TrialProjection(protocol)
     for event in [*FR01.treated(), *events]:
@@ -47,7 +47,7 @@ def judged(protocol: Protocol, events: Iterable[Json]) -> Json | None:
     return cases[0] if cases else None
 
 
-def verdict(protocol: Protocol, *events: Json) -> str | None:
+def verdict(protocol: TrialProtocol, *events: Json) -> str | None:
     case = judged(protocol, events)
     if case is None:
         return None

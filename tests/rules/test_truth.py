@@ -8,8 +8,8 @@ import pytest
 
 from projections.rules.logic.truth import (
     Answer,
-    Change,
-    EventRef,
+    AnswerChange,
+    EventKey,
     Truth,
     conjunction,
     disjunction,
@@ -20,7 +20,7 @@ from projections.rules.logic.truth import (
     yes,
 )
 
-A, B, C = (EventRef("urn:site", name) for name in "abc")
+A, B, C = (EventKey("urn:site", name) for name in "abc")
 NO, UNKNOWN, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
 
@@ -102,7 +102,7 @@ def test_an_answer_without_a_question_asks_none() -> None:
     ("instant", "reason"), [(0, "now"), (9, "now"), (10, "ten"), (19, "ten"), (20, "twenty"), (10**9, "twenty")]
 )
 def test_an_answer_changes_at_its_instants_themselves_included(instant: int, reason: str) -> None:
-    changing = Answer(NO, "now", changes=(Change(10, unknown("ten", "?")), Change(20, yes("twenty"))))
+    changing = Answer(NO, "now", changes=(AnswerChange(10, unknown("ten", "?")), AnswerChange(20, yes("twenty"))))
     assert changing.at(instant).reason == reason
 
 

@@ -1,4 +1,4 @@
-"""The board of Part A: who was treated at each dose level, who is evaluable, and what 3+3 decides (RULES 5)."""
+"""The board of Part A: who was treated at each dose level, who is evaluable, and what 3+3 decides (rules.md §5)."""
 
 from __future__ import annotations
 

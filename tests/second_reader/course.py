@@ -1,4 +1,4 @@
-"""The grade of a toxicity over time (RULES 3.4), and how long it lasted (3.5)."""
+"""The grade of a toxicity over time (rules.md §3.4), and how long it lasted (3.5)."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def _stop(course: Course, number: int, threshold: int, below: int) -> Stop:
 
 
 def lasting(stretch: Stretch, record: Record, at: datetime) -> int:
-    """Whether one stretch lasted more than 7 days, as it looks at an instant (RULES 3.5)."""
+    """Whether one stretch lasted more than 7 days, as it looks at an instant (rules.md §3.5)."""
     start, zone = stretch.start, record.zone
     if stretch.stop.at is not None:
         return _closed(start, stretch.stop.at, record)

@@ -1,4 +1,4 @@
-"""Results: grades by CTCAE v4.03 for the analytes that the timelines use, courses, and Hy's law (RULES 4)."""
+"""Results: grades by CTCAE v4.03 for the analytes that the timelines use, courses, and Hy's law (rules.md §4)."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Record:
         return min(one.lo for one in on_it) if on_it and all(one.exact for one in on_it) else None
 
     def in_window(self, start: When, onset: When) -> int:
-        """RULES 3.2, of the start of an interval of an adverse event that began at ``onset``."""
+        """rules.md §3.2, of the start of an interval of an adverse event that began at ``onset``."""
         days = self.first_days()
         if not days:
             enrolled = self.when(self.enrolment.get("enrolled"))

@@ -1,4 +1,4 @@
-"""What a term says of a toxicity (RULES 3.6), read from the lexicon's table."""
+"""What a term says of a toxicity (rules.md §3.6), read from the lexicon's table."""
 
 from __future__ import annotations
 

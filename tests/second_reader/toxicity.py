@@ -1,4 +1,4 @@
-"""One adverse event, or several rows that are one, against the clauses (RULES 3)."""
+"""One adverse event, or several rows that are one, against the clauses (rules.md §3)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DAY: Final = timedelta(days=1)
 
 
 def chains(record: Record) -> dict[str, list[Version]]:
-    """The rows of each case, first row first; the case is named after it (RULES 3.4)."""
+    """The rows of each case, first row first; the case is named after it (rules.md §3.4)."""
     before = {name: row.data.get("continues") for name, row in record.aes.items()}
     found: dict[str, list[str]] = {}
     for name in record.aes:
@@ -77,7 +77,7 @@ def _depth(name: str, first: str, before: Mapping[str, str | None]) -> int:
 
 
 def related(record: Record, row: Version, onset: When) -> int:
-    """RULES 3.3."""
+    """rules.md §3.3."""
     causality = row.data.get("causality") or {}
     investigator, sponsor = causality.get("investigator") or {}, causality.get("sponsor") or {}
     answers = []

@@ -1,4 +1,4 @@
-"""Verdicts on every case of one subject, and the board of a cohort (RULES 2, 3.9, 3.10, 5)."""
+"""Verdicts on every case of one subject, and the board of a cohort (rules.md §2, §3.9, §3.10, 5)."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Reader:
         return {"DLT-1": self._stopped(rest)} if name in STOPPED else {}
 
     def _stopped(self, reason: str) -> int:
-        """RULES 3.10: treatment or study ended for a reason that no adverse event explains."""
+        """rules.md §3.10: treatment or study ended for a reason that no adverse event explains."""
         dates = [self.record.certain(stop["date"]) for stop in self.record.stops if stop["reason"] == reason]
         unexplained = [date for date in dates if not self._explained(reason, date)]
         return UNKNOWN if any(self.record.in_window(date, date) != NO for date in unexplained) else NO
@@ -173,7 +173,7 @@ class Reader:
         return apart(stop.lo, date.hi, self.record.zone, by_dates=stop.is_date or date.is_date) > WEEK
 
     def _lapsed(self, name: str, words: dict[str, str], decided: datetime) -> bool:
-        """Whether an overrule no longer covers what is known now (RULES 3.9)."""
+        """Whether an overrule no longer covers what is known now (rules.md §3.9)."""
         then = Reader(self.record.events, decided)
         before, _ = then.words(name)
         if any(STRENGTH[word] > STRENGTH[before.get(clause)] for clause, word in words.items()):

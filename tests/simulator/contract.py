@@ -25,7 +25,7 @@ def _times(factor: float) -> Callable[[float, float], bool]:
     return lambda value, uln: value > factor * uln
 
 
-# RULES section 4, the column G3 and worse, in the units that the simulator uses.
+# rules.md §4, the column G3 and worse, in the units that the simulator uses.
 GRADE_3: Mapping[str, tuple[Callable[[float, float], bool], ...]] = {
     "NEUT": (_below(1.0),),
     "LYM": (_below(0.5), _above(20)),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from events.codec import Codec
-from events.envelope import EventRef as EventRefData
+from events.envelope import EventKey as EventRefData
 from projections.folds.system_alerts import system_transition
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 from projections.store.rows.outbox import ALERT_BYTES_MAX, LEFT_OUT, alert_body
 
 SOURCE = "urn:toxwatch:test"
@@ -16,7 +16,7 @@ SOURCE = "urn:toxwatch:test"
 
 def test_an_alert_that_rests_on_more_than_a_message_holds_is_shortened_and_says_so() -> None:
     """Five hundred events with identifiers as long as they may be, and five hundred long questions."""
-    cause = EventRef(SOURCE, "e")
+    cause = EventKey(SOURCE, "e")
     step = system_transition(
         PROTOCOL, "intake:1", None, ["why " * 400] * 500, cause, 0, questions=["what " * 380] * 500
     )
@@ -33,6 +33,6 @@ def test_an_alert_that_rests_on_more_than_a_message_holds_is_shortened_and_says_
 
 
 def test_any_other_alert_says_all_of_it() -> None:
-    step = system_transition(PROTOCOL, "intake:1", None, ["why"], EventRef(SOURCE, "e"), 0)
+    step = system_transition(PROTOCOL, "intake:1", None, ["why"], EventKey(SOURCE, "e"), 0)
     assert step is not None
     assert json.loads(alert_body(PROTOCOL, SOURCE, step))["data"]["reasons"] == ["why"]

@@ -1,4 +1,4 @@
-"""Refused severe events are counted: one alert for each site and reason, whatever their number (RULES 6)."""
+"""Refused severe events are counted: one alert for each site and reason, whatever their number (rules.md §6)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from events.dates import MINUTE, parse_instant
 from events.identity import derived_id
 from projections.folds.system_alerts import system_transition
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.engine.tables import alert_events, alerts, dead_letters
-from projections.store.rows.outbox import tell
+from projections.store.rows.outbox import publish
 from projections.store.write import dead_letter_store
-from projections.store.write.dead_letter_store import Arrival, NewLetter
+from projections.store.write.dead_letter_store import ArrivedEvent, NewDeadLetter
 from projections.store.write.intake_alerts import merge_single_alerts, tell_of_numbers
 
 SOURCE = "urn:toxwatch:test"
@@ -26,10 +26,10 @@ CASE = "intake:FR01/wrong-trial"
 AT = (PROTOCOL, SOURCE)
 
 
-def letter(number: int, site: str | None = "FR01", reason: str = "wrong-trial") -> NewLetter:
+def letter(number: int, site: str | None = "FR01", reason: str = "wrong-trial") -> NewDeadLetter:
     raw = f"{site} {number}".encode()
     record = {"subject": f"FR01-{number:05d}", "record_kind": "ae", "record_id": "AE-1"}
-    return NewLetter(
+    return NewDeadLetter(
         dead_letter_store.GATEWAY, reason, "e", "f", raw, is_severe=True, sender="key", site=site, **record
     )
 
@@ -84,7 +84,7 @@ def test_it_is_withdrawn_when_a_valid_event_for_every_record_has_arrived(databas
         dead_letter_store.park(connection, *AT, [letter(1), letter(2), letter(1, "FR02")], NOW)
     for number in (1, 2):
         with database.writing() as connection:
-            arrival = Arrival(f"FR01-{number:05d}", "ae", "AE-1", "urn:site:FR01:edc", f"E-{number}", NOW + number)
+            arrival = ArrivedEvent(f"FR01-{number:05d}", "ae", "AE-1", "urn:site:FR01:edc", f"E-{number}", NOW + number)
             dead_letter_store.settle(connection, *AT, [arrival], NOW + number)
     assert told(database) == ["raised 2 news", "revised 1 silent", "withdrawn None quiet"]
     assert told(database, "intake:FR02/wrong-trial") == ["raised 1 news", "withdrawn None quiet"]
@@ -106,9 +106,9 @@ def test_the_alerts_of_single_letters_are_merged_and_nothing_that_waits_is_forgo
         connection.execute(alert_events.delete())
         connection.execute(alerts.delete())
         for row in connection.execute(select(dead_letters.c.id)).all():
-            step = system_transition(PROTOCOL, f"intake:{row.id}", None, ["refused"], EventRef(SOURCE, "x"), NOW)
+            step = system_transition(PROTOCOL, f"intake:{row.id}", None, ["refused"], EventKey(SOURCE, "x"), NOW)
             assert step is not None
-            tell(connection, *AT, [step])
+            publish(connection, *AT, [step])
     with database.writing() as connection:
         assert merge_single_alerts(connection, *AT, NOW + 1) == 5
         assert merge_single_alerts(connection, *AT, NOW + 2) == 0

@@ -16,9 +16,9 @@ from projections.store.engine.database import Database
 from projections.store.engine.disk_space import compact, size_of
 from projections.store.engine.generation import begin_first_generation
 from projections.store.engine.tables import alerts, dead_letters
-from projections.store.write.dead_letter_quota import LetterQuota, Quota, is_whole
-from projections.store.write.dead_letter_store import NewLetter, park
-from projections.store.write.dead_letter_upkeep import Where, erase, expire, letter_bytes, meant_by
+from projections.store.write.dead_letter_quota import DeadLetterQuota, Quota, is_whole
+from projections.store.write.dead_letter_store import NewDeadLetter, park
+from projections.store.write.dead_letter_upkeep import Where, dead_letter_bytes, erase, expire, meant_by
 from tests.api.telling import START, letter
 from tests.monitor.deployment import SOURCE
 
@@ -32,7 +32,7 @@ def store(database: Database) -> Database:
     return database
 
 
-def _parked(database: Database, quota: LetterQuota, letters: list[NewLetter], at: Instant = START) -> None:
+def _parked(database: Database, quota: DeadLetterQuota, letters: list[NewDeadLetter], at: Instant = START) -> None:
     with database.writing() as connection:
         park(connection, PROTOCOL, SOURCE, quota.within(connection, letters), at)
 
@@ -49,7 +49,7 @@ def _open_alerts(database: Database) -> int:
 
 def test_a_sender_fills_its_quota_and_nobody_else_s(store: Database) -> None:
     """Beyond it what it sends is counted, in one letter a reason; another sender's is kept as before."""
-    quota = LetterQuota(FEW)
+    quota = DeadLetterQuota(FEW)
     for number in range(50):
         _parked(store, quota, [letter(b'{"n": %d}' % number)])
     _parked(store, quota, [letter(b"{}", sender="key-2", site="FR02")])
@@ -61,24 +61,24 @@ def test_a_sender_fills_its_quota_and_nobody_else_s(store: Database) -> None:
 
 def test_the_same_again_takes_no_more_room(store: Database) -> None:
     """A sender that repeats what was refused is counted where it was kept, also when its quota is used up."""
-    quota = LetterQuota(FEW)
+    quota = DeadLetterQuota(FEW)
     for _ in range(3):
         _parked(store, quota, [letter(b"%d" % number) for number in range(3)])
     assert [row.times for row in _letters(store)] == [3, 3, 3]
 
 
 def test_bytes_count_too(store: Database) -> None:
-    quota = LetterQuota(FEW)
+    quota = DeadLetterQuota(FEW)
     for number in range(3):
         _parked(store, quota, [letter(b"%d" % number + b"x" * 6_000)])
     assert [is_whole(row.raw) for row in _letters(store)] == [True, False]
     with store.reading() as connection:
-        assert letter_bytes(connection) < FEW.bytes
+        assert dead_letter_bytes(connection) < FEW.bytes
 
 
 def test_what_is_severe_makes_its_alert_beyond_the_quota(store: Database) -> None:
     """It keeps whose record it is, and loses its bytes; and in the end it is counted, and an alert all the same."""
-    quota = LetterQuota(Quota(2, 10_000))
+    quota = DeadLetterQuota(Quota(2, 10_000))
     _parked(store, quota, [letter(b"%d" % number) for number in range(2)])
     assert _open_alerts(store) == 0
     severe = [letter(b"s%d" % n, is_severe=True, record_kind="ae", record_id=f"AE-{n}") for n in range(5)]
@@ -95,7 +95,7 @@ def test_what_is_severe_makes_its_alert_beyond_the_quota(store: Database) -> Non
 
 def test_of_what_is_too_large_the_beginning_and_its_hash_are_kept(store: Database) -> None:
     """Two that begin alike are two."""
-    quota = LetterQuota(Quota(100, 10_000_000))
+    quota = DeadLetterQuota(Quota(100, 10_000_000))
     _parked(store, quota, [letter(b"x" * 400_000 + b"%d" % number) for number in range(2)])
     first, second = _letters(store)
     assert first.raw.startswith(b"x" * 65_536 + b"\n[toxwatch: 400001 bytes came, SHA-256 ")
@@ -105,11 +105,11 @@ def test_of_what_is_too_large_the_beginning_and_its_hash_are_kept(store: Databas
 
 
 def test_the_quota_is_free_again_when_letters_are_erased(store: Database) -> None:
-    quota = LetterQuota(FEW)
+    quota = DeadLetterQuota(FEW)
     _parked(store, quota, [letter(b"%d" % number) for number in range(3)])
     with store.writing() as connection:
         assert erase(connection, PROTOCOL, SOURCE, Where(key="key-1"), "me", "done", START) == 3
-    _parked(store, LetterQuota(FEW), [letter(b"new")])
+    _parked(store, DeadLetterQuota(FEW), [letter(b"new")])
     assert _letters(store)[-1].raw == b"new"
 
 
@@ -125,7 +125,7 @@ def test_the_quota_is_free_again_when_letters_are_erased(store: Database) -> Non
 )
 def test_letters_are_erased_by_what_they_have_in_common(store: Database, where: Where, meant: set[int]) -> None:
     """What the monitor has parked is none of them: a subject waits for it."""
-    quota = LetterQuota(Quota(100, 10_000))
+    quota = DeadLetterQuota(Quota(100, 10_000))
     _parked(store, quota, [letter(b"1"), letter(b"2", sender="key-9")])
     _parked(store, quota, [letter(b"3", site="FR02")], START + 2 * DAY)
     _parked(store, quota, [letter(b"4", origin="monitor", reason="bad-field", partition=0, offset=7)])
@@ -137,7 +137,7 @@ def test_letters_are_erased_by_what_they_have_in_common(store: Database, where: 
 
 
 def test_what_is_old_is_erased_and_what_is_severe_and_open_is_not(store: Database) -> None:
-    quota = LetterQuota(Quota(100, 10_000))
+    quota = DeadLetterQuota(Quota(100, 10_000))
     _parked(store, quota, [letter(b"old"), letter(b"severe", is_severe=True)])
     _parked(store, quota, [letter(b"held", origin="monitor", reason="not-watched", partition=0, offset=7)])
     _parked(store, quota, [letter(b"new")], START + 100 * DAY)
@@ -150,7 +150,7 @@ def test_what_is_old_is_erased_and_what_is_severe_and_open_is_not(store: Databas
 
 def test_erasing_makes_the_database_smaller(store: Database, tmp_path: Path) -> None:
     """And what was erased is nowhere in its files (SQLite); on PostgreSQL compacting runs beside whoever uses it."""
-    quota = LetterQuota(Quota(1000, 100_000_000))
+    quota = DeadLetterQuota(Quota(1000, 100_000_000))
     for number in range(40):
         _parked(store, quota, [letter(b"%d forget me " % number * 10_000)])
     with store.writing() as connection:

@@ -1,4 +1,4 @@
-"""Whether an adverse event on record accounts for a laboratory finding (RULES 4).
+"""Whether an adverse event on record accounts for a laboratory finding (rules.md §4).
 
 It does when the lexicon says that its term explains the analyte, and it certainly covers the day of collection at the grade
 that is asked for, or starts the day after: a result is known before anyone writes a form. Causality does not matter.
@@ -17,7 +17,7 @@ from projections.rules.facts.lab_results import Draw
 from projections.rules.facts.linked_rows import first_row
 from projections.rules.facts.subject_facts import SubjectFacts
 from projections.rules.facts.terms import term_reading
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 
 
 def explained_analytes(event: AdverseEventReported) -> frozenset[str]:
@@ -30,7 +30,7 @@ class Cover(NamedTuple):
 
     case: str
     grade: int
-    sources: tuple[EventRef, ...]
+    sources: tuple[EventKey, ...]
 
 
 class Accounts:

@@ -1,4 +1,4 @@
-"""What investigator, sponsor and committee decided about a case (RULES 3.9)."""
+"""What investigator, sponsor and committee decided about a case (rules.md §3.9)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from events.adjudication import DltAdjudicated
 from events.dates import Instant, parse_instant
 from projections.rules.facts.subject_facts import Known, reference
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import Answer, EventRef, no, unknown, yes
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import Answer, EventKey, no, unknown, yes
 
 DLT: Final = "dlt"
 NOT_DLT: Final = "not-dlt"
@@ -28,7 +28,7 @@ class Ruling(NamedTuple):
     decided: Instant
     parties: tuple[str, ...]
     effective: bool
-    source: EventRef
+    source: EventKey
     order: tuple[Instant, Instant, str]
     uncounted: tuple[str, ...] = ()
     how: str = ""
@@ -46,7 +46,7 @@ class Decision(NamedTuple):
     rulings: tuple[Ruling, ...]
 
 
-def ruling(known: Known[DltAdjudicated], protocol: Protocol, site: str | None = None) -> Ruling:
+def ruling(known: Known[DltAdjudicated], protocol: TrialProtocol, site: str | None = None) -> Ruling:
     """Read one adjudication. Sponsor and committee sign only from sources that the protocol lists for them.
 
     ``site`` is the subject's, where its enrolment says so; else the event's.
@@ -90,7 +90,7 @@ def signed_apart(rulings: Iterable[Ruling]) -> list[Ruling]:
     return found
 
 
-def decide(own: Iterable[Ruling], on_parts: Iterable[Ruling], protocol: Protocol) -> Decision:
+def decide(own: Iterable[Ruling], on_parts: Iterable[Ruling], protocol: TrialProtocol) -> Decision:
     """What the rulings on a case, and on the later rows joined to it, come to.
 
     A ruling "dose-limiting" on a later row counts for the whole; "not dose-limiting" on a part does not.

@@ -1,4 +1,4 @@
-"""One adverse event case as the predicates see it: joined rows, their course, and what bounds it (RULES 3.4, 3.5)."""
+"""One adverse event case as the predicates see it: joined rows, their course, and what bounds it (rules.md §3.4, §3.5)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from projections.rules.facts.lexicon import TermReading
 from projections.rules.facts.linked_rows import first_row, joined_rows, term_key
 from projections.rules.facts.subject_facts import Known, SubjectFacts, reference
 from projections.rules.logic.duration import earlier, gap_at_most, joined_times, longest_sum, sum_reaches
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import Answer, EventRef, conjunction, disjunction
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import Answer, EventKey, conjunction, disjunction
 
-#: Rows of one term at most so far apart may be one toxicity (RULES 3.5).
+#: Rows of one term at most so far apart may be one toxicity (rules.md §3.5).
 SAME_TOXICITY_GAP = DAY
 
 
@@ -32,7 +32,7 @@ class AdverseEventCase:
         self.rows: list[Known[AdverseEventReported]] = [facts.adverse_events[row] for row in self.row_ids]
 
     @property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> TrialProtocol:
         """The protocol that the case is judged under."""
         return self.facts.protocol
 
@@ -42,7 +42,7 @@ class AdverseEventCase:
         return grade_course(self.rows, self.facts.zone)
 
     @cached_property
-    def sources(self) -> tuple[EventRef, ...]:
+    def sources(self) -> tuple[EventKey, ...]:
         """The events of the rows."""
         return tuple(reference(row.event) for row in self.rows)
 

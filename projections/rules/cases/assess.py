@@ -1,4 +1,4 @@
-"""From what is known of a subject to the evaluation of each of its cases (RULES 2, 3).
+"""From what is known of a subject to the evaluation of each of its cases (rules.md §2, §3).
 
 A case is one toxicity: ``ae:<ae_id>``, ``lab:<TEST>``, ``lab:HY``, ``discontinued:death`` or ``discontinued:adverse-event``. An
 evaluation is a function of the facts alone; ``finding.finding_at`` reads from it what holds at an instant.
@@ -15,15 +15,15 @@ from events.dates import Instant, Span, format_instant
 from projections.rules.cases import hys_law
 from projections.rules.cases.adjudication import NOT_DLT, Decision, Ruling, decide, ruling
 from projections.rules.cases.adverse_event_case import AdverseEventCase
-from projections.rules.cases.evaluation import STRENGTH, ClauseProof, IntervalProof, Step, Verdict, settled
+from projections.rules.cases.evaluation import STRENGTH, ClauseProof, IntervalProof, PredicateStep, Verdict, settled
 from projections.rules.cases.laboratory_case import LaboratoryCase
 from projections.rules.cases.stopping import PREFIX, REASONS, unexplained_stop
 from projections.rules.facts.grade_course import Interval, worst_grade
 from projections.rules.facts.lab_results import HYS_LAW_CASE, HYS_LAW_TIMES_ULN, LAB
 from projections.rules.facts.linked_rows import first_row, joined_rows
 from projections.rules.facts.subject_facts import SubjectFacts
-from projections.rules.logic.trial_protocol import Clause, Protocol
-from projections.rules.logic.truth import EventRef, Truth, unknown
+from projections.rules.logic.trial_protocol import Clause, TrialProtocol
+from projections.rules.logic.truth import EventKey, Truth, unknown
 
 AE: Final = "ae:"
 
@@ -68,7 +68,7 @@ class CaseEvaluation:
     dose_level: int | None
     worst: int | None
     last_confirmed: Instant | None
-    sources: tuple[EventRef, ...]
+    sources: tuple[EventKey, ...]
     grade_is_missing: bool = False
     serious: bool = False
     course_starts: tuple[Span, ...] = ()
@@ -145,7 +145,7 @@ def _evaluate_adverse_event(facts: SubjectFacts, name: str, own: list[Ruling], w
     return _adjudicated(facts, name, _clauses(case, whole), decide(own, on_parts, facts.protocol), case)
 
 
-def may_reach_a_clause(protocol: Protocol, event: AdverseEventReported) -> bool:
+def may_reach_a_clause(protocol: TrialProtocol, event: AdverseEventReported) -> bool:
     """Whether one row's grade reaches, or could turn out to reach, any clause of the protocol."""
     worst = worst_grade(event)
     if worst is None or "life-threatening" in (event.data.seriousness or ()):
@@ -177,11 +177,11 @@ def _judge(case: AdverseEventCase, clause: Clause, at_grade: int, whole: bool) -
     return ClauseProof(clause, proofs, f"never at grade ≥{at_grade}: the worst grade on record is {worst}")
 
 
-def _steps(case: AdverseEventCase, clause: Clause, interval: Interval, whole: bool) -> Iterator[Step]:
-    yield Step(f"grade ≥{clause.at_grade}", interval.grade)
+def _steps(case: AdverseEventCase, clause: Clause, interval: Interval, whole: bool) -> Iterator[PredicateStep]:
+    yield PredicateStep(f"grade ≥{clause.at_grade}", interval.grade)
     for predicate in clause.requires:
         answer = predicate.ask(case, interval)
-        yield Step(predicate.label, answer)
+        yield PredicateStep(predicate.label, answer)
         if answer.truth is Truth.NO and not answer.changes and not whole:
             return
 
@@ -229,7 +229,7 @@ def _adjudicated(
 
 
 def _overrule(facts: SubjectFacts, name: str, made: Ruling) -> Overrule:
-    """What the machine said of the case when it was overruled, from what was known then (RULES 3.9)."""
+    """What the machine said of the case when it was overruled, from what was known then (rules.md §3.9)."""
     then = facts.known_at(made.decided)
     verdicts: dict[str, Verdict | None] = {}
     worst: int | None = None

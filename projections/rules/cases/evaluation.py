@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from events.dates import Instant
 from projections.rules.facts.grade_course import Interval
 from projections.rules.logic.trial_protocol import Clause
-from projections.rules.logic.truth import Answer, EventRef, Truth, conjunction, unique
+from projections.rules.logic.truth import Answer, EventKey, Truth, conjunction, unique
 
 Verdict = Literal["met", "possible", "watch"]
 
@@ -23,7 +23,7 @@ STRENGTH: Final[dict[Verdict | None, int]] = {None: 0, "watch": 1, "possible": 2
 _VERDICT_OF: Final[dict[Truth, Verdict | None]] = {Truth.YES: "met", Truth.UNKNOWN: "possible", Truth.NO: None}
 
 
-class Step(NamedTuple):
+class PredicateStep(NamedTuple):
     """One predicate's label and its answer."""
 
     label: str
@@ -35,7 +35,7 @@ class IntervalProof:
     """All predicates judged on one interval; ``interval`` None for what is not judged on any."""
 
     interval: Interval | None
-    steps: tuple[Step, ...]
+    steps: tuple[PredicateStep, ...]
 
     def truth(self, instant: Instant) -> Truth:
         """The conjunction at an instant."""
@@ -105,7 +105,7 @@ class ClauseProof:
             answer.question for proof in self.deciding(instant) for answer in proof.answers(instant) if answer.question
         )
 
-    def evidence(self, instant: Instant) -> list[EventRef]:
+    def evidence(self, instant: Instant) -> list[EventKey]:
         """The events that the deciding intervals rest on."""
         return unique(
             ref for proof in self.deciding(instant) for answer in proof.answers(instant) for ref in answer.evidence
@@ -114,7 +114,7 @@ class ClauseProof:
 
 def settled(clause: Clause, label: str, answer: Answer) -> ClauseProof:
     """A clause that one answer decides, without an interval."""
-    return ClauseProof(clause, (IntervalProof(None, (Step(label, answer),)),), answer.reason)
+    return ClauseProof(clause, (IntervalProof(None, (PredicateStep(label, answer),)),), answer.reason)
 
 
 def strongest(verdicts: Sequence[Verdict | None]) -> Verdict | None:

@@ -1,4 +1,4 @@
-"""What a case is at an instant: verdict, clauses, countdown, questions and evidence (EVENTS, ``assess``)."""
+"""What a case is at an instant: verdict, clauses, countdown, questions and evidence (events.md, ``assess``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from projections.rules.cases.adjudication import Ruling
 from projections.rules.cases.assess import CaseEvaluation, lapse_question
 from projections.rules.cases.evaluation import ClauseProof, Verdict, strongest
 from projections.rules.cases.hys_law import CLAUSE as HYS_LAW
-from projections.rules.logic.truth import EventRef, Truth, unique
+from projections.rules.logic.truth import EventKey, Truth, unique
 
 Urgency = Literal["urgent", "prompt", "routine"]
 
@@ -39,14 +39,14 @@ class Finding:
     rulings: tuple[Ruling, ...]
     reasons: tuple[str, ...]
     questions: tuple[str, ...]
-    evidence: tuple[EventRef, ...]
+    evidence: tuple[EventKey, ...]
     urgency: Urgency
     worst_grade: int | None = None
     occurrences: int = 0
 
     @property
     def alerts(self) -> bool:
-        """Whether the case stands as an alert: a watch is none, and neither is what was overruled (EVENTS)."""
+        """Whether the case stands as an alert: a watch is none, and neither is what was overruled (events.md)."""
         return self.verdict in ("met", "possible") and not self.overruled
 
     def as_json(self, subject: str) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def _due(evaluation: CaseEvaluation, instant: Instant, verdicts: dict[str, Verdi
 
 
 def _urgency(evaluation: CaseEvaluation, instant: Instant, verdicts: dict[str, Verdict]) -> Urgency:
-    """Urgent when met; routine when only the grade is missing and nothing says serious; else prompt (RULES 2)."""
+    """Urgent when met; routine when only the grade is missing and nothing says serious; else prompt (rules.md §2)."""
     if "met" in verdicts.values():
         return "urgent"
     if evaluation.grade_is_missing and not evaluation.serious:

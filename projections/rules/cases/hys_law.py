@@ -1,4 +1,4 @@
-"""Hy's law (RULES 4): liver cells and bilirubin together, a safety alert that is no dose-limiting toxicity.
+"""Hy's law (rules.md §4): liver cells and bilirubin together, a safety alert that is no dose-limiting toxicity.
 
 The strongest pair of an aminotransferase and a bilirubin stands for the case, the earliest of equals.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from events.dates import DAY
-from projections.rules.cases.evaluation import ClauseProof, IntervalProof, Step
+from projections.rules.cases.evaluation import ClauseProof, IntervalProof, PredicateStep
 from projections.rules.facts.dosing_order import Order, order_of
 from projections.rules.facts.lab_results import Draw, Multiple, baseline_for, value_range
 from projections.rules.facts.subject_facts import SubjectFacts
@@ -80,13 +80,13 @@ def _pair(facts: SubjectFacts, liver: Draw, bilirubin: Draw) -> IntervalProof | 
     if any(answer.truth is Truth.NO for answer in treated):
         return None
     steps = (
-        Step("ALT or AST ≥3 × ULN", _elevated(liver, "3")),
-        Step("bilirubin ≥2 × ULN", _elevated(bilirubin, "2")),
-        Step("within 14 days of each other", together),
-        Step("after the first administration", min(treated, key=lambda answer: answer.truth)),
-        Step("ALP below 2 × ULN", _no_cholestasis(facts, liver, bilirubin)),
-        Step("ALT or AST not explained by its baseline", _not_baseline(facts, liver)),
-        Step("bilirubin not explained by its baseline", _not_baseline(facts, bilirubin)),
+        PredicateStep("ALT or AST ≥3 × ULN", _elevated(liver, "3")),
+        PredicateStep("bilirubin ≥2 × ULN", _elevated(bilirubin, "2")),
+        PredicateStep("within 14 days of each other", together),
+        PredicateStep("after the first administration", min(treated, key=lambda answer: answer.truth)),
+        PredicateStep("ALP below 2 × ULN", _no_cholestasis(facts, liver, bilirubin)),
+        PredicateStep("ALT or AST not explained by its baseline", _not_baseline(facts, liver)),
+        PredicateStep("bilirubin not explained by its baseline", _not_baseline(facts, bilirubin)),
     )
     return IntervalProof(None, steps)
 

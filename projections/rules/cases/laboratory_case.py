@@ -1,4 +1,4 @@
-"""Laboratory toxicity that nobody reported as an adverse event: ``lab:<TEST>`` (RULES 4).
+"""Laboratory toxicity that nobody reported as an adverse event: ``lab:<TEST>`` (rules.md §4).
 
 Causality is nobody's yet, so that it is never more than possible. A clause of the protocol says in ``laboratory`` whether one
 draw suffices, or how long a course must last.
@@ -15,14 +15,14 @@ from events.dates import DAY, HOUR, Instant, Span
 from projections.ctcae.grading import SEVERE
 from projections.ctcae.table import Direction
 from projections.rules.cases.accounting import Accounts, Cover
-from projections.rules.cases.evaluation import ClauseProof, IntervalProof, Step
+from projections.rules.cases.evaluation import ClauseProof, IntervalProof, PredicateStep
 from projections.rules.facts.lab_results import Draw
 from projections.rules.facts.lab_window import draw_in_window
 from projections.rules.facts.laboratory import AnalyteDraws, Bounds
 from projections.rules.facts.subject_facts import SubjectFacts
 from projections.rules.logic.duration import ALREADY, between, open_reaches
 from projections.rules.logic.trial_protocol import Clause
-from projections.rules.logic.truth import Answer, Change, Truth, no, unique, unknown, yes
+from projections.rules.logic.truth import Answer, AnswerChange, Truth, no, unique, unknown, yes
 from projections.rules.logic.wording import length, written
 
 DIRECTIONS: Final[tuple[Direction, ...]] = ("high", "low")
@@ -33,7 +33,7 @@ _LAST: Final = "\U0010ffff"
 ASK_REPORT: Final = "Is it related? No adverse event accounts for it: report one, or say why not."
 
 
-class Course(NamedTuple):
+class LaboratoryCourse(NamedTuple):
     """Consecutive draws at grade 3 or higher. ``next`` is the first one below that, None while the course is open."""
 
     direction: Direction
@@ -82,22 +82,24 @@ class LaboratoryCase:
                 if self._grade(draw, course.direction) < grade:
                     continue
                 steps = [
-                    Step(f"grade ≥{grade}", self._graded(draw, course.direction)),
-                    Step("begun in the window", draw_in_window(self.facts, draw)),
-                    Step("accounted for by no adverse event", self._unaccounted_draw(draw, course.direction, grade)),
+                    PredicateStep(f"grade ≥{grade}", self._graded(draw, course.direction)),
+                    PredicateStep("begun in the window", draw_in_window(self.facts, draw)),
+                    PredicateStep(
+                        "accounted for by no adverse event", self._unaccounted_draw(draw, course.direction, grade)
+                    ),
                 ]
-                yield IntervalProof(None, (*steps, Step(RELATED, _causality(draw))))
+                yield IntervalProof(None, (*steps, PredicateStep(RELATED, _causality(draw))))
 
     def _lasting(self, days: int) -> Iterator[IntervalProof]:
         for course in self.courses:
             first = course.draws[0]
             steps = [
-                Step(f"grade ≥{SEVERE}", self._graded(first, course.direction)),
-                Step("begun in the window", draw_in_window(self.facts, first)),
-                Step("accounted for by no adverse event", self._unaccounted(course)),
-                Step(f"lasting more than {days} days", self._duration(course, days)),
+                PredicateStep(f"grade ≥{SEVERE}", self._graded(first, course.direction)),
+                PredicateStep("begun in the window", draw_in_window(self.facts, first)),
+                PredicateStep("accounted for by no adverse event", self._unaccounted(course)),
+                PredicateStep(f"lasting more than {days} days", self._duration(course, days)),
             ]
-            yield IntervalProof(None, (*steps, Step(RELATED, _causality(first))))
+            yield IntervalProof(None, (*steps, PredicateStep(RELATED, _causality(first))))
 
     def _grade(self, draw: Draw, direction: Direction) -> int:
         return next(bound.low for bound in self.draws.bounds(draw) if bound.direction == direction)
@@ -116,7 +118,7 @@ class LaboratoryCase:
             return no(f"ae:{cover.case} accounts for it at grade {cover.grade}", *cover.sources)
         return _discrepancy(cover, needed)
 
-    def _unaccounted(self, course: Course) -> Answer:
+    def _unaccounted(self, course: LaboratoryCourse) -> Answer:
         """At grade 3: whether any draw of the course is not accounted for."""
         accounts = self._accounts[course.direction]
         covers = [accounts.cover(draw) for draw in course.draws]
@@ -129,7 +131,7 @@ class LaboratoryCase:
             return _discrepancy(lower, SEVERE)
         return yes("no adverse event on record accounts for it")
 
-    def _duration(self, course: Course, days: int) -> Answer:
+    def _duration(self, course: LaboratoryCourse, days: int) -> Answer:
         """A course lasts at least from its first draw to its last, and at most to the next one, or to now."""
         first, last = course.draws[0], course.draws[-1]
         limit = days * DAY
@@ -154,11 +156,11 @@ class LaboratoryCase:
         if reached is None or reached <= ALREADY:
             return open_answer
         return replace(
-            no(f"{until}, not yet for {length(longest_limit)}", *sources), changes=(Change(reached, open_answer),)
+            no(f"{until}, not yet for {length(longest_limit)}", *sources), changes=(AnswerChange(reached, open_answer),)
         )
 
 
-def courses(draws: AnalyteDraws, direction: Direction) -> list[Course]:
+def courses(draws: AnalyteDraws, direction: Direction) -> list[LaboratoryCourse]:
     """The courses of an analyte in one direction.
 
     What cannot be graded, or may or may not be severe, neither confirms nor ends one; draws of one time count as the worst.
@@ -170,13 +172,13 @@ def courses(draws: AnalyteDraws, direction: Direction) -> list[Course]:
             known = worst.get(_time(draw))
             if known is None or _is_worse(draws, draw, known, direction):
                 worst[_time(draw)] = draw
-    found: list[Course] = []
+    found: list[LaboratoryCourse] = []
     current: list[Draw] = []
     for draw in worst.values():
         current.append(draw)
         following = _following(draws, draw, direction)
         if following is None or _time(following) not in worst:
-            found.append(Course(direction, tuple(current), following))
+            found.append(LaboratoryCourse(direction, tuple(current), following))
             current = []
     return found
 

@@ -23,7 +23,7 @@ from projections.rules.logic.duration import (
     sum_reaches,
 )
 from projections.rules.logic.trial_protocol import Predicate
-from projections.rules.logic.truth import Answer, Change, EventRef, Truth, negation, no, unknown, yes
+from projections.rules.logic.truth import Answer, AnswerChange, EventKey, Truth, negation, no, unknown, yes
 from projections.rules.logic.wording import length, written
 
 
@@ -67,7 +67,7 @@ not_flu_like_and_responding: Final = Predicate(
 
 
 def lasting_more_than(days: int, at_grade: int) -> Predicate:
-    """A contiguous time at ``at_grade`` or more, short of death, of more than ``days`` days (RULES 3.5)."""
+    """A contiguous time at ``at_grade`` or more, short of death, of more than ``days`` days (rules.md §3.5)."""
 
     def ask(case: AdverseEventCase, interval: Interval) -> Answer:
         return _Lasting(case, interval, days, at_grade).answer()
@@ -84,7 +84,7 @@ class _Lasting:
         self.days = days
         self.limit = days * DAY
         self.at_grade = at_grade
-        self.sources: tuple[EventRef, ...] = case.sources
+        self.sources: tuple[EventKey, ...] = case.sources
 
     def answer(self) -> Answer:
         """The answer now, with what it becomes when time alone passes."""
@@ -97,13 +97,13 @@ class _Lasting:
             doubtful.extend(self._doubts_of_others())
         first_doubt = min(doubtful, key=lambda item: item[0], default=None)
         answer = no(self._short(possible), *self.sources)
-        changes: list[Change] = []
+        changes: list[AnswerChange] = []
         if first_doubt is not None and (
             own.certainly is None or first_doubt[0] < own.certainly or first_doubt[0] == FAR_PAST
         ):
-            changes.append(Change(*first_doubt))
+            changes.append(AnswerChange(*first_doubt))
         if own.certainly is not None:
-            changes.append(Change(own.certainly, self._certain(certain)))
+            changes.append(AnswerChange(own.certainly, self._certain(certain)))
         while changes and changes[0].at <= ALREADY:
             answer = changes.pop(0).answer
         return replace(answer, changes=tuple(changes))

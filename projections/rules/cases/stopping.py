@@ -1,4 +1,4 @@
-"""Stopping without an explanation (RULES 3.10): a death, or an adverse event, that no adverse event on record explains."""
+"""Stopping without an explanation (rules.md §3.10): a death, or an adverse event, that no adverse event on record explains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from events.adverse_event import AdverseEventReported
 from events.dates import DAY, Span
 from events.subject import SubjectDiscontinued
-from projections.rules.cases.evaluation import ClauseProof, IntervalProof, Step
+from projections.rules.cases.evaluation import ClauseProof, IntervalProof, PredicateStep
 from projections.rules.facts.ending import death_of
 from projections.rules.facts.grade_course import GradeCourse, grade_course, is_fatal, worst_grade
 from projections.rules.facts.subject_facts import Known, SubjectFacts, reference
@@ -60,7 +60,9 @@ def _judged(facts: SubjectFacts, stop: Known[SubjectDiscontinued], reason: str) 
         if outside
         else yes(f"not wholly outside the window: {answer.reason}", source)
     )
-    return IntervalProof(None, (Step("explained by an adverse event", explained), Step("dated in the window", dated)))
+    return IntervalProof(
+        None, (PredicateStep("explained by an adverse event", explained), PredicateStep("dated in the window", dated))
+    )
 
 
 def _explained(facts: SubjectFacts, stop: Known[SubjectDiscontinued], reason: str) -> bool:

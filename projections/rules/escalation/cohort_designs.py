@@ -1,4 +1,4 @@
-"""Dose-escalation designs as tables: what a dose level's counts decide (RULES 5).
+"""Dose-escalation designs as tables: what a dose level's counts decide (rules.md §5).
 
 A design is a list of rows, read from the top; the first that fits decides. 3+3 is one; further designs are further tables of
 the same kind.

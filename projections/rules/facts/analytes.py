@@ -1,4 +1,4 @@
-"""Case names of analytes: a ruling may name one by any of its codes (RULES 4)."""
+"""Case names of analytes: a ruling may name one by any of its codes (rules.md §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an adverse event is related to the study drugs (RULES 3.3).
+"""Whether an adverse event is related to the study drugs (rules.md §3.3).
 
 The answers over every study drug, and over investigator and sponsor, are or-ed: a sponsor never downgrades an investigator.
 """

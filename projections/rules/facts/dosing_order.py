@@ -1,4 +1,4 @@
-"""Whether a sample was taken before or after the first administration (RULES 4), and so what it is good for."""
+"""Whether a sample was taken before or after the first administration (rules.md §4), and so what it is good for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends an adverse event from outside: the subject's death, and the end of study participation (RULES 3.4)."""
+"""What ends an adverse event from outside: the subject's death, and the end of study participation (rules.md §3.4)."""
 
 from __future__ import annotations
 

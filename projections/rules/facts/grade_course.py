@@ -1,4 +1,4 @@
-"""The grade of an adverse event over time: a step function with honest edges (RULES 3.4).
+"""The grade of an adverse event over time: a step function with honest edges (rules.md §3.4).
 
 Each stretch starts somewhere within a span and runs to the start of the next. A stretch whose grade is not on record may be
 at any grade. From the course come the intervals that clauses are judged on: where the grade reaches the qualifying grade
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from events.adverse_event import AdverseEventReported
 from events.dates import FAR_PAST, Instant, Span, Zone, parse_date
 from projections.rules.facts.subject_facts import Known, reference
-from projections.rules.logic.truth import Answer, EventRef, unknown, yes
+from projections.rules.logic.truth import Answer, EventKey, unknown, yes
 
 DEATH: Final = 5
 LIFE_THREATENING: Final = 4
@@ -28,7 +28,7 @@ class Stretch(NamedTuple):
 
     grade: int | None
     start: Span
-    source: EventRef
+    source: EventKey
     is_death: bool = False
 
     def may_reach(self, grade: int) -> bool:
@@ -63,7 +63,7 @@ class GradeCourse:
     end: Span | None
     last_known: Span
     last_confirmed: Instant
-    life_threatening: EventRef | None
+    life_threatening: EventKey | None
 
     @property
     def worst(self) -> int | None:
@@ -140,7 +140,7 @@ class GradeCourse:
             start = Span(earlier.lo, start.hi, earlier.wall_lo, start.wall_hi, earlier.bare or start.bare)
         return Interval(stretch.grade, yes(f"grade {stretch.grade}", stretch.source), start, index)
 
-    def _life_threatening_interval(self, source: EventRef) -> Interval:
+    def _life_threatening_interval(self, source: EventKey) -> Interval:
         answer = unknown(
             "reported as life-threatening, yet graded below 4",
             "Life-threatening is grade 4: which grade is right?",

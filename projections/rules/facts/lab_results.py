@@ -1,4 +1,4 @@
-"""Laboratory results as the rules keep them: what a million of them share is worked out once (RULES 4)."""
+"""Laboratory results as the rules keep them: what a million of them share is worked out once (rules.md §4)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 
 from events.dates import Instant, PartialDate, Span
 from projections.ctcae.analytes import analyte, analytes
-from projections.ctcae.cuts import Cut, Doubtful, Range, as_reported
+from projections.ctcae.cuts import Cut, Range, UncertainCut, as_reported
 from projections.ctcae.grader import Assay, Baseline, Scale, exact, grader
 from projections.ctcae.spellings import read_unit
 from projections.ctcae.units import factor_between
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 
 #: Analytes of Hy's law, and from which multiple of the upper limit they count.
 HYS_LAW_TIMES_ULN: Final = {"ALT": 3, "AST": 3, "BILI": 2, "ALP": 2}
@@ -89,9 +89,9 @@ class Draw(NamedTuple):
     time: Instant
 
     @property
-    def reference(self) -> EventRef:
+    def reference(self) -> EventKey:
         """The event, as evidence."""
-        return EventRef(self.source, self.event_id)
+        return EventKey(self.source, self.event_id)
 
     @property
     def usable(self) -> bool:
@@ -151,7 +151,7 @@ def _elevated(test: str, assay: Assay) -> Multiple | None:
     if times is None or uln is None:
         return None
     cut = Cut(times * uln, False)
-    reported = as_reported(Doubtful(cut, cut), assay.comparator, 1)
+    reported = as_reported(UncertainCut(cut, cut), assay.comparator, 1)
     return Multiple(reported.certain.as_float(), reported.possible.as_float())
 
 

@@ -1,4 +1,4 @@
-"""Whether a sample was taken in the window (RULES 3.2, 4)."""
+"""Whether a sample was taken in the window (rules.md §3.2, §4)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The lexicon: what a reported term says about organ, immune concept, injection site, flu-like illness and analytes.
 
-The terms are data (``lexicon.csv``), reviewable without reading code; one row a term, English or French (RULES 3.6).
+The terms are data (``lexicon.csv``), reviewable without reading code; one row a term, English or French (rules.md §3.6).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class LexiconEntry(NamedTuple):
 class TermReading(NamedTuple):
     """What the terms of one adverse event say together; without entries it is unrecognised.
 
-    The strongest answer counts for immune concept, organ and injection site, the weakest for flu-like (RULES 3.6). What
+    The strongest answer counts for immune concept, organ and injection site, the weakest for flu-like (rules.md §3.6). What
     gives an entry gives the one that decides, so that a reason names the right term.
     """
 

@@ -1,4 +1,4 @@
-"""Adverse event rows linked by ``continues`` are one toxicity, named after the first row (RULES 3.4)."""
+"""Adverse event rows linked by ``continues`` are one toxicity, named after the first row (rules.md §3.4)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def coupled_cases(facts: SubjectFacts, ae_id: str) -> set[str]:
 
 
 def term_key(preferred_term: str | None, term: str) -> str:
-    """What makes two rows the same term: the preferred term, else the verbatim one, without case (RULES 3.5)."""
+    """What makes two rows the same term: the preferred term, else the verbatim one, without case (rules.md §3.5)."""
     return " ".join((preferred_term or term).casefold().split())
 
 

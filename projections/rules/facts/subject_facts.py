@@ -18,8 +18,8 @@ from events.subject import SubjectDiscontinued, SubjectEnrolled
 from projections.rules.facts.dosing_order import is_before_treatment
 from projections.rules.facts.laboratory import Laboratory
 from projections.rules.facts.treatment import TreatmentStart
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 
 E = TypeVar("E", covariant=True)
 
@@ -41,7 +41,7 @@ class SubjectFacts:
     (``ALT:high``). ``known_at`` gives the facts as they were known at an instant.
     """
 
-    protocol: Protocol
+    protocol: TrialProtocol
     subject: str
     zone: Zone
     known_at: Callable[[Instant], SubjectFacts]
@@ -83,6 +83,6 @@ class SubjectFacts:
         return self.zone.resolve(parse_date(text))
 
 
-def reference(event: SubjectEvent) -> EventRef:
+def reference(event: SubjectEvent) -> EventKey:
     """How an event is cited as evidence."""
-    return EventRef(event.source, event.id)
+    return EventKey(event.source, event.id)

@@ -1,11 +1,11 @@
-"""What the term and the flags of one adverse event row say: immune, major organ, injection site, flu-like (RULES 3.6-3.8)."""
+"""What the term and the flags of one adverse event row say: immune, major organ, injection site, flu-like (rules.md §3.6-3.8)."""
 
 from __future__ import annotations
 
 from events.adverse_event import AdverseEventReported
 from projections.rules.facts.lexicon import TermReading, default_lexicon
 from projections.rules.facts.subject_facts import reference
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import Answer, no, unknown, yes
 
 ASK_CODE = "Code the term: it is not in the lexicon."
@@ -34,7 +34,7 @@ def immune_related(event: AdverseEventReported, reading: TermReading) -> Answer:
     return no(f"{term} is not an immune-related concept", source)
 
 
-def major_end_organ(event: AdverseEventReported, reading: TermReading, protocol: Protocol) -> Answer:
+def major_end_organ(event: AdverseEventReported, reading: TermReading, protocol: TrialProtocol) -> Answer:
     """By the stated organs, else by the term's own."""
     source = reference(event)
     stated = event.data.organs or []
@@ -101,7 +101,7 @@ def responded_to_therapy(event: AdverseEventReported) -> Answer:
     )
 
 
-def _organ_of_term(event: AdverseEventReported, reading: TermReading, protocol: Protocol) -> Answer:
+def _organ_of_term(event: AdverseEventReported, reading: TermReading, protocol: TrialProtocol) -> Answer:
     """Major decides; then whatever must be asked about, a term that names no organ among it; then the minor ones."""
     source = reference(event)
     major = reading.with_organ(protocol.major_organs)

@@ -1,4 +1,4 @@
-"""When treatment began: day 1 and what goes with it (RULES 3.2)."""
+"""When treatment began: day 1 and what goes with it (rules.md §3.2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from events.dates import DAY, Instant, Zone, parse_date
 from events.treatment import TreatmentAdministered
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 
 
 class TreatmentStart(NamedTuple):
@@ -22,7 +22,7 @@ class TreatmentStart(NamedTuple):
     latest_first: Instant
     timed: Instant | None
     by_drug: Mapping[str, Instant]
-    evidence: tuple[EventRef, ...]
+    evidence: tuple[EventKey, ...]
 
 
 def is_administration(event: TreatmentAdministered) -> bool:
@@ -31,7 +31,7 @@ def is_administration(event: TreatmentAdministered) -> bool:
 
 
 def treatment_start(administrations: Iterable[TreatmentAdministered], zone: Zone) -> TreatmentStart | None:
-    """Day 1 and what goes with it from every administration on record; None where nothing was given (RULES 3.2)."""
+    """Day 1 and what goes with it from every administration on record; None where nothing was given (rules.md §3.2)."""
     given = [(zone.resolve(parse_date(a.data.given)), a) for a in administrations if is_administration(a)]
     if not given:
         return None
@@ -48,5 +48,5 @@ def treatment_start(administrations: Iterable[TreatmentAdministered], zone: Zone
         latest_first,
         latest_first if all(span.exact for span, _ in contenders) else None,
         by_drug,
-        tuple(sorted({EventRef(a.source, a.id) for _, a in contenders})),
+        tuple(sorted({EventKey(a.source, a.id) for _, a in contenders})),
     )

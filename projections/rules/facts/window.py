@@ -1,4 +1,4 @@
-"""Day 1 and the window in which a dose-limiting toxicity must begin (RULES 3.2).
+"""Day 1 and the window in which a dose-limiting toxicity must begin (rules.md §3.2).
 
 Day 1 is the site-local date of the first administration of any study drug; there is no day 0. The window runs from the local
 midnight that begins day 1 to the one that ends its last day.

@@ -1,4 +1,4 @@
-"""How long a contiguous time at a grade lasted, or when it will have lasted long enough (RULES 3.5).
+"""How long a contiguous time at a grade lasted, or when it will have lasted long enough (rules.md §3.5).
 
 Durations are between two ends that may each be uncertain. Between two instants they are elapsed hours; where an end is a
 bare or partial date they are wall-clock days of 24 hours, whatever the clocks do. While an adverse event goes on, an answer

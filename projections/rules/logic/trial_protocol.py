@@ -1,7 +1,7 @@
 """What a trial protocol consists of, as far as Toxwatch judges it: clauses, and the configuration they are judged with.
 
 A protocol is one module that declares its clauses in the protocol's own words (``isi_jx`` is the first) and a
-:class:`Protocol` with its configuration. Nothing else in Toxwatch knows a trial.
+:class:`TrialProtocol` with its configuration. Nothing else in Toxwatch knows a trial.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Assumptions:
     laboratory_slack_hours: int = 24
 
 
-#: RULES 3.8. What is neither major nor minor must be adjudicated.
+#: rules.md §3.8. What is neither major nor minor must be adjudicated.
 MAJOR_ORGANS: Final[frozenset[Organ]] = frozenset(
     {
         "heart",
@@ -96,7 +96,7 @@ MINOR_ORGANS: Final[frozenset[Organ]] = frozenset({"skin", "thyroid", "joint"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
+class TrialProtocol:
     """A trial's clauses and their configuration.
 
     ``window_days`` counts from day 1, the site-local date of the first administration of any of ``drugs``, inclusive.
@@ -207,7 +207,7 @@ class Protocol:
         return source.startswith(f"urn:site:{site}:") or any(sites == {site} for sites in given)
 
     def counts_signature(self, party: str, source: str, site: str) -> bool:
-        """Whether a signature for a party counts that an event of ``source`` states, about a subject of ``site`` (RULES 3.9)."""
+        """Whether a signature for a party counts that ``source`` states about a subject of ``site`` (rules.md §3.9)."""
         if self.signatures == "attested":
             return party == "investigator" or self.is_sponsor(source)
         if party == "committee":
@@ -221,7 +221,7 @@ class Protocol:
         return next((site for pattern, site in self.subject_sites if fnmatchcase(subject, pattern)), None)
 
     def same_system(self, a: str, b: str) -> bool:
-        """Whether two sources may write the same record (RULES 6)."""
+        """Whether two sources may write the same record (rules.md §6)."""
         if a == b:
             return True
         return any(

@@ -1,4 +1,4 @@
-"""Three-valued truth with reasons (RULES 2): every yes, no or unknown says why, from which events, and what would settle it.
+"""Three-valued truth with reasons (rules.md §2): every yes, no or unknown says why, from which events, and what would settle it.
 
 Kleene's logic: ``and`` is the minimum, ``or`` the maximum, ``not`` swaps, with no < unknown < yes. An answer may change by
 passing time alone; it then carries what it becomes and when, so that no rule ever needs to look at a clock.
@@ -29,14 +29,14 @@ class Truth(IntEnum):
         return self.name.lower()
 
 
-class EventRef(NamedTuple):
+class EventKey(NamedTuple):
     """Which event an answer rests on. An event's identity in the log is its subject, source and id."""
 
     source: str
     id: str
 
 
-class Change(NamedTuple):
+class AnswerChange(NamedTuple):
     """What an answer becomes at ``at``, itself included, if nothing but time passes."""
 
     at: Instant
@@ -54,11 +54,11 @@ class Answer:
 
     truth: Truth
     reason: str
-    evidence: tuple[EventRef, ...] = ()
+    evidence: tuple[EventKey, ...] = ()
     question: str | None = None
     presumes_ongoing: bool = False
     follows_from_grade: bool = False
-    changes: tuple[Change, ...] = ()
+    changes: tuple[AnswerChange, ...] = ()
 
     def at(self, instant: Instant) -> Answer:
         """The answer that holds at ``instant``."""
@@ -70,17 +70,17 @@ class Answer:
         return current
 
 
-def yes(reason: str, *evidence: EventRef) -> Answer:
+def yes(reason: str, *evidence: EventKey) -> Answer:
     """An answer that is certain."""
     return Answer(Truth.YES, reason, evidence)
 
 
-def no(reason: str, *evidence: EventRef) -> Answer:
+def no(reason: str, *evidence: EventKey) -> Answer:
     """An answer that is certainly not so."""
     return Answer(Truth.NO, reason, evidence)
 
 
-def unknown(reason: str, question: str, *evidence: EventRef) -> Answer:
+def unknown(reason: str, question: str, *evidence: EventKey) -> Answer:
     """An answer that ``question`` would settle."""
     return Answer(Truth.UNKNOWN, reason, evidence, question)
 

@@ -328,7 +328,7 @@ def _insert_new(table: Table) -> Executable:
     return made
 
 
-class Turn(IntEnum):
+class Lock(IntEnum):
     """What only one transaction of a PostgreSQL database does at a time. On SQLite one writes at a time anyhow."""
 
     #: Gives out places in the outbox.
@@ -341,13 +341,13 @@ class Turn(IntEnum):
     INTAKE = 7_205_762
 
 
-def take_turn(connection: Connection, turn: Turn) -> None:
+def take_lock(connection: Connection, turn: Lock) -> None:
     """Wait until whoever has the turn has committed; keep it until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(turn.value)))
 
 
-def turn_is_free(connection: Connection, turn: Turn, of: str = "") -> bool:
+def try_lock(connection: Connection, turn: Lock, of: str = "") -> bool:
     """Take the turn, or that of one thing among several, where nobody has it, and say whether it was taken."""
     if connection.dialect.name != "postgresql":
         return True

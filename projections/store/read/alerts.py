@@ -24,7 +24,7 @@ PAGE_MAX: Final = 500
 Kind = Literal["raised", "revised", "withdrawn"]
 
 
-class ToldAlert(NamedTuple):
+class PublishedAlert(NamedTuple):
     """An alert as it stands. ``changed_at`` is when its newest revision was made, ``seq`` that revision's place."""
 
     seq: int
@@ -35,7 +35,7 @@ class ToldAlert(NamedTuple):
     data: AlertData
 
 
-class ToldEvent(NamedTuple):
+class PublishedEvent(NamedTuple):
     """One alert event. ``body`` is the event as it stands in the alert log."""
 
     seq: int
@@ -44,7 +44,7 @@ class ToldEvent(NamedTuple):
     body: bytes
 
 
-class Attempt(NamedTuple):
+class StoredAttempt(NamedTuple):
     """One attempt to deliver."""
 
     attempt: int
@@ -53,7 +53,7 @@ class Attempt(NamedTuple):
     error: str | None
 
 
-class Delivery(NamedTuple):
+class StoredDelivery(NamedTuple):
     """What became of one revision of an alert on its way to one recipient over one channel."""
 
     id: str
@@ -64,7 +64,7 @@ class Delivery(NamedTuple):
     not_before: Instant
     delivered_at: Instant | None
     error: str | None
-    attempts: list[Attempt]
+    attempts: list[StoredAttempt]
 
 
 def alerts_after(
@@ -75,7 +75,7 @@ def alerts_after(
     subject: str | None = None,
     verdict: Verdict | None = None,
     state: State | None = None,
-) -> list[ToldAlert]:
+) -> list[PublishedAlert]:
     """Up to ``limit`` alerts whose newest revision stands behind ``after``, in the order in which they changed."""
     wanted = _newest().where(alert_events.c.seq > after).order_by(alert_events.c.seq).limit(limit)
     for column, value in ((alerts.c.subject, subject), (alerts.c.verdict, verdict), (alerts.c.state, state)):
@@ -84,18 +84,18 @@ def alerts_after(
     return [_alert(row) for row in connection.execute(wanted)]
 
 
-def alert_of(connection: Connection, alert_id: str) -> ToldAlert | None:
+def alert_of(connection: Connection, alert_id: str) -> PublishedAlert | None:
     """One alert as it stands."""
     row = connection.execute(_newest().where(alerts.c.alert_id == alert_id)).one_or_none()
     return None if row is None else _alert(row)
 
 
-def history_of(connection: Connection, alert_id: str) -> list[ToldEvent]:
+def history_of(connection: Connection, alert_id: str) -> list[PublishedEvent]:
     """Every event of one alert, in order."""
     return _events(connection, select(alert_events).where(alert_events.c.alert_id == alert_id))
 
 
-def events_after(connection: Connection, after: int, limit: int) -> list[ToldEvent]:
+def events_after(connection: Connection, after: int, limit: int) -> list[PublishedEvent]:
     """Up to ``limit`` alert events behind ``after``, in order."""
     return _events(connection, select(alert_events).where(alert_events.c.seq > after).limit(limit))
 
@@ -105,7 +105,7 @@ def newest_seq(connection: Connection) -> int:
     return connection.scalar(select(func.max(alert_events.c.seq))) or 0
 
 
-def evidence_of(connection: Connection, alert: ToldAlert) -> list[bytes | None]:
+def evidence_of(connection: Connection, alert: PublishedAlert) -> list[bytes | None]:
     """The events that the alert rests on, as its data lists them; None for one that is on no chart."""
     subject = alert.subject or NOBODY
     try:
@@ -116,17 +116,17 @@ def evidence_of(connection: Connection, alert: ToldAlert) -> list[bytes | None]:
     return [found.get((subject, ref.source, ref.id)) for ref in alert.data.evidence]
 
 
-def deliveries_of(connection: Connection, alert_id: str) -> list[Delivery]:
+def deliveries_of(connection: Connection, alert_id: str) -> list[StoredDelivery]:
     """What became of every revision of an alert on its way to each recipient, with every attempt."""
-    attempts: dict[str, list[Attempt]] = {}
+    attempts: dict[str, list[StoredAttempt]] = {}
     of_alert = delivery_attempts.join(deliveries, deliveries.c.id == delivery_attempts.c.delivery_id)
     tried = select(delivery_attempts).select_from(of_alert).where(deliveries.c.alert_id == alert_id)
     for row in connection.execute(tried.order_by(delivery_attempts.c.delivery_id, delivery_attempts.c.attempt)):
-        attempts.setdefault(row.delivery_id, []).append(Attempt(row.attempt, row.at, row.outcome, row.error))
+        attempts.setdefault(row.delivery_id, []).append(StoredAttempt(row.attempt, row.at, row.outcome, row.error))
     order = (deliveries.c.revision, deliveries.c.recipient, deliveries.c.channel)
     rows = connection.execute(select(deliveries).where(deliveries.c.alert_id == alert_id).order_by(*order))
     return [
-        Delivery(
+        StoredDelivery(
             row.id,
             row.revision,
             row.recipient,
@@ -157,8 +157,8 @@ def _newest() -> Select[Any]:
     return select(alert_events.c.seq, alerts).select_from(newest)
 
 
-def _alert(row: Any) -> ToldAlert:
-    return ToldAlert(
+def _alert(row: Any) -> PublishedAlert:
+    return PublishedAlert(
         row.seq,
         row.subject or None,
         cast("State", row.state),
@@ -168,6 +168,6 @@ def _alert(row: Any) -> ToldAlert:
     )
 
 
-def _events(connection: Connection, wanted: Select[Any]) -> list[ToldEvent]:
+def _events(connection: Connection, wanted: Select[Any]) -> list[PublishedEvent]:
     rows: Sequence[Any] = connection.execute(wanted.order_by(alert_events.c.seq)).all()
-    return [ToldEvent(row.seq, row.kind, row.subject, row.body) for row in rows]
+    return [PublishedEvent(row.seq, row.kind, row.subject, row.body) for row in rows]

@@ -13,12 +13,12 @@ from sqlalchemy import Connection, and_, func, select
 
 from events.codec import Logged
 from events.dates import Instant
-from projections.folds.cohort_board import CohortBoard, SubjectStanding, standing_of
+from projections.folds.cohort_board import CohortBoard, CohortMembership, membership_of
 from projections.folds.lab_grades import LabGrades, lab_grades
 from projections.folds.open_queries import OpenQuery, open_queries
 from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import findings_of
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database, pieces
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import NOBODY, chart_events
@@ -34,7 +34,7 @@ LOADED_AT_ONCE: Final = 25
 
 def assessment(
     database: Database,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     rules: str,
     as_of: Instant,
     axis: Axis = "recorded",
@@ -71,7 +71,7 @@ def assessment(
 
 def open_questions(
     database: Database,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     rules: str,
     as_of: Instant,
     *,
@@ -96,12 +96,12 @@ class _Judged(NamedTuple):
 
     chart: SubjectChart
     cases: list[dict[str, Any]]
-    standing: SubjectStanding | None
+    standing: CohortMembership | None
 
 
 def _subjects(
     connection: Connection,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     rules: str,
     as_of: Instant,
     axis: Axis,
@@ -120,7 +120,7 @@ def _subjects(
                 yield _Judged(chart, stored[one], rows[one].standing)
             else:
                 judged = findings_of(chart, as_of)
-                yield _Judged(chart, [finding.as_json(one) for finding in judged], standing_of(chart, judged))
+                yield _Judged(chart, [finding.as_json(one) for finding in judged], membership_of(chart, judged))
 
 
 def _asked(chart: SubjectChart, cases: Iterable[dict[str, Any]]) -> list[OpenQuery]:
@@ -135,7 +135,7 @@ def _stands(row: SubjectRow, as_of: Instant, axis: Axis, rules: str) -> bool:
     return row.next_turn is None or as_of < row.next_turn
 
 
-def _chart(protocol: Protocol, subject: str, known: Iterable[Logged], as_of: Instant, axis: Axis) -> SubjectChart:
+def _chart(protocol: TrialProtocol, subject: str, known: Iterable[Logged], as_of: Instant, axis: Axis) -> SubjectChart:
     chart = SubjectChart(protocol, subject)
     for event, time, received in known:
         if (received if axis == "received" else time) <= as_of:

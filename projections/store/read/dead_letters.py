@@ -11,7 +11,7 @@ from events.dates import Instant
 from projections.store.engine.tables import dead_letters
 
 
-class Letter(NamedTuple):
+class DeadLetterRow(NamedTuple):
     """One parked message. ``raw`` is None once it was erased, and where it was not asked for.
 
     ``site`` is the sender's; ``subject`` is set only where it is an id of the trial's pattern.
@@ -42,7 +42,7 @@ class Letter(NamedTuple):
 
 
 #: Everything but the bytes, which may be many.
-_LISTED = [dead_letters.c[name] for name in Letter._fields if name != "raw"]
+_LISTED = [dead_letters.c[name] for name in DeadLetterRow._fields if name != "raw"]
 
 
 def letters_after(
@@ -54,7 +54,7 @@ def letters_after(
     sender: str | None = None,
     state: str | None = None,
     reason: str | None = None,
-) -> list[Letter]:
+) -> list[DeadLetterRow]:
     """Up to ``limit`` parked messages behind the one numbered ``after``, in order, without their bytes."""
     wanted = select(*_LISTED).where(dead_letters.c.id > after).order_by(dead_letters.c.id).limit(limit)
     c = dead_letters.c
@@ -63,12 +63,12 @@ def letters_after(
             wanted = wanted.where(column == value)
     if sites is not None:
         wanted = wanted.where(c.site.in_(sites))
-    return [Letter(*row) for row in connection.execute(wanted)]
+    return [DeadLetterRow(*row) for row in connection.execute(wanted)]
 
 
 def letter_of(
     connection: Connection, letter_id: int, sites: Sequence[str] | None = None, sender: str | None = None
-) -> Letter | None:
+) -> DeadLetterRow | None:
     """One parked message with its bytes; with ``sites`` or ``sender``, only where it came from there."""
     wanted: Select[Any] = select(*_LISTED, dead_letters.c.raw).where(dead_letters.c.id == letter_id)
     if sites is not None:
@@ -76,10 +76,10 @@ def letter_of(
     if sender is not None:
         wanted = wanted.where(dead_letters.c.sender == sender)
     row = connection.execute(wanted).one_or_none()
-    return None if row is None else Letter(*row)
+    return None if row is None else DeadLetterRow(*row)
 
 
-class LetterCount(NamedTuple):
+class DeadLetterCount(NamedTuple):
     """How many parked messages there are of a reason in a state."""
 
     reason: str
@@ -87,8 +87,8 @@ class LetterCount(NamedTuple):
     letters: int
 
 
-def letter_counts(connection: Connection) -> list[LetterCount]:
+def dead_letter_counts(connection: Connection) -> list[DeadLetterCount]:
     """How many messages are parked, by reason and state."""
     key = (dead_letters.c.reason, dead_letters.c.state)
     wanted = select(*key, func.count()).group_by(*key).order_by(*key)
-    return [LetterCount(*row) for row in connection.execute(wanted)]
+    return [DeadLetterCount(*row) for row in connection.execute(wanted)]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from events.dates import Instant
 from projections.store.engine.tables import alert_events, deliveries, parked_subjects, positions
 from projections.store.read.alerts import counts_of_alerts
-from projections.store.read.dead_letters import LetterCount, letter_counts
+from projections.store.read.dead_letters import DeadLetterCount, dead_letter_counts
 from projections.store.rows.outbox import State
 
 
@@ -35,7 +35,7 @@ class Counts(NamedTuple):
     alerts: dict[State, int]
     unsent: int
     deliveries: dict[str, int]
-    letters: list[LetterCount]
+    letters: list[DeadLetterCount]
     parked_subjects: ParkedSubjects
 
 
@@ -51,6 +51,6 @@ def counts(connection: Connection) -> Counts:
         counts_of_alerts(connection),
         connection.scalar(unsent) or 0,
         dict(connection.execute(by_state).all()),
-        letter_counts(connection),
+        dead_letter_counts(connection),
         ParkedSubjects(*parked),
     )

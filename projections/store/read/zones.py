@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from events.dates import Zone, zone_named
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.generation import NoGenerationError, current_generation
 from projections.store.engine.tables import chart_events
 
 
-def zone_of(connection: Connection, protocol: Protocol, subject: str | None) -> Zone:
+def zone_of(connection: Connection, protocol: TrialProtocol, subject: str | None) -> Zone:
     """The time zone of a subject's site; the protocol's where the enrolment names none, and for what is no subject's."""
     if subject is None:
         return protocol.zone

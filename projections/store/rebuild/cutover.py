@@ -9,12 +9,12 @@ from sqlalchemy import Connection, delete, exists, select
 
 from events.dates import Instant
 from events.identity import derived_id
-from projections.folds.alert_transition import AlertTransition, Standing
+from projections.folds.alert_transition import AlertState, AlertTransition
 from projections.folds.cohort_board import CohortKey, CohortRow
 from projections.folds.system_alerts import COHORT, UNWATCHED, hold_transition, system_transition, unwatched_transition
 from projections.rules.escalation.cohort_designs import DESIGNS
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import insert_new, pieces
 from projections.store.engine.tables import (
     NOBODY,
@@ -28,16 +28,16 @@ from projections.store.engine.tables import (
 )
 from projections.store.rows import charts
 from projections.store.rows.charts import parked_now
-from projections.store.rows.outbox import OPEN, told_of, told_of_subjects
+from projections.store.rows.outbox import OPEN, published_of_subjects, published_states
 from projections.store.write import dead_letter_store
-from projections.store.write.batch import Outcome
-from projections.store.write.parked_entries import letters_of
+from projections.store.write.batch import BatchOutcome
+from projections.store.write.parked_entries import dead_letters_of
 from projections.store.write.rules_in_force import Rules, rules_in_force
-from projections.store.write.subject_state import SubjectWatch
+from projections.store.write.subject_state import SubjectState
 
 
 def what_is_told_otherwise(
-    connection: Connection, protocol: Protocol, generation: int, parked: set[str], now: Instant
+    connection: Connection, protocol: TrialProtocol, generation: int, parked: set[str], now: Instant
 ) -> list[AlertTransition]:
     """The steps that make what was told what stands in a generation. ``parked``: of whom it judges nothing further."""
     rules = rules_in_force(connection)
@@ -47,9 +47,9 @@ def what_is_told_otherwise(
     for part in pieces(sorted(told_otherwise(connection, generation) - parked)):
         rows = charts.subject_rows(connection, generation, part)
         known = charts.known_events(connection, generation, part)
-        told = told_of_subjects(connection, part)
+        told = published_of_subjects(connection, part)
         for subject in part:
-            watch = SubjectWatch(protocol, subject, rows.get(subject), known[subject], told[subject])
+            watch = SubjectState(protocol, subject, rows.get(subject), known[subject], told[subject])
             transitions += watch.judge_again(rules.sha256, rules.activated_by, now)
     transitions += _holds(connection, protocol, generation, rules, now)
     before = parked_now(connection)
@@ -62,11 +62,11 @@ def what_is_told_otherwise(
 
 def settle_parked(
     connection: Connection,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     source: str,
     generation: int,
     parked: set[str],
-    outcome: Outcome,
+    outcome: BatchOutcome,
     now: Instant,
 ) -> None:
     """Make the parked subjects and entries those of the rebuild: what it could not judge, and nothing that it has."""
@@ -94,7 +94,7 @@ def settle_parked(
     taken = select(c.id).where(*waits, judged)
     dead_letter_store.close_replayed(connection, protocol, source, connection.scalars(taken).all(), "rebuild", now)
     dead_letter_store.park(
-        connection, protocol, source, dead_letter_store.unknown(connection, letters_of(outcome, protocol)), now
+        connection, protocol, source, dead_letter_store.unknown(connection, dead_letters_of(outcome, protocol)), now
     )
 
 
@@ -104,27 +104,27 @@ def told_otherwise(connection: Connection, generation: int) -> set[str]:
     columns = (findings.c.subject, findings.c.case_name, findings.c.body, *more)
     stands: dict[tuple[str, str], tuple[Any, ...]] = {}
     for row in connection.execute(select(*columns).where(findings.c.generation == generation)):
-        told = charts.told_by(row.body, {column.name: getattr(row, column.name) for column in more})
+        told = charts.alert_content(row.body, {column.name: getattr(row, column.name) for column in more})
         if told is not None:
             stands[(row.subject, row.case_name)] = told
     open_alerts = select(alerts.c.subject, alerts.c.case_name, alerts.c.data).where(
         alerts.c.state == OPEN, alerts.c.subject != NOBODY
     )
-    was_told = {(row.subject, row.case_name): charts.told_by(row.data) for row in connection.execute(open_alerts)}
+    was_told = {(row.subject, row.case_name): charts.alert_content(row.data) for row in connection.execute(open_alerts)}
     return {key[0] for key in stands.keys() | was_told.keys() if stands.get(key) != was_told.get(key)}
 
 
 def _watched_or_not(
-    connection: Connection, protocol: Protocol, subject: str, caused_by: EventRef, now: Instant, *, is_parked: bool
+    connection: Connection, protocol: TrialProtocol, subject: str, caused_by: EventKey, now: Instant, *, is_parked: bool
 ) -> list[AlertTransition]:
     alert_id = derived_id(protocol.trial, UNWATCHED + subject)
-    told = told_of(connection, [alert_id]).get(alert_id)
+    told = published_states(connection, [alert_id]).get(alert_id)
     step = unwatched_transition(protocol, subject, told, caused_by, now, is_parked=is_parked)
     return [step] if step is not None else []
 
 
 def _holds(
-    connection: Connection, protocol: Protocol, generation: int, rules: Rules, now: Instant
+    connection: Connection, protocol: TrialProtocol, generation: int, rules: Rules, now: Instant
 ) -> Iterator[AlertTransition]:
     """The steps of the levels that are on hold, were told to be, or are no more."""
     seen: set[str] = set()
@@ -138,15 +138,15 @@ def _holds(
     )
     for alert_id, case in connection.execute(held).all():
         if case not in seen:
-            told = told_of(connection, [alert_id]).get(alert_id)
+            told = published_states(connection, [alert_id]).get(alert_id)
             step = system_transition(protocol, case, told, None, rules.activated_by, now)
             if step is not None:
                 yield step
 
 
 def _levels(
-    connection: Connection, protocol: Protocol, generation: int
-) -> Iterator[tuple[CohortRow, list[str], Standing | None]]:
+    connection: Connection, protocol: TrialProtocol, generation: int
+) -> Iterator[tuple[CohortRow, list[str], AlertState | None]]:
     """Every dose level with the subjects that count there, and what was told of it."""
     design = DESIGNS[protocol.cohort_design]
     c = cohorts.c
@@ -166,4 +166,4 @@ def _levels(
             .order_by(subjects.c.subject)
         ).all()
         alert_id = derived_id(protocol.trial, key.case)
-        yield level, list(with_dlt), told_of(connection, [alert_id]).get(alert_id)
+        yield level, list(with_dlt), published_states(connection, [alert_id]).get(alert_id)

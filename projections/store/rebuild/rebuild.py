@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from events.dates import Instant
 from events.errors import ToxwatchError
 from projections.folds.alert_transition import AlertTransition
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation, hold_positions, move_position, next_offset
 from projections.store.engine.tables import (
@@ -29,12 +29,12 @@ from projections.store.engine.tables import (
     subjects,
 )
 from projections.store.rebuild.cutover import settle_parked, what_is_told_otherwise
-from projections.store.rows.outbox import tell
+from projections.store.rows.outbox import publish
 from projections.store.write import dead_letter_store
-from projections.store.write.batch import EventFailed, LogEntry, Outcome, Step
+from projections.store.write.batch import BatchOutcome, BatchWriter, EventFailed, LogEntry
 from projections.store.write.parked_entries import keep_unsettled
 from projections.store.write.rules_in_force import require_rules
-from projections.store.write.subject_cache import WatchCache
+from projections.store.write.subject_cache import SubjectCache
 from projections.store.write.taking import Failing, taken_in_pieces
 
 BATCH_MAX: Final = 2_000
@@ -67,7 +67,7 @@ class Rebuild:
     def __init__(
         self,
         database: Database,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         rules: str,
         source: str,
         read: Read,
@@ -81,10 +81,10 @@ class Rebuild:
         self._read = read
         self._partitions = range(partitions)
         self._consumer = consumer
-        self._watches = WatchCache()
+        self._watches = SubjectCache()
         self._erased: set[tuple[int, int]] = set()
         self.parked: set[str] = set()
-        self.outcome = Outcome()
+        self.outcome = BatchOutcome()
         self.generation = 0
 
     @contextmanager
@@ -137,7 +137,7 @@ class Rebuild:
             old = current_generation(connection)
             at = (connection, self._protocol, self._source, self.generation)
             transitions = what_is_told_otherwise(*at[:2], self.generation, self.parked, now())
-            tell(connection, self._protocol, self._source, transitions)
+            publish(connection, self._protocol, self._source, transitions)
             settle_parked(*at, self.parked, self.outcome, now())
             connection.execute(update(generations).values(is_current=generations.c.generation == self.generation))
             connection.execute(delete(positions).where(positions.c.consumer == self._name))
@@ -190,7 +190,7 @@ class Rebuild:
         return Progress(done, total)
 
     def _apply(self, entries: Sequence[LogEntry], now: Instant) -> None:
-        def attempt(piece: Sequence[LogEntry], failing: Failing) -> Outcome:
+        def attempt(piece: Sequence[LogEntry], failing: Failing) -> BatchOutcome:
             return self._attempt(piece, failing, now)
 
         def met(_failed: EventFailed) -> None:
@@ -201,7 +201,7 @@ class Rebuild:
             self.outcome.behind += outcome.behind
             keep_unsettled(self.outcome, outcome)
 
-    def _attempt(self, piece: Sequence[LogEntry], failing: Failing, now: Instant) -> Outcome:
+    def _attempt(self, piece: Sequence[LogEntry], failing: Failing, now: Instant) -> BatchOutcome:
         first, last = piece[0], piece[-1]
         kept = [entry for entry in piece if (entry.partition, entry.offset) not in self._erased]
         try:
@@ -222,8 +222,10 @@ class Rebuild:
         trial, _, subject = key.partition("/")
         return subject if trial == self._protocol.trial and not subject.startswith("@") else NOBODY
 
-    def _step(self, connection: Connection, now: Instant, parked: set[str]) -> Step:
-        return Step(connection, self._protocol, self._rules, self.generation, self._watches, now, parked, tells=False)
+    def _step(self, connection: Connection, now: Instant, parked: set[str]) -> BatchWriter:
+        return BatchWriter(
+            connection, self._protocol, self._rules, self.generation, self._watches, now, parked, publishes=False
+        )
 
 
 def drop_generation(database: Database, generation: int) -> None:

@@ -12,8 +12,8 @@ from events.catalog import EVENT_ADAPTER
 from events.codec import Logged
 from events.dates import Instant
 from events.envelope import LIST_ITEMS_MAX
-from projections.folds.alert_news import told_clauses
-from projections.folds.cohort_board import CohortKey, Status, SubjectStanding
+from projections.folds.alert_news import alerting_clauses
+from projections.folds.cohort_board import CohortKey, CohortMembership, MembershipStatus
 from projections.rules.cases.finding import Finding
 from projections.store.engine.database import insert_all, pieces, rows_of, upsert
 from projections.store.engine.tables import UNASSIGNED, chart_events, deadlines, findings, parked_subjects, subjects
@@ -33,7 +33,7 @@ class SubjectRow(NamedTuple):
     latest_received: Instant
     next_turn: Instant | None
     judged_under: str
-    standing: SubjectStanding | None
+    standing: CohortMembership | None
 
 
 def subject_rows(connection: Connection, generation: int, wanted: Iterable[str] | None = None) -> dict[str, SubjectRow]:
@@ -47,7 +47,7 @@ def _subject_row(row: Any) -> SubjectRow:
     standing = None
     if row.status is not None:
         key = CohortKey(row.part, row.dose_level or None)
-        standing = SubjectStanding(key, Status(row.status), row.has_dlt, row.pending_reason)
+        standing = CohortMembership(key, MembershipStatus(row.status), row.has_dlt, row.pending_reason)
     return SubjectRow(
         row.subject,
         row.site,
@@ -198,7 +198,7 @@ def stored_findings(connection: Connection, generation: int, wanted: Iterable[st
     return found
 
 
-def told_by(body: str, more: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
+def alert_content(body: str, more: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
     """What an alert says, in a stored finding (``more``: its other columns) or in an alert's data; None where it is no alert."""
     value = {**json.loads(body), **(more or {})}
     if value["verdict"] not in ("met", "possible") or value.get("overruled"):
@@ -207,7 +207,7 @@ def told_by(body: str, more: Mapping[str, Any] | None = None) -> tuple[Any, ...]
     evidence = sorted((ref["source"], ref["id"]) for ref in (value.get("evidence") or [])[:LIST_ITEMS_MAX])
     questions = sorted({*(value.get("questions") or [])[:LIST_ITEMS_MAX]})
     return (
-        told_clauses(value["clauses"]),
+        alerting_clauses(value["clauses"]),
         *(value.get(name) for name in names),
         value.get("occurrences") or 0,
         questions,

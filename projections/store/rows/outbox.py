@@ -11,10 +11,10 @@ from events.alert import AlertData
 from events.catalog import EVENT_ADAPTER
 from events.dates import parse_instant
 from events.envelope import LIST_ITEMS_MAX
-from projections.folds.alert_transition import AlertTransition, Standing
+from projections.folds.alert_transition import AlertState, AlertTransition
 from projections.folds.system_alerts import COHORT
-from projections.rules.logic.trial_protocol import Protocol
-from projections.store.engine.database import Turn, insert_new, take_turn, upsert
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.store.engine.database import Lock, insert_new, take_lock, upsert
 from projections.store.engine.tables import NOBODY, alert_events, alerts
 
 OPEN: Final = "open"
@@ -26,14 +26,14 @@ State = Literal["open", "withdrawn"]
 
 
 def alert_key(trial: str, transition: AlertTransition) -> str:
-    """The key of an alert event in the alert log: the subject's, or that of what it is about (EVENTS, INTERFACES)."""
+    """The key of an alert event in the alert log: the subject's, or that of what it is about (events.md, integrating.md)."""
     if transition.subject is not None:
         return f"{trial}/{transition.subject}"
     case = transition.data.case
     return f"{trial}/@cohort/{case.removeprefix(COHORT)}" if case.startswith(COHORT) else f"{trial}/@system"
 
 
-def alert_body(protocol: Protocol, source: str, transition: AlertTransition) -> bytes:
+def alert_body(protocol: TrialProtocol, source: str, transition: AlertTransition) -> bytes:
     """The alert event as it travels. ``source`` is the deployment's, ``urn:toxwatch:<deployment>``."""
     envelope: dict[str, Any] = {
         "specversion": "1.0",
@@ -71,13 +71,15 @@ def _shorter(data: AlertData) -> AlertData | None:
     return data.model_copy(update={**changes, "reasons": [*reasons, LEFT_OUT][-LIST_ITEMS_MAX:]})
 
 
-def tell(connection: Connection, protocol: Protocol, source: str, transitions: Sequence[AlertTransition]) -> None:
+def publish(
+    connection: Connection, protocol: TrialProtocol, source: str, transitions: Sequence[AlertTransition]
+) -> None:
     """Put alert events in the outbox, in order, and keep the newest revision of each alert. An id that is there stays."""
     if not transitions:
         return
     # A place must never be committed after one that stands behind it, or a reader who goes on from the last place that it saw
     # would miss an alert.
-    take_turn(connection, Turn.OUTBOX)
+    take_lock(connection, Lock.OUTBOX)
     insert_new(
         connection,
         alert_events,
@@ -105,15 +107,15 @@ def tell(connection: Connection, protocol: Protocol, source: str, transitions: S
     upsert(connection, alerts, [_row(step) for key, step in newest.items() if key not in raised], keep=["raised_at"])
 
 
-def told_of(connection: Connection, alert_ids: Iterable[str]) -> dict[str, Standing]:
+def published_states(connection: Connection, alert_ids: Iterable[str]) -> dict[str, AlertState]:
     """What was told last of each of these alerts."""
     wanted = select(alerts.c.alert_id, alerts.c.state, alerts.c.data).where(alerts.c.alert_id.in_(list(alert_ids)))
     return {row.alert_id: _standing(row.state, row.data) for row in connection.execute(wanted)}
 
 
-def told_of_subjects(connection: Connection, subjects: Iterable[str]) -> dict[str, dict[str, Standing]]:
+def published_of_subjects(connection: Connection, subjects: Iterable[str]) -> dict[str, dict[str, AlertState]]:
     """What was told last of every case of these subjects, by subject and case."""
-    found: dict[str, dict[str, Standing]] = {subject: {} for subject in subjects}
+    found: dict[str, dict[str, AlertState]] = {subject: {} for subject in subjects}
     wanted = select(alerts.c.subject, alerts.c.case_name, alerts.c.state, alerts.c.data).where(
         alerts.c.subject.in_(list(found))
     )
@@ -122,8 +124,8 @@ def told_of_subjects(connection: Connection, subjects: Iterable[str]) -> dict[st
     return found
 
 
-def _standing(state: str, data: str) -> Standing:
-    return Standing(AlertData.model_validate_json(data), state == OPEN)
+def _standing(state: str, data: str) -> AlertState:
+    return AlertState(AlertData.model_validate_json(data), state == OPEN)
 
 
 def _row(step: AlertTransition) -> dict[str, object]:

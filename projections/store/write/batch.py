@@ -1,4 +1,4 @@
-"""One batch of the clinical log applied to the projections, inside the caller's transaction (DESIGN, "The monitor's step").
+"""One batch of the clinical log, applied in the caller's transaction (design.md, "From an event to an alert, live").
 
 Event by event, in the order of the log: what is new is folded into its subject's chart, the cases that it touches and those
 that are due are judged at the subject's high-water instant, and compared with what was told. Where batches are cut makes no
@@ -20,21 +20,21 @@ from events.codec import Logged
 from events.dates import Instant
 from events.errors import BadField, EventRefused, ToxwatchError
 from events.identity import derived_id
-from projections.folds.alert_transition import AlertTransition, Standing, standing_after
-from projections.folds.cohort_board import CohortRow, SubjectStanding
+from projections.folds.alert_transition import AlertState, AlertTransition, state_after
+from projections.folds.cohort_board import CohortMembership, CohortRow
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
 from projections.folds.superseded import Superseded, superseded_by_known
 from projections.folds.system_alerts import UNWATCHED, hold_transition, unwatched_transition
 from projections.rules.cases.finding import Finding
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
-from projections.store.engine.database import Turn, insert_new, take_turn
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
+from projections.store.engine.database import Lock, insert_new, take_lock
 from projections.store.engine.tables import NOBODY, parked_subjects
 from projections.store.rows import charts
-from projections.store.rows.outbox import told_of, told_of_subjects
+from projections.store.rows.outbox import published_of_subjects, published_states
 from projections.store.write.cohort_counts import CohortCounts
 from projections.store.write.rules_in_force import put_in_force, require_rules, rules_in_force
-from projections.store.write.subject_state import NO_RULES, SubjectWatch
+from projections.store.write.subject_state import NO_RULES, SubjectState
 
 
 class LogEntry(NamedTuple):
@@ -54,7 +54,7 @@ class EventFailed(ToxwatchError):  # noqa: N818 - reads better where it is caugh
     """
 
     def __init__(
-        self, subject: str, offset: int | None, caused_by: EventRef, error: Exception, site: str | None = None
+        self, subject: str, offset: int | None, caused_by: EventKey, error: Exception, site: str | None = None
     ) -> None:
         super().__init__(f"taking it raised {type(error).__name__}")
         self.subject = subject
@@ -67,7 +67,7 @@ NOTHING_FAILS: Final[Mapping[int, EventFailed]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
-class Outcome:
+class BatchOutcome:
     """What a batch came to. ``places`` are the partitions and offsets of what was ``taken``.
 
     What was ``refused``, or stands ``behind`` a bug, was not folded. ``superseded``, by place: what was taken and changes
@@ -83,7 +83,7 @@ class Outcome:
     superseded: dict[tuple[int, int], tuple[LogEntry, Superseded]] = field(default_factory=dict)
     settled: int = 0
 
-    def add(self, later: Outcome) -> None:
+    def add(self, later: BatchOutcome) -> None:
         """What was committed after it belongs to the same batch."""
         self.transitions += later.transitions
         self.taken += later.taken
@@ -95,45 +95,45 @@ class Outcome:
         self.settled += later.settled
 
     @property
-    def may_have_told(self) -> bool:
+    def may_have_published(self) -> bool:
         """Whether something may wait in the outbox now: of nearly all batches nobody is told anything."""
         return bool(self.transitions or self.refused or self.behind or self.superseded or self.settled)
 
 
-class Step:
-    """The work of one transaction. ``watches`` are the subjects kept between batches; whoever rolls back forgets them.
+class BatchWriter:
+    """The work of one transaction. ``states`` are the subjects kept between batches; whoever rolls back forgets them.
 
     ``rules`` is the hash of the configuration that judges: :class:`OtherRules` is raised where others are in force. ``parked``
-    are the subjects that are not watched, and grows. ``tells`` False: what is judged is told to nobody (a rebuild).
+    are the subjects that are not watched, and grows. ``publishes`` False: what is judged is told to nobody (a rebuild).
     """
 
     def __init__(
         self,
         connection: Connection,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         rules: str,
         generation: int,
-        watches: MutableMapping[str, SubjectWatch],
+        states: MutableMapping[str, SubjectState],
         now: Instant,
         parked: set[str],
         *,
-        tells: bool = True,
+        publishes: bool = True,
     ) -> None:
-        self.outcome = Outcome()
+        self.outcome = BatchOutcome()
         self._connection = connection
         self._protocol = protocol
         self._generation = generation
-        self._watches = watches
+        self._watches = states
         self._now = now
-        self._tells = tells
+        self._tells = publishes
         self._rules = require_rules(connection, rules)
         self._broken: dict[str, Exception] = {}
         self._cohorts = CohortCounts(connection, generation, protocol)
-        self._told: dict[str, Standing | None] = {}
+        self._told: dict[str, AlertState | None] = {}
         self._parked = parked
         self._known: dict[charts.Identity, bytes] = {}
         self._rows: list[dict[str, Any]] = []
-        self._worked_on: dict[str, SubjectWatch] = {}
+        self._worked_on: dict[str, SubjectState] = {}
 
     def apply(self, entries: Sequence[LogEntry], failing: Mapping[int, EventFailed] = NOTHING_FAILS) -> None:
         """Take every entry of a batch, in order. Raises :class:`EventFailed` at the first that meets a bug.
@@ -143,7 +143,7 @@ class Step:
         decoded = [entry.decoded for entry in entries if isinstance(entry.decoded, tuple)]
         if any(isinstance(one.event, ProtocolActivated) for one in decoded):
             # It stands in every partition: another monitor may be about to count it.
-            take_turn(self._connection, Turn.ACTIVATION)
+            take_lock(self._connection, Lock.ACTIVATION)
         self._known = charts.bodies_of(self._connection, self._generation, {_identity(one.event) for one in decoded})
         self._load({subject for one in decoded if (subject := subject_of(one.event)) is not None})
         for entry in entries:
@@ -219,18 +219,18 @@ class Step:
         stored = [subject for subject in stale if subject in rows]
         known = charts.known_events(self._connection, self._generation, stored, self._broken)
         due = charts.stored_deadlines(self._connection, self._generation, stored)
-        told = told_of_subjects(self._connection, stale) if self._tells and stale else {}
+        told = published_of_subjects(self._connection, stale) if self._tells and stale else {}
         for subject in stale:
             self._watches.pop(subject, None)
             if subject in self._broken:
                 continue
             at = (rows.get(subject), known.get(subject, ()), told.get(subject), due.get(subject))
             try:
-                self._watches[subject] = SubjectWatch(self._protocol, subject, *at)
+                self._watches[subject] = SubjectState(self._protocol, subject, *at)
             except Exception as error:  # noqa: BLE001 - a bug in the rules parks this subject, and nobody else
                 self._broken[subject] = error
 
-    def _watch(self, subject: str, offset: int | None, caused_by: EventRef) -> SubjectWatch:
+    def _watch(self, subject: str, offset: int | None, caused_by: EventKey) -> SubjectState:
         if subject in self._broken:
             error = self._broken[subject]
             raise EventFailed(subject, offset, caused_by, error) from error
@@ -259,7 +259,7 @@ class Step:
         self.outcome.places.append((entry.partition, entry.offset))
 
     def _is_new(self, entry: LogEntry, event: AnyEvent, subject: str) -> bool:
-        """Whether the event counts. Raises ``EventRefused`` where it contradicts one that does (RULES 6)."""
+        """Whether the event counts. Raises ``EventRefused`` where it contradicts one that does (rules.md §6)."""
         first = self._known.get(_identity(event))
         if first is not None:
             if repeats(event, entry.body, first):
@@ -299,7 +299,7 @@ class Step:
         return None if owner is None or self._protocol.same_system(owner, event.source) else owner
 
     def _judge(self, entry: LogEntry, logged: Logged, subject: str) -> None:
-        caused_by = EventRef(logged.event.source, logged.event.id)
+        caused_by = EventKey(logged.event.source, logged.event.id)
         watch = self._watch(subject, entry.offset, caused_by)
         if watch.judged_under != (self._rules.sha256 if self._rules else NO_RULES):
             self._under_rules_in_force(subject, entry.offset)
@@ -329,10 +329,10 @@ class Step:
 
     def _after(
         self,
-        watch: SubjectWatch,
-        before: SubjectStanding | None,
+        watch: SubjectState,
+        before: CohortMembership | None,
         transitions: list[AlertTransition],
-        caused_by: EventRef,
+        caused_by: EventKey,
     ) -> None:
         changed = self._cohorts.move(watch.subject, before, watch.standing)
         if self._tells:
@@ -340,22 +340,22 @@ class Step:
             for row in changed:
                 self._tell_of_hold(row, caused_by)
 
-    def _tell_of_hold(self, row: CohortRow, caused_by: EventRef) -> None:
+    def _tell_of_hold(self, row: CohortRow, caused_by: EventKey) -> None:
         told = self._told_of(row.key.case)
         if row.hold or told is not None:
             with_dlt = self._cohorts.with_dlt(row.key)
             self._tell(hold_transition(row, with_dlt, told, self._protocol, caused_by, self._now))
 
-    def _told_of(self, case: str) -> Standing | None:
+    def _told_of(self, case: str) -> AlertState | None:
         """What was told last of a case that is no subject's."""
         alert_id = derived_id(self._protocol.trial, case)
         if alert_id not in self._told:
-            self._told[alert_id] = told_of(self._connection, [alert_id]).get(alert_id)
+            self._told[alert_id] = published_states(self._connection, [alert_id]).get(alert_id)
         return self._told[alert_id]
 
     def _tell(self, transition: AlertTransition | None) -> None:
         if transition is not None:
-            self._told[transition.data.alert_id] = standing_after(transition)
+            self._told[transition.data.alert_id] = state_after(transition)
             self.outcome.transitions.append(transition)
 
     def _activate(self, event: ProtocolActivated, time: Instant) -> None:
@@ -380,8 +380,8 @@ class Step:
         }
 
 
-def expected_key(protocol: Protocol, event: AnyEvent) -> str:
-    """The key under which an event stands in the clinical log (INTERFACES, "Kafka")."""
+def expected_key(protocol: TrialProtocol, event: AnyEvent) -> str:
+    """The key under which an event stands in the clinical log (distributed.md)."""
     subject = subject_of(event)
     return f"{protocol.trial}/{subject}" if subject is not None else f"{protocol.trial}/@protocol"
 

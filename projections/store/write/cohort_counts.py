@@ -7,14 +7,19 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from projections.folds.cohort_board import CohortKey, CohortRow, Status, SubjectStanding
+from projections.folds.cohort_board import CohortKey, CohortMembership, CohortRow, MembershipStatus
 from projections.rules.escalation.cohort_designs import DESIGNS
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import insert_new, upsert
 from projections.store.engine.tables import UNASSIGNED, cohorts, subjects
 
 DLTS: Final = "dlts"
-_COUNTED: Final = (Status.EVALUABLE.value, Status.PENDING.value, Status.REPLACEABLE.value, DLTS)
+_COUNTED: Final = (
+    MembershipStatus.EVALUABLE.value,
+    MembershipStatus.PENDING.value,
+    MembershipStatus.REPLACEABLE.value,
+    DLTS,
+)
 
 
 class CohortCounts:
@@ -23,14 +28,14 @@ class CohortCounts:
     Without the lock two workers that each see one of two dose-limiting toxicities would both miss the hold.
     """
 
-    def __init__(self, connection: Connection, generation: int, protocol: Protocol) -> None:
+    def __init__(self, connection: Connection, generation: int, protocol: TrialProtocol) -> None:
         self._connection = connection
         self._generation = generation
         self._design = DESIGNS[protocol.cohort_design]
         self._counts: dict[CohortKey, Counter[str]] = {}
         self._moved: dict[str, CohortKey | None] = {}
 
-    def move(self, subject: str, before: SubjectStanding | None, after: SubjectStanding | None) -> list[CohortRow]:
+    def move(self, subject: str, before: CohortMembership | None, after: CohortMembership | None) -> list[CohortRow]:
         """Count a subject as ``after`` instead of ``before``, and give the levels whose counts are others now."""
         if (before and before[:3]) == (after and after[:3]):
             # Only why the subject is pending may be another.

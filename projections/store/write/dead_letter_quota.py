@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from events.codec import LINE_BYTES_MAX
 from projections.store.engine.tables import dead_letters
-from projections.store.write.dead_letter_store import NewLetter, unknown
+from projections.store.write.dead_letter_store import NewDeadLetter, unknown
 
 #: Of an event that is too large for any log, the beginning.
 KEPT_BYTES: Final = 64 * 1024
@@ -46,7 +46,7 @@ def is_whole(raw: bytes) -> bool:
 DEFAULT: Final = Quota(10_000, 256 * 1024 * 1024)
 
 
-class LetterQuota:
+class DeadLetterQuota:
     """Decides what is kept. Used by one thread; where several gateways run, each may add a batch before it sees the others'."""
 
     def __init__(self, quota: Quota) -> None:
@@ -54,7 +54,7 @@ class LetterQuota:
         self._used: dict[str, _Usage] = {}
         self._batches = 0
 
-    def within(self, connection: Connection, letters: Iterable[NewLetter]) -> list[NewLetter]:
+    def within(self, connection: Connection, letters: Iterable[NewDeadLetter]) -> list[NewDeadLetter]:
         """The letters as they are to be parked. One that is known already takes no more room."""
         cut = [_without_what_is_too_large(letter) for letter in letters]
         if self._batches % BATCHES_PER_LOOK == 0:
@@ -63,7 +63,7 @@ class LetterQuota:
         new = {letter.fingerprint for letter in unknown(connection, cut)}
         return [self._within(letter) if letter.fingerprint in new else letter for letter in cut]
 
-    def _within(self, letter: NewLetter) -> NewLetter:
+    def _within(self, letter: NewDeadLetter) -> NewDeadLetter:
         used = self._used.setdefault(letter.sender or "", _Usage())
         if used.letters >= self._quota.letters or used.bytes + len(letter.raw) > self._quota.bytes:
             # What may be severe keeps whose record it is, so that the event that mends it settles it; to a bound as well.
@@ -76,17 +76,17 @@ class LetterQuota:
         return letter
 
 
-def _without_what_is_too_large(letter: NewLetter) -> NewLetter:
+def _without_what_is_too_large(letter: NewDeadLetter) -> NewDeadLetter:
     if len(letter.raw) <= LINE_BYTES_MAX:
         return letter
     note = _note(letter.raw, f"the first {KEPT_BYTES} are kept")
     return letter._replace(raw=letter.raw[:KEPT_BYTES] + b"\n" + note)
 
 
-def _counted(letter: NewLetter) -> NewLetter:
+def _counted(letter: NewDeadLetter) -> NewDeadLetter:
     """One letter for all of a sender, a reason and a severity, which is counted up."""
     severity = "severe" if letter.is_severe else "not severe"
-    return NewLetter(
+    return NewDeadLetter(
         origin=letter.origin,
         reason=letter.reason,
         error="more was refused than is kept of one sender: counted, and not kept; delete letters, or raise the quota",

@@ -1,4 +1,4 @@
-"""Parked input: what was refused, kept with its bytes until somebody has dealt with it (RULES 6).
+"""Parked input: what was refused, kept with its bytes until somebody has dealt with it (rules.md §6).
 
 Letters that say grade 3 or more, serious or fatal are counted in one alert for each site and reason, until a valid event for
 every such record has arrived. The same bytes from the same sender again are the same letter: it is counted, and nobody is told
@@ -21,9 +21,9 @@ from events.errors import ToxwatchError
 from events.triage import readable_revision
 from projections.folds.system_alerts import LOWER_REVISION as LOWER_REVISION
 from projections.folds.system_alerts import intake_case
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
-from projections.store.engine.database import Turn, insert_new, pieces, rows_of, take_turn
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
+from projections.store.engine.database import Lock, insert_new, pieces, rows_of, take_lock
 from projections.store.engine.tables import IS_URGENT, dead_letters
 from projections.store.write.intake_alerts import tell_of_severe
 
@@ -45,7 +45,7 @@ _IN_A_KEY: Final = ("subject", "source", "event_id", "record_kind", "record_id")
 TEXT_CHARS_MAX: Final = 2000
 
 
-class NewLetter(NamedTuple):
+class NewDeadLetter(NamedTuple):
     """Input to be parked. ``sender`` is the key that it came with; ``site`` that key's; ``headers`` those that are part of it.
 
     ``subject`` is given only where it is an id of the trial's pattern: anything else may be a name.
@@ -81,7 +81,7 @@ class NewLetter(NamedTuple):
         return hashlib.sha256(where.encode() + b"\0" + self.raw).hexdigest()
 
 
-class Arrival(NamedTuple):
+class ArrivedEvent(NamedTuple):
     """A valid event that arrived, and counts: no higher ``revision`` of its record was known.
 
     ``received`` is its stamp; ``place`` where it stands, once it was read from the log.
@@ -112,20 +112,22 @@ class Arrival(NamedTuple):
         return bool(letter.received_at < self.received)
 
 
-class LetterError(ToxwatchError):
+class DeadLetterError(ToxwatchError):
     """There is no such letter, or nothing of it left."""
 
 
-def park(connection: Connection, protocol: Protocol, source: str, letters: Sequence[NewLetter], now: Instant) -> int:
+def park(
+    connection: Connection, protocol: TrialProtocol, source: str, letters: Sequence[NewDeadLetter], now: Instant
+) -> int:
     """Keep what was refused, and tell of what is severe; ``source`` is the deployment's. Gives how many were told of.
 
     What was closed, in whatever way, and is refused again, is opened again, with its bytes, and told of again.
     """
     if not letters:
         return 0
-    take_turn(connection, Turn.OUTBOX)
+    take_lock(connection, Lock.OUTBOX)
     times: dict[str, int] = {}
-    by_fingerprint: dict[str, NewLetter] = {}
+    by_fingerprint: dict[str, NewDeadLetter] = {}
     for letter in letters:
         key = letter.fingerprint
         times[key] = times.get(key, 0) + 1
@@ -148,13 +150,15 @@ def park(connection: Connection, protocol: Protocol, source: str, letters: Seque
     return tell_of_severe(connection, protocol, source, causes, now)
 
 
-def unknown(connection: Connection, letters: Sequence[NewLetter]) -> list[NewLetter]:
+def unknown(connection: Connection, letters: Sequence[NewDeadLetter]) -> list[NewDeadLetter]:
     """Those of these letters that were never parked, whatever became of the others."""
     known = _known(connection, [letter.fingerprint for letter in letters])
     return [letter for letter in letters if letter.fingerprint not in known]
 
 
-def settle(connection: Connection, protocol: Protocol, source: str, arrived: Sequence[Arrival], now: Instant) -> int:
+def settle(
+    connection: Connection, protocol: TrialProtocol, source: str, arrived: Sequence[ArrivedEvent], now: Instant
+) -> int:
     """Close the severe letters whose record, or whose event itself, has arrived since, and tell of it.
 
     Only what came before an arrival is closed by it, and nothing of a higher revision: an older one says nothing of a later one.
@@ -163,21 +167,21 @@ def settle(connection: Connection, protocol: Protocol, source: str, arrived: Seq
     if not arrived or connection.scalar(select(dead_letters.c.id).where(IS_URGENT).limit(1)) is None:
         return 0
     # First of all: whoever tells of a letter and whoever closes it would wait for each other.
-    take_turn(connection, Turn.OUTBOX)
-    by_record: dict[tuple[str, str, str], list[Arrival]] = {}
-    by_event: dict[tuple[str, str], list[Arrival]] = {}
+    take_lock(connection, Lock.OUTBOX)
+    by_record: dict[tuple[str, str, str], list[ArrivedEvent]] = {}
+    by_event: dict[tuple[str, str], list[ArrivedEvent]] = {}
     for arrival in arrived:
         by_record.setdefault((arrival.subject, arrival.kind, arrival.record_id), []).append(arrival)
         by_event.setdefault((arrival.source, arrival.event_id), []).append(arrival)
-    settled: dict[int, Arrival] = {}
-    causes: dict[str, EventRef] = {}
+    settled: dict[int, ArrivedEvent] = {}
+    causes: dict[str, EventKey] = {}
     for letter in _urgent_letters(connection, by_record, by_event):
         record = (letter.subject or "", letter.record_kind or "", letter.record_id or "")
         event = (letter.source or "", letter.event_id or "")
         for found in (*by_record.get(record, ()), *by_event.get(event, ())):
             if found.settles(letter):
                 settled[letter.id] = found
-                causes[letter.alert_case] = EventRef(found.source, found.event_id)
+                causes[letter.alert_case] = EventKey(found.source, found.event_id)
     why = "a valid event for the record has arrived"
     closed: list[dict[str, object]] = [
         {"letter_id": number, "state": SETTLED, "at": now, "by": None, "why": why} for number in settled
@@ -188,24 +192,24 @@ def settle(connection: Connection, protocol: Protocol, source: str, arrived: Seq
 
 
 def delete(
-    connection: Connection, protocol: Protocol, source: str, letter_id: int, by: str, why: str, now: Instant
+    connection: Connection, protocol: TrialProtocol, source: str, letter_id: int, by: str, why: str, now: Instant
 ) -> None:
     """Erase the bytes of a letter, and what was quoted of them; that it was there, who erased it and why is kept.
 
-    Raises :class:`LetterError`.
+    Raises :class:`DeadLetterError`.
     """
-    take_turn(connection, Turn.OUTBOX)
+    take_lock(connection, Lock.OUTBOX)
     letter = connection.execute(
         select(dead_letters.c.state, dead_letters.c.alert_case, dead_letters.c.source).where(
             dead_letters.c.id == letter_id
         )
     ).one_or_none()
     if letter is None:
-        raise LetterError(f"there is no dead letter {letter_id}")
+        raise DeadLetterError(f"there is no dead letter {letter_id}")
     if letter.state == DELETED:
-        raise LetterError(f"dead letter {letter_id} was deleted before")
+        raise DeadLetterError(f"dead letter {letter_id} was deleted before")
     if (letter.source or "").startswith(OWN_SOURCES):
-        raise LetterError(f"dead letter {letter_id} is Toxwatch's own, and holds nobody's text: replay it")
+        raise DeadLetterError(f"dead letter {letter_id} is Toxwatch's own, and holds nobody's text: replay it")
     # The bytes first: or the row would be written once more with them, for which a full disk has no room.
     erased = {"raw": None, "headers": None, "error": "(deleted)", "event_id": None, "record_id": None}
     connection.execute(update(dead_letters).where(dead_letters.c.id == letter_id).values(**erased))
@@ -217,16 +221,16 @@ def delete(
 
 
 def close_replayed(
-    connection: Connection, protocol: Protocol, source: str, letter_ids: Sequence[int], by: str, now: Instant
+    connection: Connection, protocol: TrialProtocol, source: str, letter_ids: Sequence[int], by: str, now: Instant
 ) -> None:
     """Close letters that were taken after all, and tell of it."""
-    take_turn(connection, Turn.OUTBOX)
+    take_lock(connection, Lock.OUTBOX)
     why = "replayed, and taken"
     rows = [
         {"letter_id": number, "state": REPLAYED, "at": now, "by": _storable(by), "why": why} for number in letter_ids
     ]
     _close(connection, rows)
-    causes: dict[str, EventRef] = {}
+    causes: dict[str, EventKey] = {}
     for asked in pieces(letter_ids):
         counted = select(dead_letters.c.id, dead_letters.c.alert_case).where(
             dead_letters.c.id.in_(asked), dead_letters.c.alert_case.is_not(None)
@@ -235,9 +239,9 @@ def close_replayed(
     tell_of_severe(connection, protocol, source, causes, now)
 
 
-def _reference(source: str, letter_id: int) -> EventRef:
+def _reference(source: str, letter_id: int) -> EventKey:
     """What caused the alert is no event of the log."""
-    return EventRef(source, f"dead-letter:{letter_id}")
+    return EventKey(source, f"dead-letter:{letter_id}")
 
 
 def _known(connection: Connection, fingerprints: Iterable[str]) -> dict[str, Any]:
@@ -251,7 +255,7 @@ def _known(connection: Connection, fingerprints: Iterable[str]) -> dict[str, Any
     return found
 
 
-def _open_again(connection: Connection, letters: dict[int, NewLetter], now: Instant) -> None:
+def _open_again(connection: Connection, letters: dict[int, NewDeadLetter], now: Instant) -> None:
     for number, letter in letters.items():
         values = _row(letter.fingerprint, letter, 0, now)
         del values["times"]
@@ -259,7 +263,7 @@ def _open_again(connection: Connection, letters: dict[int, NewLetter], now: Inst
         connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(**values, **closed))
 
 
-def _row(fingerprint: str, letter: NewLetter, times: int, now: Instant) -> dict[str, object]:
+def _row(fingerprint: str, letter: NewDeadLetter, times: int, now: Instant) -> dict[str, object]:
     values = {name: _storable(value) if isinstance(value, str) else value for name, value in letter._asdict().items()}
     values["headers"], values["alert_case"] = letter.headers, letter.alert_case
     for name in _IN_A_KEY:

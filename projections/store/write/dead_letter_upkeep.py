@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select,
 
 from events.acceptance import OWN_SOURCES
 from events.dates import Instant
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.tables import dead_letters
 from projections.store.write.dead_letter_store import DELETED, GATEWAY, PARKED, delete
 
@@ -61,7 +61,7 @@ def meant_by(connection: Connection, where: Where) -> Meant:
 
 def erase(
     connection: Connection,
-    protocol: Protocol,
+    protocol: TrialProtocol,
     source: str,
     where: Where,
     by: str,
@@ -79,7 +79,7 @@ def erase(
     return len(found)
 
 
-def expire(connection: Connection, protocol: Protocol, source: str, before: Instant, now: Instant) -> int:
+def expire(connection: Connection, protocol: TrialProtocol, source: str, before: Instant, now: Instant) -> int:
     """Erase some of what was last seen before an instant, save what is severe and open; say how many."""
     is_over = or_(_c.state != PARKED, ~_c.is_severe)
     old = select(_c.id, _c.state).where(_c.raw.is_not(None), _c.origin == GATEWAY, _c.last_seen_at < before, is_over)
@@ -93,6 +93,6 @@ def expire(connection: Connection, protocol: Protocol, source: str, before: Inst
     return len(rows)
 
 
-def letter_bytes(connection: Connection) -> int:
+def dead_letter_bytes(connection: Connection) -> int:
     """How many bytes of parked input are kept."""
     return int(connection.scalar(select(func.sum(func.length(_c.raw)))) or 0)

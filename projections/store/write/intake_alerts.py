@@ -1,4 +1,4 @@
-"""``intake:<site>/<reason>``: one alert for all refused severe events of a site and a reason, with their number (RULES 6).
+"""``intake:<site>/<reason>``: one alert for all refused severe events of a site and a reason, with their number (rules.md §6).
 
 How many events a sender has refused must not decide how many messages people get. The alert is revised when the number reaches
 the next step of a ladder, or after a while; ten thousand refused lines are some twenty revisions.
@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Row, func, select
 
 from events.dates import MINUTE, Instant, parse_instant
 from events.identity import derived_id
-from projections.folds.alert_transition import AlertTransition, Standing
+from projections.folds.alert_transition import AlertState, AlertTransition
 from projections.folds.system_alerts import INTAKE, intake_reasons, rung, system_transition
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import pieces
 from projections.store.engine.tables import IS_URGENT, alerts, dead_letters
-from projections.store.rows.outbox import OPEN, tell, told_of
+from projections.store.rows.outbox import OPEN, publish, published_states
 
 #: A number that is not the next step is told no sooner than this after the revision before.
 TOLD_AGAIN_AFTER: Final = MINUTE
@@ -29,7 +29,7 @@ _QUESTIONS: Final = ("Read the dead letters, have the sender correct the events 
 
 
 def tell_of_severe(
-    connection: Connection, protocol: Protocol, source: str, causes: Mapping[str, EventRef], now: Instant
+    connection: Connection, protocol: TrialProtocol, source: str, causes: Mapping[str, EventKey], now: Instant
 ) -> int:
     """Bring the alerts of these cases in line with the letters that are parked; say how many alert events that took.
 
@@ -38,22 +38,22 @@ def tell_of_severe(
     steps: list[AlertTransition] = []
     for cases in pieces(causes):
         ids = {case: derived_id(protocol.trial, case) for case in cases}
-        told = told_of(connection, ids.values())
+        told = published_states(connection, ids.values())
         for case in cases:
             step = _step(connection, protocol, case, told.get(ids[case]), causes[case], now)
             if step is not None:
                 steps.append(step)
-    tell(connection, protocol, source, steps)
+    publish(connection, protocol, source, steps)
     return len(steps)
 
 
-def tell_of_numbers(connection: Connection, protocol: Protocol, source: str, now: Instant) -> int:
+def tell_of_numbers(connection: Connection, protocol: TrialProtocol, source: str, now: Instant) -> int:
     """Revise every open alert whose number is no longer right, some time after the revision before."""
-    own = EventRef(source, "dead-letters")
+    own = EventKey(source, "dead-letters")
     return tell_of_severe(connection, protocol, source, dict.fromkeys(_open_cases(connection), own), now)
 
 
-def merge_single_alerts(connection: Connection, protocol: Protocol, source: str, now: Instant) -> int:
+def merge_single_alerts(connection: Connection, protocol: TrialProtocol, source: str, now: Instant) -> int:
     """Earlier versions had one alert for each letter: raise the alert of its site and reason, then withdraw that one.
 
     Nothing that waits is forgotten: the letters stay parked, and whoever was told of one is told where it is counted now.
@@ -62,23 +62,23 @@ def merge_single_alerts(connection: Connection, protocol: Protocol, source: str,
     if not single:
         return 0
     urgent = select(dead_letters.c.alert_case).where(IS_URGENT).distinct()
-    own = EventRef(source, "dead-letters")
+    own = EventKey(source, "dead-letters")
     told = tell_of_severe(connection, protocol, source, dict.fromkeys(connection.scalars(urgent), own), now)
     for cases in pieces(single):
         ids = {case: derived_id(protocol.trial, case) for case in cases}
-        before = told_of(connection, ids.values())
+        before = published_states(connection, ids.values())
         why = "counted from now on in the alert of its site and reason"
         steps = [
             system_transition(protocol, case, before[ids[case]], None, own, now, withdrawn_because=why)
             for case in cases
         ]
-        tell(connection, protocol, source, [step for step in steps if step is not None])
+        publish(connection, protocol, source, [step for step in steps if step is not None])
         told += len(cases)
     return told
 
 
 def _step(
-    connection: Connection, protocol: Protocol, case: str, told: Standing | None, cause: EventRef, now: Instant
+    connection: Connection, protocol: TrialProtocol, case: str, told: AlertState | None, cause: EventKey, now: Instant
 ) -> AlertTransition | None:
     count = _count(connection, case)
     before = told.open if told is not None else None

@@ -16,27 +16,29 @@ from events.laboratory import LabResulted, LabRetracted
 from events.subject import SubjectDiscontinued
 from events.triage import readable_id, readable_record, readable_source
 from projections.folds.superseded import Superseded
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.write import dead_letter_store
-from projections.store.write.batch import LogEntry, Outcome
-from projections.store.write.dead_letter_store import LOWER_REVISION, NOT_WATCHED, Arrival, NewLetter
+from projections.store.write.batch import BatchOutcome, LogEntry
+from projections.store.write.dead_letter_store import LOWER_REVISION, NOT_WATCHED, ArrivedEvent, NewDeadLetter
 
 _SETTLING: Final = (AdverseEventReported, AdverseEventRetracted, LabResulted, LabRetracted, SubjectDiscontinued)
 
 
-def put_aside(connection: Connection, protocol: Protocol, source: str, outcome: Outcome, now: Instant) -> None:
+def put_aside(
+    connection: Connection, protocol: TrialProtocol, source: str, outcome: BatchOutcome, now: Instant
+) -> None:
     """Park what was not folded, with its bytes and position; close what valid events behind it in the log have settled.
 
     ``outcome`` learns how many that were.
     """
-    dead_letter_store.park(connection, protocol, source, letters_of(outcome, protocol), now)
+    dead_letter_store.park(connection, protocol, source, dead_letters_of(outcome, protocol), now)
     outcome.settled = dead_letter_store.settle(connection, protocol, source, arrivals_of(outcome), now)
 
 
-def arrivals_of(outcome: Outcome) -> list[Arrival]:
+def arrivals_of(outcome: BatchOutcome) -> list[ArrivedEvent]:
     """The events that may settle a severe letter. One that a higher revision had replaced before it came settles nothing."""
     return [
-        Arrival(
+        ArrivedEvent(
             event.subject,
             event.record_kind,
             event.record_id,
@@ -51,7 +53,7 @@ def arrivals_of(outcome: Outcome) -> list[Arrival]:
     ]
 
 
-def letters_of(outcome: Outcome, protocol: Protocol) -> list[NewLetter]:
+def dead_letters_of(outcome: BatchOutcome, protocol: TrialProtocol) -> list[NewDeadLetter]:
     """A letter for each entry that was not folded."""
     pattern = re.compile(protocol.subject_pattern)
     refused = [_refused(entry, refusal, pattern) for entry, refusal in outcome.refused]
@@ -60,7 +62,7 @@ def letters_of(outcome: Outcome, protocol: Protocol) -> list[NewLetter]:
     return refused + behind + unused
 
 
-def keep_unsettled(found: Outcome, batch: Outcome) -> None:
+def keep_unsettled(found: BatchOutcome, batch: BatchOutcome) -> None:
     """Add the graver reports of a batch that are not used, and drop those that a later event of their record has settled."""
     settled: dict[tuple[str, str, str], tuple[int, int]] = {}
     for one in arrivals_of(batch):
@@ -74,10 +76,10 @@ def keep_unsettled(found: Outcome, batch: Outcome) -> None:
             del found.superseded[place]
 
 
-def _refused(entry: LogEntry, refusal: EventRefused, pattern: re.Pattern[str]) -> NewLetter:
+def _refused(entry: LogEntry, refusal: EventRefused, pattern: re.Pattern[str]) -> NewDeadLetter:
     named = pattern.fullmatch(refusal.subject or "")
     record = readable_record(entry.body)
-    return NewLetter(
+    return NewDeadLetter(
         dead_letter_store.MONITOR,
         refusal.reason,
         refusal.error,
@@ -96,9 +98,9 @@ def _refused(entry: LogEntry, refusal: EventRefused, pattern: re.Pattern[str]) -
     )
 
 
-def _behind(entry: LogEntry, subject: str) -> NewLetter:
+def _behind(entry: LogEntry, subject: str) -> NewDeadLetter:
     """Not severe by itself: that the subject is not watched is an alert already."""
-    return NewLetter(
+    return NewDeadLetter(
         dead_letter_store.MONITOR,
         NOT_WATCHED,
         f"{subject} is not being watched: an event of this subject could not be judged",
@@ -113,10 +115,10 @@ def _behind(entry: LogEntry, subject: str) -> NewLetter:
     )
 
 
-def _unused(entry: LogEntry, superseded: Superseded) -> NewLetter:
+def _unused(entry: LogEntry, superseded: Superseded) -> NewDeadLetter:
     """It stands in the log and in the chart, and changes nothing: a person decides, or a higher revision does."""
     event = _event_of(entry)
-    return NewLetter(
+    return NewDeadLetter(
         dead_letter_store.MONITOR,
         LOWER_REVISION,
         f"data.revision: {superseded.sentence}",

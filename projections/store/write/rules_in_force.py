@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, select
 from events.clock import ProtocolActivated
 from events.dates import Instant
 from events.errors import ToxwatchError
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import insert_new
 from projections.store.engine.tables import activations
 
@@ -17,7 +17,7 @@ from projections.store.engine.tables import activations
 class Rules(NamedTuple):
     """The rules in force: the event that activated them, and the hash of their configuration."""
 
-    activated_by: EventRef
+    activated_by: EventKey
     sha256: str
 
 
@@ -28,7 +28,7 @@ class OtherRules(ToxwatchError):  # noqa: N818 - reads better where it is caught
 def rules_in_force(connection: Connection) -> Rules | None:
     """The rules that were activated last."""
     row = _latest(connection)
-    return None if row is None else Rules(EventRef(row.source, row.event_id), row.sha256)
+    return None if row is None else Rules(EventKey(row.source, row.event_id), row.sha256)
 
 
 def _latest(connection: Connection) -> Row[Any] | None:
@@ -46,7 +46,7 @@ def require_rules(connection: Connection, rules: str) -> Rules | None:
             f"the rules in force are {row.protocol} version {row.version} of Toxwatch {row.rules_version}, and others are at"
             " hand: name the protocol (--protocol, TOXWATCH_PROTOCOL), or start `toxwatch run` once with these"
         )
-    return Rules(EventRef(row.source, row.event_id), row.sha256)
+    return Rules(EventKey(row.source, row.event_id), row.sha256)
 
 
 def put_in_force(connection: Connection, event: ProtocolActivated, time: Instant) -> None:

@@ -6,25 +6,25 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Final
 
-from projections.store.write.subject_state import SubjectWatch
+from projections.store.write.subject_state import SubjectState
 
 #: How many events all the charts may have together.
 KEPT_EVENTS_MAX: Final = 400_000
 
 
-class WatchCache(MutableMapping[str, SubjectWatch]):
+class SubjectCache(MutableMapping[str, SubjectState]):
     """Watches by subject. Whoever rolls a transaction back clears it: what it changed in memory is not what is stored."""
 
     def __init__(self, events_max: int = KEPT_EVENTS_MAX) -> None:
         self._events_max = events_max
-        self._watches: OrderedDict[str, SubjectWatch] = OrderedDict()
+        self._watches: OrderedDict[str, SubjectState] = OrderedDict()
         self._counted: dict[str, int] = {}
         self._events = 0
 
-    def __getitem__(self, subject: str) -> SubjectWatch:
+    def __getitem__(self, subject: str) -> SubjectState:
         return self._watches[subject]
 
-    def __setitem__(self, subject: str, watch: SubjectWatch) -> None:
+    def __setitem__(self, subject: str, watch: SubjectState) -> None:
         self._watches[subject] = watch
         self._count(subject, watch.version)
 

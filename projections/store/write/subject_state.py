@@ -7,19 +7,19 @@ from typing import Final
 
 from events.codec import Logged
 from events.dates import FAR_PAST, Instant
-from projections.folds.alert_transition import AlertTransition, Standing
-from projections.folds.cohort_board import SubjectStanding, standing_of
+from projections.folds.alert_transition import AlertState, AlertTransition
+from projections.folds.cohort_board import CohortMembership, membership_of
 from projections.folds.findings import SubjectFindings
 from projections.rules.cases.finding import Finding
-from projections.rules.logic.trial_protocol import Protocol
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.truth import EventKey
 from projections.store.rows.charts import SubjectRow
 
 #: Under no rules: nothing was judged yet.
 NO_RULES: Final = ""
 
 
-class SubjectWatch:
+class SubjectState:
     """A subject's standing findings with the row that says how far they have come.
 
     ``judged_under`` is the hash of the configuration under which every finding was judged last; ``due`` are the deadlines that
@@ -28,18 +28,18 @@ class SubjectWatch:
 
     def __init__(
         self,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         subject: str,
         row: SubjectRow | None = None,
         known: Iterable[Logged] = (),
-        told: Mapping[str, Standing] | None = None,
+        told: Mapping[str, AlertState] | None = None,
         due: Mapping[str, Instant] | None = None,
     ) -> None:
         self.subject: Final = subject
         self.findings: Final = SubjectFindings.restored(protocol, subject, known, told or {})
         self.version = row.version if row else 0
         self.judged_under = row.judged_under if row else NO_RULES
-        self.standing: SubjectStanding | None = row.standing if row else None
+        self.standing: CohortMembership | None = row.standing if row else None
         self._site = row.site if row else None
         self._latest_time = row.latest_time if row else FAR_PAST
         self._latest_received = row.latest_received if row else FAR_PAST
@@ -56,7 +56,7 @@ class SubjectWatch:
         self._stand()
         return transitions
 
-    def judge_again(self, rules: str, caused_by: EventRef, detected_at: Instant) -> list[AlertTransition]:
+    def judge_again(self, rules: str, caused_by: EventKey, detected_at: Instant) -> list[AlertTransition]:
         """Judge every case under other rules, and say which alerts change."""
         transitions = self.findings.judge_again(caused_by, detected_at)
         self.judged_under = rules
@@ -95,4 +95,4 @@ class SubjectWatch:
         return changed, moved
 
     def _stand(self) -> None:
-        self.standing = standing_of(self.findings.chart, self.findings.findings.values())
+        self.standing = membership_of(self.findings.chart, self.findings.findings.values())

@@ -13,15 +13,15 @@ from typing import Final
 from events.catalog import subject_of
 from events.errors import EventRefused, ToxwatchError
 from events.triage import readable_id, readable_source
-from projections.rules.logic.truth import EventRef
+from projections.rules.logic.truth import EventKey
 from projections.store.engine.failures import DecodingFailed
-from projections.store.write.batch import EventFailed, LogEntry, Outcome
+from projections.store.write.batch import BatchOutcome, EventFailed, LogEntry
 
 #: So many bugs in one piece, and what stands before the next is committed first: or each would have all of it judged again.
 BUGS_IN_A_PIECE_MAX: Final = 5
 
 Failing = dict[int, EventFailed]
-Attempt = Callable[[Sequence[LogEntry], Failing], Outcome]
+Attempt = Callable[[Sequence[LogEntry], Failing], BatchOutcome]
 
 
 class CannotPark(ToxwatchError):  # noqa: N818 - reads better where it is caught
@@ -30,7 +30,7 @@ class CannotPark(ToxwatchError):  # noqa: N818 - reads better where it is caught
 
 def taken_in_pieces(
     entries: Sequence[LogEntry], attempt: Attempt, met: Callable[[EventFailed], None], subject_at: Callable[[str], str]
-) -> Iterator[Outcome]:
+) -> Iterator[BatchOutcome]:
     """Have ``attempt`` take every entry of one partition, in order; gives what each committed piece came to.
 
     ``attempt`` is one transaction, which takes the entries and parks the subjects of those at the offsets that it is given.
@@ -102,11 +102,11 @@ def _halved(
 def _blamed(entry: LogEntry, error: Exception, subject_at: Callable[[str], str]) -> EventFailed:
     if isinstance(entry.decoded, EventRefused):
         subject = subject_at(entry.key) if isinstance(entry.decoded, DecodingFailed) else None
-        caused_by = EventRef(readable_source(entry.body) or "", readable_id(entry.body) or "")
+        caused_by = EventKey(readable_source(entry.body) or "", readable_id(entry.body) or "")
         site = None
     else:
         event = entry.decoded.event
-        subject, caused_by = subject_of(event), EventRef(event.source, event.id)
+        subject, caused_by = subject_of(event), EventKey(event.source, event.id)
         site = getattr(event, "site", None)
     if not subject:
         raise CannotPark(f"the entry at {entry.offset}, about no subject, cannot be taken") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Final
 
-from services.dispatcher.channels.port import Message, Part
+from services.dispatcher.channels.port import GroupedAlert, Message
 from services.dispatcher.notice import Notice, plain
 
 #: The texts begin below each other.
@@ -47,7 +47,7 @@ def _listing(message: Message) -> Iterator[str]:
     yield from ("", f"Trial {message.notice.trial}.")
 
 
-def _listed(part: Part, *, is_clinical: bool) -> Iterator[str]:
+def _listed(part: GroupedAlert, *, is_clinical: bool) -> Iterator[str]:
     yield part.notice.headline
     yield from _facts(part.notice, is_clinical=is_clinical)
     yield f"{'Open it':{LABEL_WIDTH}}{part.link}"
@@ -57,7 +57,7 @@ def _facts(notice: Notice, *, is_clinical: bool) -> Iterator[str]:
     for label, values in (
         ("Subject", [notice.whereabouts] if notice.subject is not None else []),
         ("Verdict", _verdicts(notice)),
-        ("Counts", [notice.counting] if notice.told_clauses and notice.subject is not None else []),
+        ("Counts", [notice.counting] if notice.alerting_clauses and notice.subject is not None else []),
         ("Changed", _changes(notice, is_clinical=is_clinical)),
         ("By event", [notice.changed_by] if notice.changed_by is not None else []),
         ("To settle", _questions(notice, is_clinical=is_clinical)),
@@ -70,7 +70,7 @@ def _facts(notice: Notice, *, is_clinical: bool) -> Iterator[str]:
 
 def _verdicts(notice: Notice) -> list[str]:
     found = []
-    for clause, verdict in notice.told_clauses.items():
+    for clause, verdict in notice.alerting_clauses.items():
         meaning = notice.summaries.get(clause)
         found.append(f"{clause} {verdict}" + (f": {meaning}" if meaning else ""))
     return found

@@ -15,7 +15,7 @@ OutcomeKind = Literal["delivered", "failed", "rejected", "throttled", "gone"]
 ERROR_CHARS_MAX: Final = 300
 
 
-class Outcome(NamedTuple):
+class SendOutcome(NamedTuple):
     """What came of one attempt. ``error`` is for operators and holds no secret.
 
     ``may_have_arrived``: the receiver may have the message although we were not told so.
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
         return "yes" if self.kind == "delivered" else "perhaps" if self.may_have_arrived else "no"
 
 
-class Part(NamedTuple):
+class GroupedAlert(NamedTuple):
     """One of several alerts in a message, and where to read on."""
 
     notice: Notice
@@ -51,7 +51,7 @@ class Message(NamedTuple):
     recipient: Recipient
     link: str
     thread: str | None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[GroupedAlert, ...] = ()
 
 
 class ChannelTest(NamedTuple):
@@ -86,7 +86,7 @@ Sendable = Message | ChannelTest
 class Channel(Protocol):
     """One configured way to reach people."""
 
-    async def send(self, message: Sendable) -> Outcome:
+    async def send(self, message: Sendable) -> SendOutcome:
         """Try once. It ends by itself: within the channel's timeout, save where the receiver has the whole message already."""
         ...
 

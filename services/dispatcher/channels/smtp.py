@@ -19,8 +19,8 @@ from services.dispatcher.channels.port import (
     ERROR_CHARS_MAX,
     ChannelTest,
     Message,
-    Outcome,
     Sendable,
+    SendOutcome,
     what_failed,
 )
 from services.dispatcher.channels.smtp_client import (
@@ -54,7 +54,7 @@ class SmtpChannel:
         self._wall = wall
         self._final_dot_seconds = final_dot_seconds
 
-    async def send(self, message: Sendable) -> Outcome:
+    async def send(self, message: Sendable) -> SendOutcome:
         """Hand the mail to the server. A repeat has the same Message-ID, by which it can be told."""
         mail = mail_of(message, self._config.from_, self._wall())
         limit = before_the_dot(self._config.timeout)
@@ -71,13 +71,13 @@ class SmtpChannel:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             # Without an answer to the dot nobody knows; before it the server has nothing that it may keep.
             said = error.message if isinstance(error, UnansweredDot) else what_failed(error)
-            return Outcome("failed", said, may_have_arrived=client.is_sent)
+            return SendOutcome("failed", said, may_have_arrived=client.is_sent)
         else:
             # It has taken the message: whatever happens to the good-bye, it is delivered.
             with suppress(aiosmtplib.SMTPException, OSError):
                 async with asyncio.timeout(QUIT_SECONDS_MAX):
                     await client.quit()
-            return Outcome("delivered")
+            return SendOutcome("delivered")
         finally:
             client.close()
 
@@ -139,6 +139,6 @@ def _message_id(delivery_id: str, sender: str) -> str:
     return f"<{delivery_id}@{sender.rpartition('@')[2]}>"
 
 
-def _refusal(refused: aiosmtplib.SMTPResponseException) -> Outcome:
+def _refusal(refused: aiosmtplib.SMTPResponseException) -> SendOutcome:
     said = plain(f"the server answered {refused.code} {refused.message}")[:ERROR_CHARS_MAX]
-    return Outcome("rejected" if refused.code in PERMANENT else "failed", said)
+    return SendOutcome("rejected" if refused.code in PERMANENT else "failed", said)

@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from events.dates import Instant, parse_instant
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import level_of_case
-from services.dispatcher.channels.port import ChannelTest, Message, Outcome, Sendable, what_failed
+from services.dispatcher.channels.port import ChannelTest, Message, Sendable, SendOutcome, what_failed
 from services.dispatcher.channels.wall_clock import to_datetime
 from services.dispatcher.channels.webhook_body import (
     AlertBody,
@@ -26,8 +26,8 @@ from services.dispatcher.channels.webhook_body import (
     DigestBody,
     DigestData,
     OtherAlert,
-    Person,
     SubjectAlert,
+    WebhookRecipient,
     written,
 )
 from services.dispatcher.notice import Notice
@@ -65,7 +65,7 @@ class WebhookChannel:
             timeout=config.timeout, follow_redirects=False, **client_options(config.proxy)
         )
 
-    async def send(self, message: Sendable) -> Outcome:
+    async def send(self, message: Sendable) -> SendOutcome:
         """Post the message. Of the answer only status and headers are read: a body could be endless."""
         body = body_of(message)
         signed_at = to_datetime(self._wall())
@@ -85,7 +85,7 @@ class WebhookChannel:
                 return self._outcome(response.status_code, response.headers.get("retry-after"))
         except (httpx2.HTTPError, OSError) as error:
             never_sent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-            return Outcome("failed", what_failed(error).replace(url, "(url)"), may_have_arrived=not never_sent)
+            return SendOutcome("failed", what_failed(error).replace(url, "(url)"), may_have_arrived=not never_sent)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -95,20 +95,20 @@ class WebhookChannel:
         """One by each secret, separated by spaces as Standard Webhooks says."""
         return " ".join(signer.sign(delivery_id, signed_at, body) for signer in self._signers)
 
-    def _outcome(self, status: int, retry_after: str | None) -> Outcome:
+    def _outcome(self, status: int, retry_after: str | None) -> SendOutcome:
         answered = f"the receiver answered {status}"
         if 200 <= status < 300:
-            return Outcome("delivered")
+            return SendOutcome("delivered")
         if status == GONE:
-            return Outcome("gone", answered)
+            return SendOutcome("gone", answered)
         if status in THROTTLING:
-            return Outcome("throttled", answered, retry_after_seconds(retry_after, self._wall()))
+            return SendOutcome("throttled", answered, retry_after_seconds(retry_after, self._wall()))
         if 300 <= status < 400:
-            return Outcome("rejected", f"{answered}; redirects are not followed")
+            return SendOutcome("rejected", f"{answered}; redirects are not followed")
         if 400 <= status < 500:
-            return Outcome("failed" if status in PASSING else "rejected", answered)
+            return SendOutcome("failed" if status in PASSING else "rejected", answered)
         # The receiver may have broken after it had taken the message.
-        return Outcome("failed", answered, may_have_arrived=True)
+        return SendOutcome("failed", answered, may_have_arrived=True)
 
 
 def body_of(message: Sendable) -> str:
@@ -155,7 +155,7 @@ def alert_of(notice: Notice, recipient: Recipient, link: str) -> SubjectAlert | 
         population=notice.population,
         verdict=None if notice.is_withdrawn else notice.verdict,
         previous_verdict=notice.previous_verdict,
-        clauses=notice.told_clauses,
+        clauses=notice.alerting_clauses,
         counts_as_dlt=notice.counts_as_dlt,
     )
 
@@ -177,8 +177,8 @@ def _test_body(test: ChannelTest) -> ChannelTestBody:
     return ChannelTestBody(type="toxwatch.test.v1", timestamp=test.sent_at, data=data)
 
 
-def _person(recipient: Recipient) -> Person:
-    return Person(name=recipient.name, role=recipient.role)
+def _person(recipient: Recipient) -> WebhookRecipient:
+    return WebhookRecipient(name=recipient.name, role=recipient.role)
 
 
 def _part(notice: Notice) -> str | None:

@@ -23,20 +23,20 @@ FILE: Final = Path(__file__).with_name("schema") / f"{NAME}.json"
 AlertType = Literal["toxwatch.alert.raised.v1", "toxwatch.alert.revised.v1", "toxwatch.alert.withdrawn.v1"]
 
 
-class Part(BaseModel):
+class WebhookPart(BaseModel):
     """An object of the body. We write no field that is not declared; every declared one is there, null where it has no value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
-class Person(Part):
+class WebhookRecipient(WebhookPart):
     """Who is told, as the file of recipients names them."""
 
     name: str
     role: str
 
 
-class Clinical(Part):
+class Clinical(WebhookPart):
     """What only a recipient with `detail = "clinical"` is sent. It may name a diagnosis or an analyte."""
 
     questions: list[str] = Field(description="What would settle the alert, in words.")
@@ -45,7 +45,7 @@ class Clinical(Part):
     )
 
 
-class Alert(Part):
+class WebhookAlert(WebhookPart):
     """What every alert says."""
 
     alert_id: str = Field(description="The same for every revision of the alert. Acknowledge, group and thread by it.")
@@ -59,7 +59,7 @@ class Alert(Part):
     telling: Telling = Field(description="`news` may wake somebody. `quiet` and `silent` must not.")
     headline: str = Field(description="One line for people, without a clinical word.")
     link: str = Field(description="Where a person reads on.")
-    recipient: Person
+    recipient: WebhookRecipient
     dose_level: int | None = Field(ge=1)
     count: int | None = Field(
         ge=0, description="How many things the alert is about: for a dose level on hold, subjects with a DLT."
@@ -72,7 +72,7 @@ class Alert(Part):
     clinical: Clinical | None = Field(description="Null unless `detail` is `clinical`.")
 
 
-class SubjectAlert(Alert):
+class SubjectAlert(WebhookAlert):
     """An alert about a subject: it has `subject`."""
 
     subject: str = Field(description="The study's pseudonymous id.")
@@ -83,7 +83,7 @@ class SubjectAlert(Alert):
     counts_as_dlt: bool
 
 
-class OtherAlert(Alert):
+class OtherAlert(WebhookAlert):
     """An alert about a dose level, or about Toxwatch itself: it has `case`."""
 
     case: str = Field(description="Such as `cohort:A/2`, `intake:FR01/schema`, `undelivered:mail`.")
@@ -91,7 +91,7 @@ class OtherAlert(Alert):
     sentence: str = Field(description="What it means and what to do.")
 
 
-class AlertBody(Part):
+class AlertBody(WebhookPart):
     """One revision of one alert."""
 
     type: AlertType
@@ -101,14 +101,14 @@ class AlertBody(Part):
     data: SubjectAlert | OtherAlert
 
 
-class DigestData(Part):
+class DigestData(WebhookPart):
     """What a message about several alerts lists."""
 
-    recipient: Person
+    recipient: WebhookRecipient
     alerts: list[AlertBody] = Field(min_length=2, description="Each as it would be alone, by importance.")
 
 
-class DigestBody(Part):
+class DigestBody(WebhookPart):
     """Several alerts in one message, none of them urgent: what came within a minute, or waited for an outage to end."""
 
     type: Literal["toxwatch.alert.digest.v1"]
@@ -116,15 +116,15 @@ class DigestBody(Part):
     data: DigestData
 
 
-class ChannelTestData(Part):
+class ChannelTestData(WebhookPart):
     """What a test says."""
 
     deployment: str
     sentence: str
-    recipient: Person
+    recipient: WebhookRecipient
 
 
-class ChannelTestBody(Part):
+class ChannelTestBody(WebhookPart):
     """Somebody asked for a message to see whether it arrives (`toxwatch test-message`). Answer 2xx, and do nothing."""
 
     type: Literal["toxwatch.test.v1"]

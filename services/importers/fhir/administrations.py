@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from services.importers.code_lists import normal
 from services.importers.consumed import Element
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 from services.importers.fhir.elements import (
     any_time_of,
     certainly_before,
@@ -38,22 +38,22 @@ _KNOWN: Final = (
 )  # fmt: skip
 
 
-class Doubtful(NamedTuple):
+class PossibleAdministration(NamedTuple):
     """An administration that may have been."""
 
-    entry: Entry
+    entry: BundledResource
     values: Values
     date: str
 
 
-def administration(entry: Entry, reading: FhirReading) -> Iterator[Made]:
+def administration(entry: BundledResource, reading: FhirReading) -> Iterator[Made]:
     """An administration that was given, in part or in whole, or certainly was not."""
     values = _values(entry, reading)
     if _status(entry) in _STATUSES or values[ENTERED_IN_ERROR]:
         yield "EX", values
 
 
-def doubtful(entry: Entry, reading: FhirReading) -> Doubtful | None:
+def doubtful(entry: BundledResource, reading: FhirReading) -> PossibleAdministration | None:
     """An administration of a study drug of which it is not known whether it was given."""
     if _status(entry) in _STATUSES:
         return None
@@ -62,10 +62,12 @@ def doubtful(entry: Entry, reading: FhirReading) -> Doubtful | None:
         return None
     if not reading.mapping.drugs.get(normal(values["EXTRT"])):
         return None
-    return Doubtful(entry, values, values["EXSTDTC"])
+    return PossibleAdministration(entry, values, values["EXSTDTC"])
 
 
-def settle(doubts: list[Doubtful], given: dict[str, list[str]], reading: FhirReading) -> Iterator[tuple[Entry, Made]]:
+def settle(
+    doubts: list[PossibleAdministration], given: dict[str, list[str]], reading: FhirReading
+) -> Iterator[tuple[BundledResource, Made]]:
     """What becomes of them: before the first certain one each makes day 1 uncertain; without any, nobody knows of a treatment."""
     for doubt in doubts:
         status = _status(doubt.entry) or "none"
@@ -83,12 +85,12 @@ def settle(doubts: list[Doubtful], given: dict[str, list[str]], reading: FhirRea
             reading.say(doubt.entry, field, status, message, urgent=True)
 
 
-def _status(entry: Entry) -> str:
+def _status(entry: BundledResource) -> str:
     status = entry.resource.get("status")
     return status if isinstance(status, str) else ""
 
 
-def _values(entry: Entry, reading: FhirReading) -> Values:
+def _values(entry: BundledResource, reading: FhirReading) -> Values:
     common = reading.common(entry)
     resource = entry.element
     status = resource["status"].text()
@@ -111,7 +113,7 @@ def _values(entry: Entry, reading: FhirReading) -> Values:
     }
 
 
-def _time(entry: Entry, reading: FhirReading, subject: str) -> tuple[str, str]:
+def _time(entry: BundledResource, reading: FhirReading, subject: str) -> tuple[str, str]:
     """When it was given; without a start it lies between the enrolment and its end, or the extract's date."""
     resource = entry.element
     stem = next(
@@ -163,7 +165,7 @@ def _dose(dosage: Element) -> Values:
     return values
 
 
-def drug_of(resource: Element, entry: Entry, reading: FhirReading) -> str:
+def drug_of(resource: Element, entry: BundledResource, reading: FhirReading) -> str:
     """The word by which the mapping knows a drug; else what a person would read."""
     concepts = [resource["medicationCodeableConcept"], *codeable(resource["medication"])]
     references = [resource["medicationReference"], resource["medication"]["reference"]]
@@ -175,7 +177,7 @@ def codeable(element: Element) -> list[Element]:
     return [element["concept"]] if "concept" in element else []
 
 
-def _named(concepts: list[Element], references: list[Element], entry: Entry, reading: FhirReading) -> str:
+def _named(concepts: list[Element], references: list[Element], entry: BundledResource, reading: FhirReading) -> str:
     words: list[str] = []
     for concept in concepts:
         words += [read_word(concept), *(word.text for word in words_of(concept))]
@@ -184,7 +186,7 @@ def _named(concepts: list[Element], references: list[Element], entry: Entry, rea
     return chosen([word for word in words if word], reading.mapping)
 
 
-def referred_words(reference: Element, entry: Entry, reading: FhirReading) -> list[str]:
+def referred_words(reference: Element, entry: BundledResource, reading: FhirReading) -> list[str]:
     """What a reference to a medication says: its code, its ingredients, or the display."""
     if isinstance(reference.raw, dict) and "reference" in reference and isinstance(reference.raw["reference"], dict):
         reference = reference["reference"]

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from services.importers.code_lists import OUTCOME, normal
 from services.importers.consumed import Element
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 from services.importers.fhir.causality import causality
 from services.importers.fhir.codes import OUTCOMES_BY_WEIGHT, criterion_of, grade_of, outcome_of, serious_of
 from services.importers.fhir.elements import (
@@ -42,7 +42,7 @@ _KNOWN_EXTENSIONS: Final = ("participant", "research-subject-ref", "supporting-i
                             "preventive-action", "supporting-medication-info")  # fmt: skip
 
 
-def adverse_event(entry: Entry, reading: FhirReading) -> Iterator[Made]:
+def adverse_event(entry: BundledResource, reading: FhirReading) -> Iterator[Made]:
     """A toxicity as a row of AE."""
     resource = entry.element
     common = reading.common(entry)
@@ -89,7 +89,7 @@ def matters(values: Values) -> bool:
     return says or not grade.isdigit() or int(grade) >= _SEVERE
 
 
-def _dates(entry: Entry, reading: FhirReading) -> tuple[str, str]:
+def _dates(entry: BundledResource, reading: FhirReading) -> tuple[str, str]:
     """Onset and end: R4 has ``date``, R5 ``occurrence[x]``; the end is the guide's, or that of the period.
 
     Of an end before the onset nobody knows which is wrong: neither is written, so that the verdict asks.
@@ -113,7 +113,7 @@ def _dates(entry: Entry, reading: FhirReading) -> tuple[str, str]:
     return onset, ended
 
 
-def _terms(entry: Entry, reading: FhirReading) -> Values:
+def _terms(entry: BundledResource, reading: FhirReading) -> Values:
     """The verbatim term, and the preferred term with its MedDRA code."""
     resource = entry.element
     concepts = [concept for concept in (resource["event"], resource["code"]) if concept]
@@ -138,7 +138,7 @@ def _terms(entry: Entry, reading: FhirReading) -> Values:
     return {"AETERM": term, "AEDECOD": display, "AEPTCD": meddra["code"].text() if meddra is not None else ""}
 
 
-def _effects(entry: Entry, reading: FhirReading) -> list[str]:
+def _effects(entry: BundledResource, reading: FhirReading) -> list[str]:
     """The conditions that the event resulted in, by their codes or displays."""
     resource = entry.element
     references = [*resource["resultingCondition"], *resource["resultingEffect"]]
@@ -157,7 +157,7 @@ def _effects(entry: Entry, reading: FhirReading) -> list[str]:
     return words
 
 
-def _grade(entry: Entry, reading: FhirReading) -> str:
+def _grade(entry: BundledResource, reading: FhirReading) -> str:
     grades: list[int] = []
     places = [value_of(each) for each in extensions(entry.element, *_GRADES)]
     codes = reading.mapping.codes.grade
@@ -170,7 +170,7 @@ def _grade(entry: Entry, reading: FhirReading) -> str:
     return str(known[0]) if known else ""
 
 
-def _outcomes(entry: Entry, reading: FhirReading) -> list[str]:
+def _outcomes(entry: BundledResource, reading: FhirReading) -> list[str]:
     """Every outcome that is said, by the words of the guide and of R4, or by those of the mapping."""
     codes = reading.mapping.codes.outcome
     cdisc = {meaning: word for word, meaning in OUTCOME.items()}
@@ -189,7 +189,7 @@ def _severity(resource: Element) -> str:
     return (code or word).upper()
 
 
-def _worst(entry: Entry, reading: FhirReading, element: Element, found: Sequence[str]) -> str:
+def _worst(entry: BundledResource, reading: FhirReading, element: Element, found: Sequence[str]) -> str:
     """Of several outcomes the worst, with a line."""
     ordered = [word for word in OUTCOMES_BY_WEIGHT if word in found]
     if len(ordered) > 1:

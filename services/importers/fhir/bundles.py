@@ -33,7 +33,7 @@ _NEIGHBOURS: Final = (
 
 
 @dataclass(slots=True)
-class Entry:
+class BundledResource:
     """One resource with its place: ``number`` is that of the entry in its bundle, or of the line in its file.
 
     ``inside``: the resource that contains it. ``key`` is how references name it. ``context``: it was read only to
@@ -46,7 +46,7 @@ class Entry:
     resource: Json
     key: str
     full_url: str = ""
-    inside: Entry | None = None
+    inside: BundledResource | None = None
     context: bool = False
     #: Where another resource has the same id and version, and says something else: which of them this is.
     twin: int = 0
@@ -78,7 +78,7 @@ class Deletion(NamedTuple):
     at: str
 
 
-class Fault(NamedTuple):
+class FileFault(NamedTuple):
     """Something that is told before anything is read."""
 
     file: str
@@ -95,9 +95,9 @@ class Contents:
     """Everything in the files of one import, in the order of files and entries."""
 
     name: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[BundledResource] = field(default_factory=list)
     deletions: list[Deletion] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[FileFault] = field(default_factory=list)
     #: Bundles without their resources, to tell of what nobody reads in them.
     bundles: list[tuple[str, Element]] = field(default_factory=list)
     #: The latest times that bundles give for themselves.
@@ -271,7 +271,7 @@ class _Reader:
         key = key_of(str(request.get("url") or "")) or key_of(full_url)
         self._contents.deletions.append(Deletion(self._file, number, key, str(at or "")))
 
-    def _resource(self, number: int, resource: Any, full_url: str, inside: Entry | None = None) -> None:
+    def _resource(self, number: int, resource: Any, full_url: str, inside: BundledResource | None = None) -> None:
         if not isinstance(resource, dict):
             self._fault(number, "entry", shown(resource), "no resource", urgent=True)
             return
@@ -288,7 +288,9 @@ class _Reader:
         name = f"{kind}/{identity}" if isinstance(identity, str | int) and str(identity) else ""
         if inside is not None:
             name = f"{inside.key}#{identity}"
-        entry = Entry(self._file, number, kind, resource, name or key_of(full_url), full_url, inside, self._context)
+        entry = BundledResource(
+            self._file, number, kind, resource, name or key_of(full_url), full_url, inside, self._context
+        )
         self._contents.entries.append(entry)
         contained = resource.get("contained")
         for each in contained if isinstance(contained, list) else [contained] if isinstance(contained, dict) else []:
@@ -311,7 +313,7 @@ class _Reader:
         action: Action = "refused",
         urgent: bool = False,
     ) -> None:
-        self._contents.faults.append(Fault(self._file, number, name, value, message, action, urgent))
+        self._contents.faults.append(FileFault(self._file, number, name, value, message, action, urgent))
 
 
 def key_of(reference: str) -> str:

@@ -9,7 +9,7 @@ from events.adverse_event import CausalityWord
 from services.importers.code_lists import normal
 from services.importers.consumed import Element
 from services.importers.fhir.administrations import codeable, drug_of, referred_words
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 from services.importers.fhir.codes import CAUSALITY_BY_WEIGHT, SAYS_NO, causality_of
 from services.importers.fhir.elements import (
     Word,
@@ -44,7 +44,7 @@ class Suspect(NamedTuple):
     path: str
 
 
-def causality(entry: Entry, reading: FhirReading) -> Values:
+def causality(entry: BundledResource, reading: FhirReading) -> Values:
     """The answer on each study drug. What is no study drug says nothing of the study treatment."""
     answers: dict[str, list[CausalityWord]] = {}
     unsaid: list[CausalityWord] = [UNSAID]
@@ -70,7 +70,7 @@ def causality_column(drug: str | None) -> str:
 
 
 def _settled(
-    entry: Entry, reading: FhirReading, answers: dict[str, list[CausalityWord]], unknown: list[Suspect]
+    entry: BundledResource, reading: FhirReading, answers: dict[str, list[CausalityWord]], unknown: list[Suspect]
 ) -> Iterator[tuple[str, str]]:
     """Of all answers on a drug the worst. A suspect that nobody can name may be any of them."""
     doubt = any(not suspect.answers or _says_yes(suspect) for suspect in unknown)
@@ -102,7 +102,7 @@ def _says_yes(suspect: Suspect) -> bool:
     return any(answer not in SAYS_NO for answer in suspect.answers)
 
 
-def _suspects(entry: Entry, reading: FhirReading) -> Iterator[Suspect]:
+def _suspects(entry: BundledResource, reading: FhirReading) -> Iterator[Suspect]:
     """R4's and R5's own suspected entities, and those of the guide's extension."""
     for suspect in entry.element["suspectEntity"]:
         suspect["id"].ignore(reason="of the element alone")
@@ -121,7 +121,7 @@ def _suspects(entry: Entry, reading: FhirReading) -> Iterator[Suspect]:
 
 
 def _suspect(
-    entry: Entry,
+    entry: BundledResource,
     reading: FhirReading,
     suspect: Element,
     concepts: list[Element],

@@ -12,9 +12,9 @@ from events.faults import masked
 from services.files.rows import DataSet, ImportFailedError, Row
 from services.importers.code_lists import normal
 from services.importers.consumed import may_be_severe, shown, tell_left
-from services.importers.fhir.administrations import Doubtful, administration, doubtful, drug_of, settle
+from services.importers.fhir.administrations import PossibleAdministration, administration, doubtful, drug_of, settle
 from services.importers.fhir.adverse_events import adverse_event, matters
-from services.importers.fhir.bundles import Contents, Deletion, Entry, read_files
+from services.importers.fhir.bundles import BundledResource, Contents, Deletion, read_files
 from services.importers.fhir.columns import columns_of
 from services.importers.fhir.elements import date_of, ignore_known, words_of
 from services.importers.fhir.identity import record_id
@@ -34,9 +34,9 @@ from services.importers.fhir.subjects import ignore_person, research_subject
 from services.importers.fhir.validity import fault_of
 from services.importers.fhir.visits import encounter
 from services.importers.mapping import Domain, Mapping
-from services.importers.report import Action, Report
+from services.importers.report import Action, ImportReport
 
-Read = Callable[[Entry, FhirReading], Iterator[Made]]
+Read = Callable[[BundledResource, FhirReading], Iterator[Made]]
 
 #: Subjects first, then what was given: what is not dated there is bounded by the enrolment.
 READERS: Final[dict[str, Read]] = {
@@ -115,7 +115,7 @@ class FhirImport:
         """What the report calls the whole."""
         return self.contents.name
 
-    def read(self, report: Report) -> list[Domain]:
+    def read(self, report: ImportReport) -> list[Domain]:
         """Make the rows, and tell of whatever is in none. Returns the domains that have any."""
         reading = FhirReading(self.contents, self.people, self._mapping, report)
         for fault in [*self.contents.faults, *self.people.faults]:
@@ -124,7 +124,7 @@ class FhirImport:
                 fault.file, fault.number, fault.field, fault.value, message, urgent=fault.urgent, action=fault.action
             )
         ordered = list(self._in_order())
-        doubts: list[Doubtful] = []
+        doubts: list[PossibleAdministration] = []
         for kind, read in READERS.items():
             for entry, told in ordered:
                 if entry.kind == kind:
@@ -159,9 +159,9 @@ class FhirImport:
         found = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5)) or "no resource"
         raise ImportFailedError(f"{self.name}: nothing that becomes an event: {found}. Read are {', '.join(READERS)}")
 
-    def _in_order(self) -> Iterator[tuple[Entry, bool]]:
+    def _in_order(self) -> Iterator[tuple[BundledResource, bool]]:
         """The entries, the versions of each in their order, its deletion last; and whether to tell what is left of it."""
-        groups: dict[str, list[Entry]] = {}
+        groups: dict[str, list[BundledResource]] = {}
         for place, entry in enumerate(self.contents.entries):
             if not entry.context:
                 groups.setdefault(f"{entry.kind} {entry.key or place}", []).append(entry)
@@ -175,7 +175,9 @@ class FhirImport:
             if last is not None:
                 yield _as_error(last, deletion), False
 
-    def _read(self, entry: Entry, read: Read, reading: FhirReading, told: bool, doubts: list[Doubtful]) -> None:
+    def _read(
+        self, entry: BundledResource, read: Read, reading: FhirReading, told: bool, doubts: list[PossibleAdministration]
+    ) -> None:
         if entry in self.people.foreign:
             message = "a subject of another study, or another ResearchSubject of a person who has one here: not read"
             reading.report.left_over(
@@ -205,13 +207,13 @@ class FhirImport:
                 )
             tell_left(reading.report, entry.file, entry.number, entry.element, urgent=urgent)
 
-    def _refuse(self, entry: Entry, error: NotReadError, reading: FhirReading) -> None:
+    def _refuse(self, entry: BundledResource, error: NotReadError, reading: FhirReading) -> None:
         urgent = error.urgent or (error.refused and may_be_severe(shown(entry.resource)))
         action: Action = "refused" if error.refused else "note"
         field = error.field or entry.kind
         reading.report.left_over(entry.file, entry.number, field, entry.key, str(error), urgent=urgent, action=action)
 
-    def _add(self, entry: Entry, made: Made) -> None:
+    def _add(self, entry: BundledResource, made: Made) -> None:
         domain, values = made
         self._rows.setdefault(domain, []).append(Row(entry.file, entry.number, values))
 
@@ -251,7 +253,7 @@ class FhirImport:
         for deletion in self.contents.deletions:
             self._tell_deletion(deletion, reading)
 
-    def _tell_person(self, entry: Entry, reading: FhirReading) -> None:
+    def _tell_person(self, entry: BundledResource, reading: FhirReading) -> None:
         element = entry.element
         dead, when = deceased(entry)
         date_of(element["birthDate"])
@@ -266,7 +268,7 @@ class FhirImport:
                 entry.file, entry.number, part.path, masked(part.value), "nothing reads this", urgent=urgent
             )
 
-    def _tell_unread(self, entry: Entry, reading: FhirReading) -> None:
+    def _tell_unread(self, entry: BundledResource, reading: FhirReading) -> None:
         if id(entry) in reading.used:
             ignore_common(entry.element)
             tell_left(reading.report, entry.file, entry.number, entry.element)
@@ -292,9 +294,9 @@ class FhirImport:
         )
 
 
-def _tell_twins(group: list[Entry]) -> None:
+def _tell_twins(group: list[BundledResource]) -> None:
     """Different contents under one id and one version, and nothing says which holds: they are records of their own."""
-    known: list[Entry] = []
+    known: list[BundledResource] = []
     for entry in group:
         same = [each for each in known if (each.version, each.updated) == (entry.version, entry.updated)]
         if in_error(entry):
@@ -304,7 +306,7 @@ def _tell_twins(group: list[Entry]) -> None:
         known.append(entry)
 
 
-def _as_error(last: Entry, deletion: Deletion) -> Entry:
+def _as_error(last: BundledResource, deletion: Deletion) -> BundledResource:
     """The deletion of a resource as a version of it that was entered in error."""
     meta = last.resource.get("meta")
     version = last.version + 1 if last.version else ""
@@ -314,4 +316,4 @@ def _as_error(last: Entry, deletion: Deletion) -> Entry:
         "versionId": str(version),
     }
     resource = {**last.resource, "status": ERROR_STATUS, "meta": written}
-    return Entry(deletion.file, deletion.number, last.kind, resource, last.key, last.full_url, last.inside)
+    return BundledResource(deletion.file, deletion.number, last.kind, resource, last.key, last.full_url, last.inside)

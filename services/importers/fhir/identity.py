@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 
 _DIGEST_BYTES = 8
 
 
-def record_id(entry: Entry) -> str:
+def record_id(entry: BundledResource) -> str:
     """The resource's id, with its container's where it is contained; else the bundle's name for it, an identifier, a digest.
 
     An identifier alone does not name a resource: a laboratory's accession number is that of a whole sample.

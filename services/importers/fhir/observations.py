@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from services.importers.consumed import Element
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 from services.importers.fhir.codes import LABORATORY, NOT_DONE, specimen_in, specimen_of
 from services.importers.fhir.elements import (
     any_time_of,
@@ -20,9 +20,9 @@ from services.importers.fhir.elements import (
 )
 from services.importers.fhir.identity import record_id
 from services.importers.fhir.named_tests import Test, test_of
-from services.importers.fhir.quantities import Who, limits_of
+from services.importers.fhir.quantities import RangeSubject, limits_of
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError, Values
-from services.importers.fhir.values import Result, result_of
+from services.importers.fhir.values import MeasuredValue, result_of
 
 _STATUSES: Final = {
     "final": "FINAL",
@@ -52,10 +52,10 @@ class _Sample(NamedTuple):
     visit: str
     status: str
     updated: str
-    who: Who
+    who: RangeSubject
 
 
-def observation(entry: Entry, reading: FhirReading) -> Iterator[Made]:
+def observation(entry: BundledResource, reading: FhirReading) -> Iterator[Made]:
     """A result, or those of its components; a panel that has nothing but members is none."""
     resource = entry.element
     common = reading.common(entry)
@@ -93,7 +93,7 @@ def observation(entry: Entry, reading: FhirReading) -> Iterator[Made]:
         )
 
 
-def _records(entry: Entry, resource: Element) -> list[str]:
+def _records(entry: BundledResource, resource: Element) -> list[str]:
     """The ids of the result itself and of its components: by what each measures, so that their order does not matter."""
     own = record_id(entry)
     records = [own]
@@ -108,7 +108,13 @@ def _records(entry: Entry, resource: Element) -> list[str]:
 
 
 def _row(
-    entry: Entry, reading: FhirReading, element: Element, test: Test, result: Result, sample: _Sample, record: str
+    entry: BundledResource,
+    reading: FhirReading,
+    element: Element,
+    test: Test,
+    result: MeasuredValue,
+    sample: _Sample,
+    record: str,
 ) -> Values:
     where = element.path
     if not test.name:
@@ -140,7 +146,7 @@ def _row(
     }
 
 
-def _status(entry: Entry, reading: FhirReading, element: Element, result: Result, status: str) -> str:
+def _status(entry: BundledResource, reading: FhirReading, element: Element, result: MeasuredValue, status: str) -> str:
     reasons = words_of(element["dataAbsentReason"])
     if result.said:
         if reasons:
@@ -162,7 +168,7 @@ def _status(entry: Entry, reading: FhirReading, element: Element, result: Result
     return "NOT DONE" if not_done else _WITHOUT_VALUE.get(status, _STATUSES.get(status, "PRELIMINARY"))
 
 
-def _interpretation(entry: Entry, reading: FhirReading, element: Element, result: Result) -> None:
+def _interpretation(entry: BundledResource, reading: FhirReading, element: Element, result: MeasuredValue) -> None:
     """A flag of the laboratory: the value says more; without one, a critical flag is all that there is."""
     words = [word.text for each in element["interpretation"] for word in words_of(each)]
     if words and not result.value:
@@ -184,7 +190,7 @@ def _is_laboratory(word: str) -> bool:
     return squeezed(word) in LABORATORY or "laborator" in word.lower()
 
 
-def _collected(entry: Entry, reading: FhirReading, taken: str, issued: str) -> str:
+def _collected(entry: BundledResource, reading: FhirReading, taken: str, issued: str) -> str:
     """When it was collected: as said here, by the specimen, by what contains it; else it lies before it was issued."""
     start, end = any_time_of(entry.element, "effective")
     if reading.impossible(start or end):
@@ -208,7 +214,7 @@ def _collected(entry: Entry, reading: FhirReading, taken: str, issued: str) -> s
     return bound
 
 
-def _specimen(entry: Entry, reading: FhirReading) -> tuple[str, str]:
+def _specimen(entry: BundledResource, reading: FhirReading) -> tuple[str, str]:
     """What it was measured in, as the code lists have it; and when that was collected. What is not known keeps its words."""
     reference = entry.element["specimen"]
     if not reference:
@@ -241,7 +247,7 @@ def _specimen_of_test(element: Element, specimen: str) -> str:
     return said[0] if said and specimen in ("", "BLOOD", "SERUM", "PLASMA") else specimen
 
 
-def _visit(entry: Entry, reading: FhirReading) -> str:
+def _visit(entry: BundledResource, reading: FhirReading) -> str:
     reference = entry.element["encounter"]
     ignore_known(reference, "type", "identifier", "display", "id", reason="the visit is named by its id")
     text = reference["reference"].text() if isinstance(reference.raw, dict) else reference.text()
@@ -253,9 +259,9 @@ def _visit(entry: Entry, reading: FhirReading) -> str:
     return visit
 
 
-def _who(entry: Entry, reading: FhirReading, collected: str) -> Who:
+def _who(entry: BundledResource, reading: FhirReading, collected: str) -> RangeSubject:
     human = reading.people.human_of(entry.element["subject"], entry)
     if human is None:
-        return Who("", "", collected)
+        return RangeSubject("", "", collected)
     sex = {"female": "F", "male": "M"}.get(str(human.resource.get("gender") or "").lower(), "")
-    return Who(sex, str(human.resource.get("birthDate") or ""), collected)
+    return RangeSubject(sex, str(human.resource.get("birthDate") or ""), collected)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from events.envelope import SUBJECT_PATTERN
 from services.importers.code_lists import normal
 from services.importers.consumed import Element
-from services.importers.fhir.bundles import Contents, Entry, Fault, key_of
+from services.importers.fhir.bundles import BundledResource, Contents, FileFault, key_of
 from services.importers.fhir.elements import IDENTIFIER, REFERENCE, date_of, read_word, squeezed, words_of
 from services.importers.mapping import Mapping
 
@@ -58,8 +58,8 @@ class Person(NamedTuple):
     """A subject of the study: its id there, and what is known of the person."""
 
     subject: str
-    research_subject: Entry
-    human: Entry | None
+    research_subject: BundledResource
+    human: BundledResource | None
 
 
 class People:
@@ -69,20 +69,20 @@ class People:
         self._mapping = mapping
         self._pattern = re.compile(mapping.subject_pattern)
         self._own_pattern = mapping.subject_pattern != SUBJECT_PATTERN
-        self.faults: list[Fault] = []
-        self._by_reference: dict[str, Entry] = {}
-        self._by_identifier: dict[tuple[str, str], Entry] = {}
+        self.faults: list[FileFault] = []
+        self._by_reference: dict[str, BundledResource] = {}
+        self._by_identifier: dict[tuple[str, str], BundledResource] = {}
         for entry in contents.entries:
             self._index(entry)
         self.persons: dict[str, Person] = {}
-        self.foreign: list[Entry] = []
+        self.foreign: list[BundledResource] = []
         self._elsewhere: set[str] = set()
         self._find_persons([entry for entry in contents.entries if entry.kind == "ResearchSubject"])
         for entry in contents.entries:
             if entry.kind == "Patient":
                 self._join_links(entry)
 
-    def _join_links(self, human: Entry) -> None:
+    def _join_links(self, human: BundledResource) -> None:
         """Records of one person that were merged, or are said to be of one: whichever has the subject has it for both."""
         for link in human.element["link"]:
             other = key_of(reference_text(link["other"]))
@@ -90,7 +90,7 @@ class People:
                 if one in self.persons:
                     self.persons.setdefault(two, self.persons[one])
 
-    def _index(self, entry: Entry) -> None:
+    def _index(self, entry: BundledResource) -> None:
         for name in (entry.key, entry.full_url, key_of(entry.full_url) if entry.inside is None else ""):
             if name:
                 self._by_reference[name] = entry
@@ -99,7 +99,7 @@ class People:
                 self._by_identifier.setdefault((each.system, each.value), entry)
                 self._by_identifier.setdefault(("", each.value), entry)
 
-    def referred(self, reference: Element, holder: Entry | None = None) -> Entry | None:
+    def referred(self, reference: Element, holder: BundledResource | None = None) -> BundledResource | None:
         """The resource that a reference names, if it is here: contained, relative, absolute, versioned, urn or conditional."""
         text = reference_text(reference)
         if text.startswith("#"):
@@ -115,7 +115,7 @@ class People:
                 found = found or self._by_identifier.get((each.system, each.value))
         return found
 
-    def subject_of(self, reference: Element, holder: Entry | None = None) -> str:
+    def subject_of(self, reference: Element, holder: BundledResource | None = None) -> str:
         """The study's id of a person: that of the ResearchSubject; else what of the reference is an id of the study."""
         reference.ignore_within(REFERENCE, reason="who it is about, which is found by the reference")
         found = self.referred(reference, holder)
@@ -134,7 +134,7 @@ class People:
             or key.rpartition("/")[2]
         )
 
-    def human_of(self, reference: Element, holder: Entry | None = None) -> Entry | None:
+    def human_of(self, reference: Element, holder: BundledResource | None = None) -> BundledResource | None:
         """The resource of the person whom a reference is about, also by way of a ResearchSubject."""
         found = self.referred(reference, holder)
         if found is None and not reference and holder is not None and holder.inside is not None:
@@ -144,15 +144,15 @@ class People:
         person = self.persons.get(self._person_key(reference, found, holder))
         return person.human if person is not None else None
 
-    def takes_part_elsewhere(self, reference: Element, holder: Entry | None = None) -> bool:
+    def takes_part_elsewhere(self, reference: Element, holder: BundledResource | None = None) -> bool:
         """Whether the import knows a person only as a subject of another study."""
         return self._person_key(reference, self.referred(reference, holder), holder) in self._elsewhere
 
-    def person_of(self, entry: Entry) -> Person | None:
+    def person_of(self, entry: BundledResource) -> Person | None:
         """The person that a ResearchSubject of this study stands for."""
         return next((person for person in self.persons.values() if person.research_subject is entry), None)
 
-    def own_id(self, entry: Entry) -> str:
+    def own_id(self, entry: BundledResource) -> str:
         """Which of a ResearchSubject's identifiers is the study's: by the pattern, never one that a hospital gave."""
         every = list(identifiers_of(entry.element))
         fitting = [each for each in every if self._pattern.fullmatch(each.value)]
@@ -167,11 +167,11 @@ class People:
         if len(values) > 1:
             message = f"several of these could be the study's id of the subject: {values[0]} is taken"
             self.faults.append(
-                Fault(entry.file, entry.number, "identifier", ", ".join(values), message, "unmapped", True)
+                FileFault(entry.file, entry.number, "identifier", ", ".join(values), message, "unmapped", True)
             )
         return values[0] if values else str(entry.resource.get("id") or "")
 
-    def _own_of_person(self, human: Entry) -> str:
+    def _own_of_person(self, human: BundledResource) -> str:
         values = [
             each.value for each in identifiers_of(human.element) if self._own_pattern and self._is_own(each.value)
         ]
@@ -180,7 +180,7 @@ class People:
     def _is_own(self, value: str) -> bool:
         return self._pattern.fullmatch(value) is not None
 
-    def _person_key(self, reference: Element, found: Entry | None, holder: Entry | None) -> str:
+    def _person_key(self, reference: Element, found: BundledResource | None, holder: BundledResource | None) -> str:
         if found is None:
             text = reference_text(reference)
             return f"{holder.key}{text}" if text.startswith("#") and holder is not None else key_of(text)
@@ -188,7 +188,7 @@ class People:
             return self._individual(found)
         return found.key
 
-    def _individual(self, entry: Entry) -> str:
+    def _individual(self, entry: BundledResource) -> str:
         """The key of the person that a ResearchSubject is: R4 calls it individual, R5 subject."""
         for name in ("individual", "subject"):
             reference = entry.element[name]
@@ -198,9 +198,9 @@ class People:
                 return found.key if found is not None else key_of(reference_text(reference)) or entry.key
         return entry.key
 
-    def _find_persons(self, entries: Iterable[Entry]) -> None:
+    def _find_persons(self, entries: Iterable[BundledResource]) -> None:
         """One subject a person. Of several ResearchSubjects the one of this study counts; versions of one are one."""
-        groups: dict[str, list[Entry]] = {}
+        groups: dict[str, list[BundledResource]] = {}
         for entry in entries:
             groups.setdefault(self._individual(entry), []).append(entry)
         for key, group in groups.items():
@@ -216,7 +216,7 @@ class People:
             human = found if found is not None and found.kind == "Patient" else None
             self.persons[key] = Person(self.own_id(chosen), chosen, human)
 
-    def _chosen(self, key: str, ours: list[Entry]) -> Entry:
+    def _chosen(self, key: str, ours: list[BundledResource]) -> BundledResource:
         if len(ours) > 1:
             for test in (self._names_this_study, self._has_own_id, self._has_known_arm):
                 kept = [entry for entry in ours if test(entry)]
@@ -225,21 +225,21 @@ class People:
             message = "several ResearchSubjects of one person, and none says which is this study's: the first is taken"
             ids = ", ".join(self.own_id(entry) for entry in ours)
             self.faults.append(
-                Fault(ours[0].file, ours[0].number, "ResearchSubject", f"{key}: {ids}", message, "unmapped", True)
+                FileFault(ours[0].file, ours[0].number, "ResearchSubject", f"{key}: {ids}", message, "unmapped", True)
             )
         return ours[0]
 
-    def _is_of_this_study(self, entry: Entry) -> bool:
+    def _is_of_this_study(self, entry: BundledResource) -> bool:
         """Not certainly of another one: the registry id of the study is known, and it is another."""
         named = {word for word in self._study_names(entry) if word.startswith("nct")}
         return not named or not self._mapping.trial or squeezed(self._mapping.trial) in named
 
-    def _names_this_study(self, entry: Entry) -> bool:
+    def _names_this_study(self, entry: BundledResource) -> bool:
         mapping = self._mapping
         wanted = {squeezed(each) for each in (mapping.trial, mapping.study, mapping.name, mapping.title) if each}
         return not wanted.isdisjoint(self._study_names(entry))
 
-    def _study_names(self, entry: Entry) -> set[str]:
+    def _study_names(self, entry: BundledResource) -> set[str]:
         reference = entry.element["study"]
         names = [
             reference_text(reference).rpartition("/")[2],
@@ -252,17 +252,17 @@ class People:
             names += [str(found.resource.get(name) or "") for name in ("title", "name", "id")]
         return {squeezed(name) for name in names if name}
 
-    def _has_own_id(self, entry: Entry) -> bool:
+    def _has_own_id(self, entry: BundledResource) -> bool:
         return self._own_pattern and any(self._is_own(each.value) for each in identifiers_of(entry.element))
 
-    def _has_known_arm(self, entry: Entry) -> bool:
+    def _has_known_arm(self, entry: BundledResource) -> bool:
         names = ("actualArm", "assignedArm", "actualComparisonGroup", "assignedComparisonGroup")
         return any(normal(str(entry.resource.get(name) or "")) in self._mapping.arms for name in names)
 
 
-def _latest_versions(entries: list[Entry]) -> list[Entry]:
+def _latest_versions(entries: list[BundledResource]) -> list[BundledResource]:
     """Of the versions of each resource the latest."""
-    latest: dict[str, Entry] = {}
+    latest: dict[str, BundledResource] = {}
     for entry in entries:
         before = latest.get(entry.key)
         if before is None or (entry.version, entry.updated) >= (before.version, before.updated):
@@ -300,7 +300,7 @@ def ignore_identifiers(element: Element) -> None:
     )
 
 
-def deceased(human: Entry | None) -> tuple[bool, str]:
+def deceased(human: BundledResource | None) -> tuple[bool, str]:
     """Whether a person has died, and when."""
     if human is None:
         return False, ""

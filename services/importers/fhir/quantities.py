@@ -49,7 +49,7 @@ class Quantity(NamedTuple):
     odd: str = ""
 
 
-class Limits(NamedTuple):
+class ReferenceLimits(NamedTuple):
     """The limits that apply, in the unit of the value; and what is to be said of those that are left out."""
 
     low: str = ""
@@ -57,7 +57,7 @@ class Limits(NamedTuple):
     odd: tuple[str, ...] = ()
 
 
-class Who(NamedTuple):
+class RangeSubject(NamedTuple):
     """For whom a range must be: as far as it is known."""
 
     sex: str
@@ -113,15 +113,17 @@ def unit_of(text: str, test: str, mapping: Mapping) -> Unit | None:
     return None if spelled is None else spelled.unit
 
 
-def limits_of(ranges: Iterable[Element], quantity: Quantity, test: str, who: Who, mapping: Mapping) -> Limits:
+def limits_of(
+    ranges: Iterable[Element], quantity: Quantity, test: str, who: RangeSubject, mapping: Mapping
+) -> ReferenceLimits:
     """Of several reference ranges the one that applies to sex, age and type, in the value's unit; else none, with a line."""
     every = [_range(element, who) for element in ranges]
     every = [each for each in every if each.low or each.high]
     if not every:
-        return Limits()
+        return ReferenceLimits()
     left = [each for each in every if each.applies is not False]
     if not left:
-        return Limits(odd=("no reference range is for this person: no limits are written",))
+        return ReferenceLimits(odd=("no reference range is for this person: no limits are written",))
     value_unit = unit_of(quantity.unit, test, mapping)
     same = [
         each
@@ -130,16 +132,16 @@ def limits_of(ranges: Iterable[Element], quantity: Quantity, test: str, who: Who
     ]
     left = same or left
     if any(each.applies is None for each in left) and len(left) == 1:
-        return Limits(
+        return ReferenceLimits(
             odd=("whether the only reference range is for this person cannot be told: no limits are written",)
         )
     converted = {_converted(each, quantity, value_unit, test, mapping) for each in left}
     if len(converted) > 1:
-        return Limits(odd=(f"{len(left)} reference ranges may apply, and they differ: no limits are written",))
+        return ReferenceLimits(odd=(f"{len(left)} reference ranges may apply, and they differ: no limits are written",))
     limits = next(iter(converted))
     if limits is None:
         unit = left[0].unit
-        return Limits(
+        return ReferenceLimits(
             odd=(f"limits in {unit}, which cannot be converted to {quantity.unit or 'no unit'}: no limits are written",)
         )
     odd = (
@@ -147,10 +149,10 @@ def limits_of(ranges: Iterable[Element], quantity: Quantity, test: str, who: Who
         if limits != (left[0].low, left[0].high)
         else ()
     )
-    return Limits(*limits, odd)
+    return ReferenceLimits(*limits, odd)
 
 
-def _range(element: Element, who: Who) -> _Range:
+def _range(element: Element, who: RangeSubject) -> _Range:
     element["id"].ignore(reason="of the element alone")
     low, low_unit = _limit(element["low"])
     high, high_unit = _limit(element["high"])
@@ -199,7 +201,7 @@ def _plain(number: str) -> str:
     return number.replace(",", ".")
 
 
-def _applies(element: Element, who: Who) -> bool | None:
+def _applies(element: Element, who: RangeSubject) -> bool | None:
     """Whether a range is for this person and says what is normal: no for one reason is no."""
     answers = [
         _type_applies(element["type"]),
@@ -214,7 +216,7 @@ def _type_applies(kind: Element) -> bool:
     return not words or any(squeezed(word.text) in _NORMAL for word in words)
 
 
-def _group_applies(group: Element, who: Who) -> bool | None:
+def _group_applies(group: Element, who: RangeSubject) -> bool | None:
     words = words_of(group)
     plain = {squeezed(word.text) for word in words}
     female, male = not plain.isdisjoint(_FEMALE), not plain.isdisjoint(_MALE)
@@ -225,7 +227,7 @@ def _group_applies(group: Element, who: Who) -> bool | None:
     return None
 
 
-def _age_applies(age: Element, who: Who) -> bool | None:
+def _age_applies(age: Element, who: RangeSubject) -> bool | None:
     if not age:
         return True
     bounds = [_age_days(age[name]) for name in ("low", "high")]

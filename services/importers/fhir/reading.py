@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from services.importers.consumed import Element
-from services.importers.fhir.bundles import Contents, Entry
+from services.importers.fhir.bundles import BundledResource, Contents
 from services.importers.fhir.elements import date_of, extension_value, ignore_known, is_date
 from services.importers.fhir.people import People, ignore_identifiers
 from services.importers.mapping import Domain, Mapping
 from services.importers.moments import read_moment
-from services.importers.report import Report
+from services.importers.report import ImportReport
 from services.importers.study import UTC
 
 Values = dict[str, str]
@@ -40,7 +40,7 @@ class NotReadError(ValueError):
 class FhirReading:
     """One import being read."""
 
-    def __init__(self, contents: Contents, people: People, mapping: Mapping, report: Report) -> None:
+    def __init__(self, contents: Contents, people: People, mapping: Mapping, report: ImportReport) -> None:
         self.people = people
         self.mapping = mapping
         self.report = report
@@ -50,7 +50,7 @@ class FhirReading:
         #: Of each subject the date of enrolment, as far as it is known.
         self.enrolled: dict[str, str] = {}
         #: Entries of other kinds that were read with a resource that names them.
-        self.used: dict[int, Entry] = {}
+        self.used: dict[int, BundledResource] = {}
 
     @property
     def zone(self) -> str:
@@ -63,18 +63,18 @@ class FhirReading:
             return False
         return read_moment(date, self.zone).first > read_moment(self._stamped, self.zone).last + _YEAR
 
-    def say(self, entry: Entry, field: str, value: str, message: str, *, urgent: bool = False) -> None:
+    def say(self, entry: BundledResource, field: str, value: str, message: str, *, urgent: bool = False) -> None:
         """A line about something that the event of a resource goes without, or says otherwise."""
         self.report.left_over(entry.file, entry.number, field, value, message, urgent=urgent)
 
-    def referred(self, reference: Element, entry: Entry) -> Entry | None:
+    def referred(self, reference: Element, entry: BundledResource) -> BundledResource | None:
         """The resource that a reference names, which is read with this one."""
         found = self.people.referred(reference, entry)
         if found is not None:
             self.used[id(found)] = found
         return found
 
-    def common(self, entry: Entry) -> Values:
+    def common(self, entry: BundledResource) -> Values:
         """What every resource has. Raises :class:`NotReadError` where it is about nobody of the study."""
         resource = entry.element
         ignore_common(resource)
@@ -84,7 +84,7 @@ class FhirReading:
             ENTERED_IN_ERROR: "Y" if in_error(entry) else "",
         }
 
-    def subject(self, entry: Entry) -> str:
+    def subject(self, entry: BundledResource) -> str:
         """The subject of a resource; one inside another without a subject of its own has the other's."""
         if entry.kind == "ResearchSubject":
             return self.people.own_id(entry)
@@ -102,11 +102,11 @@ class FhirReading:
             raise NotReadError("about somebody who takes part in another study alone: not read", refused=False)
         return self.people.subject_of(reference, holder)
 
-    def updated(self, entry: Entry, *others: str) -> str:
+    def updated(self, entry: BundledResource, *others: str) -> str:
         """When a resource was written: as the server says, else by another of its dates, else nothing."""
         return next((text for text in (date_of(entry.element["meta"]["lastUpdated"]), *others) if text), "")
 
-    def updated_or_latest(self, entry: Entry, *others: str) -> str:
+    def updated_or_latest(self, entry: BundledResource, *others: str) -> str:
         """The same; what cannot go without a date is dated by the extract."""
         known = self.updated(entry, *others)
         if not known and self.latest:
@@ -114,7 +114,7 @@ class FhirReading:
         return known or self.latest
 
 
-def in_error(entry: Entry) -> bool:
+def in_error(entry: BundledResource) -> bool:
     """Whether a resource was entered in error: its status says so, or the guide's extension."""
     said = extension_value(entry.element, "status").text()
     return ERROR_STATUS in (said, str(entry.resource.get("status") or ""))
@@ -163,5 +163,5 @@ def _times(contents: Contents) -> Iterator[str]:
             yield from (value for value in (period.get("start"), period.get("end")) if isinstance(value, str))
 
 
-def _texts(entry: Entry, *names: str) -> Iterator[str]:
+def _texts(entry: BundledResource, *names: str) -> Iterator[str]:
     yield from (value for name in names if isinstance(value := entry.resource.get(name), str))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 from services.importers.fhir.elements import ignore_known
 from services.importers.fhir.reading import FhirReading, Made
 
@@ -15,7 +15,7 @@ _KNOWN: Final = (
 )  # fmt: skip
 
 
-def diagnostic_report(entry: Entry, reading: FhirReading) -> Iterator[Made]:
+def diagnostic_report(entry: BundledResource, reading: FhirReading) -> Iterator[Made]:
     """No event; a line for each result that it names and that is not in the import."""
     resource = entry.element
     reading.common(entry)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.importers.consumed import Element
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 from services.importers.fhir.elements import covering, date_of, ignore_known, period_of, read_word, squeezed, words_of
 from services.importers.fhir.people import deceased
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError, Values, ignore_common
@@ -33,7 +33,7 @@ _HUMAN_KNOWN: Final = (
 )  # fmt: skip
 
 
-def research_subject(entry: Entry, reading: FhirReading) -> Iterator[Made]:
+def research_subject(entry: BundledResource, reading: FhirReading) -> Iterator[Made]:
     """A subject as a row of DM, and of DS where the subject has left."""
     common = reading.common(entry)
     resource = entry.element
@@ -98,7 +98,7 @@ def _course(resource: Element) -> tuple[str, str, str]:
     return state, start, end
 
 
-def _left(entry: Entry, reading: FhirReading, state: str, start: str, end: str) -> Values:
+def _left(entry: BundledResource, reading: FhirReading, state: str, start: str, end: str) -> Values:
     updated = reading.updated(entry)
     if not end:
         end = covering(start, reading.latest or updated)
@@ -111,7 +111,7 @@ def _ended(reason: str, date: str, updated: str) -> Values:
     return {**ended, "DSSTDTC": date, "DSDTC": updated}
 
 
-def _death(entry: Entry, reading: FhirReading, start: str, died: str, bound: str) -> str:
+def _death(entry: BundledResource, reading: FhirReading, start: str, died: str, bound: str) -> str:
     if died:
         return died
     date = covering(start, bound)
@@ -120,7 +120,7 @@ def _death(entry: Entry, reading: FhirReading, start: str, died: str, bound: str
     return date
 
 
-def _who(human: Entry | None) -> Values:
+def _who(human: BundledResource | None) -> Values:
     if human is None:
         return {"SEX": "", "BRTHDTC": ""}
     element = human.element

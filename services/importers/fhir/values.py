@@ -16,7 +16,7 @@ _WORDS: Final = ("valueDateTime", "valueTime", "valueDate", "valueBoolean", "val
 _NUMBERS: Final = ("valueInteger", "valueDecimal", "valueInteger64", "valuePositiveInt", "valueUnsignedInt")
 
 
-class Result(NamedTuple):
+class MeasuredValue(NamedTuple):
     """What was measured: a number, or words; and what is to be said of it."""
 
     comparator: str = ""
@@ -36,7 +36,7 @@ class Result(NamedTuple):
         return Quantity(self.comparator, self.value, self.unit)
 
 
-def result_of(element: Element, test: str, mapping: Mapping) -> Result:
+def result_of(element: Element, test: str, mapping: Mapping) -> MeasuredValue:
     """The first value[x] that says anything. Whatever else is there stays unread, and is told."""
     quantity = element["valueQuantity"]
     if quantity:
@@ -46,7 +46,7 @@ def result_of(element: Element, test: str, mapping: Mapping) -> Result:
     for name in _NUMBERS:
         text = element[name].text()
         if text:
-            return Result(value=text) if is_number(text) else Result(text=text)
+            return MeasuredValue(value=text) if is_number(text) else MeasuredValue(text=text)
     text = element["valueString"].text()
     if text:
         return _from_text(text)
@@ -54,39 +54,39 @@ def result_of(element: Element, test: str, mapping: Mapping) -> Result:
         text = element[name].text()
         if text:
             # A year alone is no number that was measured.
-            return Result(text=f"{name.removeprefix('value').lower()} {text}" if is_number(text) else text)
+            return MeasuredValue(text=f"{name.removeprefix('value').lower()} {text}" if is_number(text) else text)
     if element["valueRange"]:
         return _from_range(element["valueRange"], test, mapping)
     if element["valueRatio"]:
         return _from_ratio(element["valueRatio"], test, mapping)
     word = read_word(element["valueCodeableConcept"])
-    return _from_text(word) if word else Result()
+    return _from_text(word) if word else MeasuredValue()
 
 
-def _number(element: Element, quantity: Quantity) -> Result:
+def _number(element: Element, quantity: Quantity) -> MeasuredValue:
     odd = (quantity.odd,) if quantity.odd else ()
     comparator = quantity.comparator
     if comparator not in _COMPARATORS:
         element["comparator"].unread()
         comparator, odd = "", (*odd, f"the comparator {comparator} is not one of the contract: left out")
     if not quantity.value:
-        return Result(odd=odd)
+        return MeasuredValue(odd=odd)
     if not is_number(quantity.value):
-        return Result(
+        return MeasuredValue(
             text=" ".join(filter(None, quantity[:3])),
             odd=(*odd, "not a number that results are reported in: kept as text"),
         )
-    return Result(comparator, quantity.value, quantity.unit, "", odd)
+    return MeasuredValue(comparator, quantity.value, quantity.unit, "", odd)
 
 
-def _from_text(text: str) -> Result:
+def _from_text(text: str) -> MeasuredValue:
     found = quantity_in(text)
     if found is None or not is_number(found.value):
-        return Result(text=text)
-    return Result(found.comparator, found.value, found.unit)
+        return MeasuredValue(text=text)
+    return MeasuredValue(found.comparator, found.value, found.unit)
 
 
-def _from_range(element: Element, test: str, mapping: Mapping) -> Result:
+def _from_range(element: Element, test: str, mapping: Mapping) -> MeasuredValue:
     """A range as the bound that says most about a toxicity: at least its lower end, or of what is low at most its upper."""
     element["id"].ignore(reason="of the element alone")
     low, high = (quantity_of(element[name], test, mapping) for name in ("low", "high"))
@@ -95,15 +95,15 @@ def _from_range(element: Element, test: str, mapping: Mapping) -> Result:
         bounds.reverse()
     comparator, bound = next(((sign, each) for sign, each in bounds if is_number(each.value)), ("", Quantity()))
     if not comparator:
-        return Result(text="range")
+        return MeasuredValue(text="range")
     both = is_number(low.value) and is_number(high.value)
     if both and not less(high.value, low.value) and low.value == high.value:
-        return Result("", low.value, low.unit)
+        return MeasuredValue("", low.value, low.unit)
     message = f"a range, {low.value or '?'} to {high.value or '?'}: {comparator} {bound.value} is written"
-    return Result(comparator, bound.value, bound.unit or low.unit or high.unit, "", (message,))
+    return MeasuredValue(comparator, bound.value, bound.unit or low.unit or high.unit, "", (message,))
 
 
-def _from_ratio(element: Element, test: str, mapping: Mapping) -> Result:
+def _from_ratio(element: Element, test: str, mapping: Mapping) -> MeasuredValue:
     """A ratio over one is a number with a unit; any other is words."""
     element["id"].ignore(reason="of the element alone")
     above, below = (quantity_of(element[name], test, mapping) for name in ("numerator", "denominator"))
@@ -111,5 +111,5 @@ def _from_ratio(element: Element, test: str, mapping: Mapping) -> Result:
     if is_number(above.value) and below.value in ("", "1", "1.0"):
         unit = f"{above.unit}/{below.unit}" if below.unit and below.unit != "1" else above.unit
         if not unit or unit_of(unit, test, mapping) is not None:
-            return Result(above.comparator, above.value, unit)
-    return Result(text=written)
+            return MeasuredValue(above.comparator, above.value, unit)
+    return MeasuredValue(text=written)

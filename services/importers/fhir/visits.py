@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from services.importers.fhir.bundles import Entry
+from services.importers.fhir.bundles import BundledResource
 from services.importers.fhir.elements import contradict, covering, ignore_known, period_of, read_word, words_of
 from services.importers.fhir.identity import record_id
 from services.importers.fhir.reading import ENTERED_IN_ERROR, FhirReading, Made, NotReadError
@@ -21,7 +21,7 @@ _KNOWN: Final = (
 )  # fmt: skip
 
 
-def encounter(entry: Entry, reading: FhirReading) -> Iterator[Made]:
+def encounter(entry: BundledResource, reading: FhirReading) -> Iterator[Made]:
     """A visit that has taken place, or was cancelled."""
     common = reading.common(entry)
     resource = entry.element

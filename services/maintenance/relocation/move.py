@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, select
 
 from events.dates import Instant, format_instant
-from projections.rules.logic.trial_protocol import Protocol
+from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation
 from projections.store.engine.schema import SchemaState, make_tables, require_current, schema_state
@@ -63,7 +63,7 @@ class Target(NamedTuple):
     alerts: KafkaLog
 
 
-class Report(NamedTuple):
+class MoveReport(NamedTuple):
     """What was carried over, by topic and by table, and what the check found."""
 
     clinical: int
@@ -84,11 +84,11 @@ class Move:
         self,
         source: Database,
         target: Target,
-        protocol: Protocol,
+        protocol: TrialProtocol,
         clock: Clock,
         rebuild: Callable[[], Rebuild],
         showing: Showing,
-        passing: Callable[[str], None] = nothing,
+        fail_point: Callable[[str], None] = nothing,
     ) -> None:
         self._source = source
         self._target = target
@@ -97,11 +97,11 @@ class Move:
         self._clock = clock
         self._rebuild = rebuild
         self._showing = showing
-        self._passing = passing
+        self._passing = fail_point
         self._from_clinical = EmbeddedLog(source, "clinical")
         self._from_alerts = EmbeddedLog(source, "alerts")
 
-    def carry_over(self) -> Report:
+    def carry_over(self) -> MoveReport:
         """Carry over what is not there yet, and check all of it.
 
         Raises ``SourceBroken``, ``TargetTaken``, ``MovedAway``, ``LogBroken``, ``OtherRules``, ``AlreadyDone`` or
@@ -211,7 +211,7 @@ class Move:
                     otherwise.append(one.table.name)
         return counts, otherwise
 
-    def _check(self, clinical: Places, alerts: Places) -> Report:
+    def _check(self, clinical: Places, alerts: Places) -> MoveReport:
         self._compare_logs(require_all, clinical, alerts)
         counts, otherwise = self._compare_tables(clinical, alerts)
         now = self._clock.now()
@@ -221,7 +221,7 @@ class Move:
             with made.snapshot(self._clock.now, advance) as connection:
                 found += differences(connection, made.generation)
             self._passing("migration.verified")
-        return Report(len(clinical), len(alerts), len(clinical.ends), counts, format_instant(now), found)
+        return MoveReport(len(clinical), len(alerts), len(clinical.ends), counts, format_instant(now), found)
 
     def _assessed_otherwise(self, now: Instant) -> Iterator[Difference]:
         """What is true now according to one side alone."""

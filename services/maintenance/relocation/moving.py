@@ -13,7 +13,7 @@ from services.log import topics
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import cluster_of
 from services.maintenance.rebuilding import rebuild_of
-from services.maintenance.relocation.move import Move, Report, Showing, Target
+from services.maintenance.relocation.move import Move, MoveReport, Showing, Target
 from services.maintenance.relocation.source import held
 from services.platform.fail_points import nothing
 from services.platform.settings import Settings
@@ -26,8 +26,8 @@ class TopicsDiffer(ToxwatchError):  # noqa: N818 - reads better where it is caug
 
 
 def move_deployment(
-    source: Settings, settings: Settings, clock: Clock, showing: Showing, passing: Callable[[str], None] = nothing
-) -> Report:
+    source: Settings, settings: Settings, clock: Clock, showing: Showing, fail_point: Callable[[str], None] = nothing
+) -> MoveReport:
     """Move the deployment of ``source`` to the brokers and the database that ``settings`` name: see :class:`Move`."""
     cluster, prefix = cluster_of(settings), settings.topic_prefix
     intakes = [topic.name for topic in load_intake_topics(settings.intake)]
@@ -42,4 +42,4 @@ def move_deployment(
         rebuild = partial(rebuild_of, settings, database, clinical)
         protocol = find_protocol(settings.protocol)
         target = Target(database, clinical, alerts)
-        return Move(moved, target, protocol, clock, rebuild, showing, passing).carry_over()
+        return Move(moved, target, protocol, clock, rebuild, showing, fail_point).carry_over()

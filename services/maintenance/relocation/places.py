@@ -13,7 +13,7 @@ from typing import Final
 from services.log.partitioning import partition_of
 from services.log.port import Position
 
-#: About the rules in force: stands in every partition (INTERFACES, "Kafka").
+#: About the rules in force: stands in every partition (distributed.md).
 EVERYWHERE: Final = "/@protocol"
 
 

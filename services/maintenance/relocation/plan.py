@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, select, true
 
 from events.errors import ToxwatchError
 from projections.store.engine import tables, tables_upkeep
-from projections.store.write.dead_letter_store import NewLetter
+from projections.store.write.dead_letter_store import NewDeadLetter
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.log import moved_away
 from services.maintenance.relocation.places import Places
@@ -56,7 +56,7 @@ def _letter(row: Row, moving: Moving) -> Iterable[Row]:
     (moved,) = _at_its_place(row, moving)
     log = tables.clinical_log.c
     body = moving.connection.execute(select(log.body).where(log.offset == row["offset"])).scalar_one()
-    letter = NewLetter(**{name: moved[name] for name in NewLetter._fields})
+    letter = NewDeadLetter(**{name: moved[name] for name in NewDeadLetter._fields})
     yield {**moved, "fingerprint": letter._replace(raw=body).fingerprint}
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
-from projections.store.write.subject_state import SubjectWatch
+from projections.store.write.subject_state import SubjectState
 from services.log.decoding import Decoder
 from services.log.kafka import KafkaLog
 from services.log.kafka_client import Cluster
@@ -78,17 +78,17 @@ class Ledger:
 def run(ground: Ground) -> None:
     """Print the shares, dearest first."""
     ledger = Ledger()
-    take, decode = SubjectWatch.take, Decoder.decode
+    take, decode = SubjectState.take, Decoder.decode
     gc.callbacks.append(ledger.collects)
     with ground.copy() as url:
         database = Database(url)
         ledger.watch(database)
-        SubjectWatch.take = ledger.timed("fold and judge", take)  # type: ignore[method-assign]
+        SubjectState.take = ledger.timed("fold and judge", take)  # type: ignore[method-assign]
         Decoder.decode = ledger.timed("decode", decode)  # type: ignore[method-assign]
         try:
             events, seconds, cpu = _judged(database, _entries(ground))
         finally:
-            SubjectWatch.take, Decoder.decode = take, decode  # type: ignore[method-assign]
+            SubjectState.take, Decoder.decode = take, decode  # type: ignore[method-assign]
             gc.callbacks.remove(ledger.collects)
             database.close()
     ledger.seconds["everything else (Python)"] = seconds - sum(ledger.seconds.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from events.dates import Instant
-from projections.store.write.batch import Outcome
+from projections.store.write.batch import BatchOutcome
 from services.log.port import Entry
 from services.monitor.monitor import Monitor
 from services.platform.logs import configure_logs
@@ -20,7 +20,7 @@ delays = Delays(job_of_command_line())
 class TimedMonitor(Monitor):
     """Looks at the clock after each commit."""
 
-    def process(self, entries: Sequence[Entry], now: Instant) -> Outcome:
+    def process(self, entries: Sequence[Entry], now: Instant) -> BatchOutcome:
         outcome = super().process(entries, now)
         delays.committed(entry.body for entry in entries)
         return outcome

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from events.dates import Instant
-from projections.store.write.batch import Outcome
+from projections.store.write.batch import BatchOutcome
 from services.log.port import Entry
 from services.monitor import clinical_reader
 from services.platform.logs import configure_logs
@@ -32,9 +32,9 @@ class SinkMonitor:
         assert found is not None
         return int(found[0])
 
-    def process(self, entries: Sequence[Entry], now: Instant) -> Outcome:
+    def process(self, entries: Sequence[Entry], now: Instant) -> BatchOutcome:
         self._course.take([Received(*entry.position, decode(entry.body), entry.body) for entry in entries])
-        return Outcome()
+        return BatchOutcome()
 
     def judge_again(self, now: Instant) -> int:
         return 0
