@@ -81,7 +81,7 @@ def alerts(
     follow: Annotated[bool, typer.Option("--follow", help="Go on with each alert event as it is told.")] = False,
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
-    """How each alert stands, in the order in which they changed; Ctrl-C ends --follow."""
+    """List alerts in the order in which they changed; Ctrl-C ends --follow."""
     checked_subject(subject)
     if follow and format is ListFormat.JSON:
         raise typer.BadParameter(

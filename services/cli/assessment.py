@@ -24,7 +24,7 @@ def assessment(
     protocol: ProtocolInForce = None,
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
-    """What is true at an instant, from the stored charts and findings of a deployment; the log is not read.
+    """Show what is true at an instant, from the stored projections; the log is not read.
 
     Under the rules in force; under others only where `--protocol` names them.
     """

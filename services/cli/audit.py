@@ -18,7 +18,7 @@ from services.terminal.opening import store_of
 from services.terminal.tables import console_for_output
 from services.terminal.writing import write_json
 
-audit_app = typer.Typer(help="Who did what: people by command, and keys by the hour.", no_args_is_help=True)
+audit_app = typer.Typer(help="Show who did what: people by command, keys by the hour.", no_args_is_help=True)
 
 COLUMNS: Final = ("at", "until", "actor", "action", "object", "outcome", "count", "reason")
 
@@ -29,7 +29,7 @@ _Instant = Annotated[
 
 @audit_app.callback()
 def _group() -> None:
-    """Who did what: people by command, and keys by the hour."""
+    """Show who did what: people by command, keys by the hour."""
 
 
 @audit_app.command("list")

@@ -29,7 +29,7 @@ def backup(
     data: Data = None,
     config: Config = None,
 ) -> None:
-    """Copy the whole embedded deployment into one consistent file, while it runs.
+    """Copy an embedded deployment into one consistent file, while it runs.
 
     Logs, projections, keys, parked input and the delivery ledger; the configuration and its secrets are not in it.
     """

@@ -12,7 +12,7 @@ from services.terminal.opening import store_of
 
 
 def compact(data: Data = None, config: Config = None) -> None:
-    """Give the room of what was erased back to the disk, while Toxwatch runs.
+    """Return the space of erased rows to the disk, while Toxwatch runs.
 
     SQLite: the file becomes smaller; the first time it is written anew, for which as much again must be free. PostgreSQL: VACUUM.
     """

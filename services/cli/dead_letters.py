@@ -35,7 +35,7 @@ from services.terminal.writing import write_json
 from services.trials.protocols import find_protocol
 
 dead_letters_app = typer.Typer(
-    help="Parked input: what was refused, until somebody has dealt with it.", no_args_is_help=True
+    help="Refused input, kept until somebody has dealt with it.", no_args_is_help=True
 )
 
 #: How often it is tried to have the erased bytes overwritten while others read, and the pause between.

@@ -42,7 +42,7 @@ def explain(
     protocol: ProtocolName = "isi-jx",
     format: OutputFormat = Format.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
-    """Show why one case is what it is: clause by clause, every predicate's answer, its reason and events.
+    """Show why a case has its verdict: clause by clause, each predicate's answer, reason and events.
 
     Also what was exempted, what would settle what is unknown, and how the verdict changed over time.
     """

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -17,42 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from events.errors import ToxwatchError
+from services.cli.commands import COMMANDS
 from services.cli.extras import MissingExtra, missing_extra
-
-#: Each command, and where it is: imported when it is called, since some need what not every machine has.
-COMMANDS: Final[Mapping[str, str]] = {
-    "assess": "services.cli.assess:assess",
-    "explain": "services.cli.explain:explain",
-    "grade": "services.cli.grade:grade",
-    "import": "services.cli.import_files:import_app",
-    "schema": "services.cli.schema:schema",
-    "simulate": "services.cli.simulate:simulate",
-    "run": "services.cli.run:run",
-    "demo": "services.cli.demo:demo",
-    "publish": "services.cli.publish:publish",
-    "alerts": "services.cli.alerts:alerts",
-    "assessment": "services.cli.assessment:assessment",
-    "export": "services.cli.export:export",
-    "queries": "services.cli.queries:queries",
-    "keys": "services.cli.keys:keys_app",
-    "sources": "services.cli.sources:sources_app",
-    "audit": "services.cli.audit:audit_app",
-    "test-message": "services.cli.test_message:try_channels",
-    "dead-letters": "services.cli.replay:dead_letters_app",
-    "config": "services.cli.config:config_app",
-    "gateway": "services.cli.processes:gateway",
-    "monitor": "services.cli.processes:monitor",
-    "clock": "services.cli.processes:clock_app",
-    "dispatcher": "services.cli.processes:dispatcher",
-    "topics": "services.cli.topics:topics_app",
-    "rebuild": "services.cli.rebuild:rebuild",
-    "verify": "services.cli.verify:verify",
-    "migrate": "services.cli.migrate:migrate",
-    "migrate-log": "services.cli.migrate_log:migrate_log",
-    "backup": "services.cli.backup:backup",
-    "restore": "services.cli.backup:restore",
-    "compact": "services.cli.compact:compact",
-}
 
 FAILED: Final = 1
 WRONG_USAGE: Final = 64
@@ -62,16 +27,20 @@ INTERRUPTED: Final = 130
 class LazyCommands(TyperGroup):
     """The commands of ``COMMANDS``. One that cannot be imported here says what it needs instead of working."""
 
+    _is_listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in order."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """One of them."""
+        """One of them; while all are listed, no more of it than its summary."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        if self._is_listing:
+            return TyperCommand(cmd_name, callback=None, short_help=COMMANDS[cmd_name].summary)
         try:
             return _command(cmd_name)
         except ModuleNotFoundError as error:
@@ -80,9 +49,17 @@ class LazyCommands(TyperGroup):
                 raise
             return _unavailable(cmd_name, missing)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help of ``toxwatch`` itself, for which no command is imported."""
+        self._is_listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._is_listing = False
+
 
 def _command(name: str) -> Any:
-    module, _, attribute = COMMANDS[name].partition(":")
+    module, _, attribute = COMMANDS[name].place.partition(":")
     found = getattr(import_module(module), attribute)
     if not isinstance(found, typer.Typer):
         app = typer.Typer(add_completion=False)
@@ -111,6 +88,7 @@ def create_app() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # rich takes longer to import than all the rest of this help
     )
 
     @app.callback()

@@ -45,7 +45,7 @@ def migrate_log(
     take_back: _TakeBack = False,
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
-    """Move an embedded deployment to Kafka and PostgreSQL: every event, and everything that was told, decided and parked.
+    """Move an embedded deployment to Kafka and PostgreSQL: every event, alert, delivery, key and dead letter.
 
     Stop `toxwatch run` first. It goes to the brokers (TOXWATCH_LOG), whose topics `toxwatch topics create` has made, and to
     an empty database (TOXWATCH_DATABASE). Broken off, it goes on when started again. At the end it compares both sides; what

@@ -24,7 +24,7 @@ Recipients = Annotated[
 
 
 def gateway(config: Config = None, listen: Listen = None, metrics: Metrics = None) -> None:
-    """Take events over HTTP into the log on Kafka, and answer questions: until it is stopped (SIGTERM, Ctrl-C)."""
+    """Take events over HTTP into the log on Kafka and answer readers, until it is stopped (SIGTERM, Ctrl-C)."""
     from services.runtime.distributed import run_gateway
 
     _run(settings_of(None, config, listen=listen, metrics=metrics), run_gateway)
@@ -36,7 +36,7 @@ clock_app.command()(confirm)
 
 @clock_app.callback()
 def clock(context: typer.Context, config: Config = None, metrics: Metrics = None) -> None:
-    """Fire what comes due: until it is stopped (SIGTERM, Ctrl-C)."""
+    """Publish each deadline as it comes due, until it is stopped (SIGTERM, Ctrl-C)."""
     if context.invoked_subcommand is not None:
         return
     from services.runtime.distributed import run_clock
@@ -45,14 +45,14 @@ def clock(context: typer.Context, config: Config = None, metrics: Metrics = None
 
 
 def dispatcher(config: Config = None, recipients: Recipients = None, metrics: Metrics = None) -> None:
-    """Tell whoever has to be told: until it is stopped (SIGTERM, Ctrl-C)."""
+    """Deliver alerts to their recipients, until it is stopped (SIGTERM, Ctrl-C)."""
     from services.runtime.distributed import run_dispatcher
 
     _run(settings_of(None, config, recipients=recipients, metrics=metrics), run_dispatcher)
 
 
 def monitor(config: Config = None, metrics: Metrics = None) -> None:
-    """Judge what the log on Kafka brings, as one worker of as many as run: until it is stopped (SIGTERM, Ctrl-C)."""
+    """Judge the events of the log on Kafka, as one of any number of workers, until it is stopped (SIGTERM, Ctrl-C)."""
     settings = settings_of(None, config, metrics=metrics)
     configure_logs(settings.log_level)
     # A second to import, which only this command should spend.

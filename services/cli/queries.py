@@ -29,7 +29,7 @@ def queries(
     protocol: ProtocolInForce = None,
     format: OutputFormat = ListFormat.TABLE,  # noqa: A002 - the option's own name
 ) -> None:
-    """Every question that is open: about which record or case, and who can answer it. The event that answers it closes it."""
+    """List the open questions: about which record or case, and which site can answer it."""
     checked_subject(subject)
     with store_of(data, config, "queries", subject or site or "", protocol=protocol) as (settings, database):
         trial = protocol_of(settings.protocol)

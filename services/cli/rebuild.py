@@ -17,7 +17,7 @@ DIFFERENT: Final = 1
 
 
 def rebuild(data: Data = None, config: Config = None, protocol: ProtocolInForce = None) -> None:
-    """Make the projections again from the first event, while traffic goes on, and change over to them.
+    """Rebuild the projections from the first event, while traffic goes on, and cut over to them.
 
     Nothing is told again. Where a verdict is another under the rules in force, its alert is revised.
     """

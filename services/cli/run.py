@@ -32,7 +32,7 @@ def run(
         Path | None, typer.Option("--recipients", help="Who is told, over which channels (TOML).", metavar="FILE")
     ] = None,
 ) -> None:
-    """Take events over HTTP, watch every subject, and tell of what becomes true: until it is stopped (SIGTERM, Ctrl-C)."""
+    """Take events over HTTP, watch every subject and deliver alerts, until it is stopped (SIGTERM, Ctrl-C)."""
     settings = settings_of(data, config, listen=listen, metrics=metrics, protocol=protocol, recipients=recipients)
     try:
         _ = settings.database_url

@@ -18,7 +18,7 @@ def schema(
         str | None, typer.Argument(metavar="[TYPE]", help="An event type, such as toxwatch.ae.reported.v1.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of an event type, or of what a webhook posts; without one, the names of all."""
+    """Print the JSON Schema of an event type or of the webhook body; without a name, list them."""
     names = sorted([*CLASS_BY_TYPE, webhook_body.NAME])
     if type is None:
         typer.echo("\n".join(names))

@@ -41,7 +41,7 @@ def simulate(
         ),
     ] = True,
 ) -> None:
-    """Make a plausible trial that never happened, and the verdicts it was meant to lead to."""
+    """Simulate a plausible trial, with the verdicts it should lead to."""
     opens = start.date() if start is not None else DEFAULT_START
     if subjects is not None or events is not None:
         if truth is not None:
