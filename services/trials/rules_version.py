@@ -17,6 +17,7 @@ from typing import Any, Final
 import rfc8785
 
 from projections.rules.logic.trial_protocol import TrialProtocol
+from services.trials.code_hash import hash_of_code
 
 #: The packages whose code and tables decide a verdict.
 JUDGING: Final = ("events", "projections.rules", "projections.folds", "projections.ctcae")
@@ -25,11 +26,9 @@ _DIGITS: Final = 12
 
 @lru_cache(maxsize=1)
 def rules_version() -> str:
-    """The version of the software and a hash of the sources that judge: any change of a rule is another version."""
-    digest = hashlib.sha256()
-    for package in JUDGING:
-        for path in sorted(_sources(files(package)), key=str):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    """The version of the software and a hash of what judges: any change of a rule is another version, a comment is none."""
+    parts = sorted(_part(path) for package in JUDGING for path in _sources(files(package)))
+    digest = hashlib.sha256("\n".join(parts).encode())
     return f"{version('toxwatch')}+{digest.hexdigest()[:_DIGITS]}"
 
 
@@ -38,6 +37,12 @@ def configuration_hash(protocol: TrialProtocol) -> str:
     """SHA-256 of the protocol's effective configuration and the rules' version, as canonical JSON."""
     effective = {"protocol": _plain(protocol), "rules_version": rules_version()}
     return hashlib.sha256(rfc8785.dumps(json.loads(json.dumps(effective)))).hexdigest()
+
+
+def _part(path: Traversable) -> str:
+    """What one file adds: code as what it does, a table as its name and its bytes."""
+    content = path.read_bytes()
+    return hash_of_code(content) if path.name.endswith(".py") else f"{path.name} {hashlib.sha256(content).hexdigest()}"
 
 
 def _sources(package: Traversable) -> list[Traversable]:
@@ -70,4 +75,4 @@ def _hash_of_source(function: Callable[..., Any]) -> str:
     """Of the module that declares it, which need not be one of ours."""
     code = getattr(function, "__code__", None)
     path = Path(code.co_filename) if code is not None else None
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else ""
+    return hash_of_code(path.read_bytes()) if path is not None and path.is_file() else ""
