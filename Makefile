@@ -30,7 +30,7 @@ COMPILE  := $(UV) pip compile -q --no-header --no-annotate --python-version 3.11
 .DEFAULT_GOAL := help
 FUZZ_FILES ?= 10000
 
-.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants image schema requirements clean fuzz-fhir fuzz-tables
+.PHONY: help setup demo assess foreign broker kafka test lint format bench bench-embedded bench-distributed soak soak-distributed doubled-keys fuzz mutants image schema house requirements clean fuzz-fhir fuzz-tables
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,6 +126,9 @@ fuzz: $(STAMP)  ## send 100,000 outlandish but valid events through either datab
 
 mutants: $(STAMP)  ## change the code in small ways, one at a time, and see whether a test notices (MUTANTS_ARGS="--sample 50 projections/rules")
 	@$(PY) -m tests.mutants $(MUTANTS_ARGS)
+
+house: $(STAMP)  ## draw docs/house.md from the imports
+	@$(PY) -m tests.architecture.house
 
 schema: $(STAMP)  ## write events/schema again from the models
 	@$(PY) -m events.schema_files
