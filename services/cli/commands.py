@@ -35,9 +35,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "schema:schema",
         "Print the JSON Schema of an event type or of the webhook body; without a name, list them.",
     ),
-    "simulate": _in_cli(
-        "simulate:simulate", "Simulate a plausible trial, with the verdicts it should lead to."
-    ),
+    "simulate": _in_cli("simulate:simulate", "Simulate a plausible trial, with the verdicts it should lead to."),
     "run": _in_cli(
         "run:run",
         "Take events over HTTP, watch every subject and deliver alerts, until it is stopped (SIGTERM, Ctrl-C).",
@@ -47,9 +45,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "Start everything, play a simulated trial into it over HTTP, and deliver its alerts: here, by mail, to a webhook.",
     ),
     "publish": _in_cli("publish:publish", "Send events through a gateway, and list those that it refuses."),
-    "alerts": _in_cli(
-        "alerts:alerts", "List alerts in the order in which they changed; Ctrl-C ends --follow."
-    ),
+    "alerts": _in_cli("alerts:alerts", "List alerts in the order in which they changed; Ctrl-C ends --follow."),
     "assessment": _in_cli(
         "assessment:assessment",
         "Show what is true at an instant, from the stored projections; the log is not read.",
@@ -68,9 +64,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "test-message": _in_cli(
         "test_message:try_channels", "Send a test message over each channel of a recipient, and say what came of each."
     ),
-    "dead-letters": _in_cli(
-        "replay:dead_letters_app", "Refused input, kept until somebody has dealt with it."
-    ),
+    "dead-letters": _in_cli("replay:dead_letters_app", "Refused input, kept until somebody has dealt with it."),
     "config": _in_cli("config:config_app", "The settings that are in force."),
     "gateway": _in_cli(
         "processes:gateway",
@@ -80,7 +74,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "processes:monitor",
         "Judge the events of the log on Kafka, as one of any number of workers, until it is stopped (SIGTERM, Ctrl-C).",
     ),
-    "clock": _in_cli("processes:clock_app", "Publish each deadline as it comes due, until it is stopped (SIGTERM, Ctrl-C)."),
+    "clock": _in_cli(
+        "processes:clock_app", "Publish each deadline as it comes due, until it is stopped (SIGTERM, Ctrl-C)."
+    ),
     "dispatcher": _in_cli(
         "processes:dispatcher", "Deliver alerts to their recipients, until it is stopped (SIGTERM, Ctrl-C)."
     ),

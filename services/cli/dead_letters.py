@@ -34,9 +34,7 @@ from services.terminal.tables import console_for_output
 from services.terminal.writing import write_json
 from services.trials.protocols import find_protocol
 
-dead_letters_app = typer.Typer(
-    help="Refused input, kept until somebody has dealt with it.", no_args_is_help=True
-)
+dead_letters_app = typer.Typer(help="Refused input, kept until somebody has dealt with it.", no_args_is_help=True)
 
 #: How often it is tried to have the erased bytes overwritten while others read, and the pause between.
 FORGETTING_MAX: Final = 50

@@ -1,4 +1,7 @@
-"""A body with many events, cut into the bytes of each, so that one that is broken does not take the others with it."""
+"""A body with many events, cut into the bytes of each, so that one that is broken does not take the others with it.
+
+No library does this: a parser gives up at the first fault, and nothing valid behind a refused event may wait (rules.md §6).
+"""
 
 from __future__ import annotations
 

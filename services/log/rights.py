@@ -31,16 +31,15 @@ Action = Literal["READ", "WRITE", "DESCRIBE"]
 
 
 class Right(NamedTuple):
-    """``user`` may do ``action`` with a topic or a consumer group; with every one whose name begins so, if ``is_prefix``."""
+    """``user`` may do ``action`` with a topic or a consumer group."""
 
     user: str
     action: Action
     kind: Literal["TOPIC", "GROUP"]
     name: str
-    is_prefix: bool = False
 
     def __str__(self) -> str:
-        return f"{self.user} may {self.action} {self.kind} {self.name}{ANY if self.is_prefix else ''}"
+        return f"{self.user} may {self.action} {self.kind} {self.name}"
 
 
 def declared_rights(prefix: str, intakes: Iterable[str]) -> list[Right]:
@@ -52,9 +51,7 @@ def declared_rights(prefix: str, intakes: Iterable[str]) -> list[Right]:
     )
     return [
         Right(gateway, "WRITE", "TOPIC", clinical),
-        # An agent of its own wakes those who follow the alerts.
         Right(gateway, "READ", "TOPIC", alerts),
-        Right(gateway, "READ", "GROUP", f"{prefix}.live.", is_prefix=True),
         *(Right(gateway, "READ", "TOPIC", topic) for topic in incoming),
         Right(monitor, "READ", "TOPIC", clinical),
         # Which rules are in force.
@@ -103,8 +100,7 @@ class RightsAdmin:
 
 
 def _acl(right: Right) -> ACL:
-    pattern = ACLResourcePatternType.PREFIXED if right.is_prefix else ACLResourcePatternType.LITERAL
-    resource = ResourcePattern(ResourceType[right.kind], right.name, pattern)
+    resource = ResourcePattern(ResourceType[right.kind], right.name, ACLResourcePatternType.LITERAL)
     return ACL(USER + right.user, ANY, ACLOperation[right.action], ACLPermissionType.ALLOW, resource)
 
 

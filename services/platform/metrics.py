@@ -99,13 +99,6 @@ TURNED_AWAY: Final = Declared(
     "Requests with events that were not taken: unavailable (503), limited (too much of a key, 429), or abandoned by the sender.",
     ("reason",),
 )
-LIVE_ALERTS: Final = Declared(
-    "counter",
-    "toxwatch_live_alerts_total",
-    "alerts",
-    "Alert events that this gateway saw come by, by verdict and action. Some may be missing, or counted twice; on Kafka only.",
-    ("verdict", "action"),
-)
 INTAKE_LAG: Final = Declared(
     "gauge",
     "toxwatch_intake_lag_events",
@@ -229,7 +222,6 @@ IN_PROCESS: Final = (
     MONITOR_BATCH,
     STORE_UNAVAILABLE,
     TURNED_AWAY,
-    LIVE_ALERTS,
     INTAKE_LAG,
     BUILD,
     READY,
@@ -270,7 +262,6 @@ class Metrics:
         self._deliveries = _counter(DELIVERIES, registry)
         self._monitor_batch = _histogram(MONITOR_BATCH, registry)
         self._store_unavailable = _counter(STORE_UNAVAILABLE, registry)
-        self._live_alerts = _counter(LIVE_ALERTS, registry)
         self._turned_away = _counter(TURNED_AWAY, registry)
         self._intake_lag = Gauge(INTAKE_LAG.name, INTAKE_LAG.meaning, INTAKE_LAG.labels, registry=registry)
         self._shown_of: dict[str, Iterable[int]] = {}
@@ -324,10 +315,6 @@ class Metrics:
         for partition, lag in lags.items():
             self._intake_lag.labels(topic, str(partition)).set(lag)
         self._shown_of[topic] = list(lags)
-
-    def live_alerts_total(self, verdict: str | None, action: str) -> None:
-        """An alert event has come by in the alert log."""
-        self._live_alerts.labels(verdict or NO_VERDICT, action).inc()
 
 
 def _counter(declared: Declared, registry: CollectorRegistry) -> Counter:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from projections.store.engine.database import Database, StoreUnavailable
 from projections.store.engine.generation import begin_first_generation, begin_positions
+from projections.store.engine.notifications import ALERTS, Listener
 from projections.store.engine.schema import WrongSchema, require_current
 from services.api.alert_feed import AlertFeed
 from services.clock.watch import ClockWatch
@@ -35,7 +35,6 @@ from services.http.health import (
 )
 from services.http.metrics_server import serve_health
 from services.http.servers import address_of, listening, port_of, server_of, warn_of_links, warn_of_plain_http
-from services.log import topics
 from services.log.kafka_client import cluster_of
 from services.log.opening import open_logs
 from services.monitor.activation import activate
@@ -59,12 +58,9 @@ from services.runtime.metrics_store import StoreCollector
 from services.runtime.stalls import Direct, Lasting
 from services.trials.protocols import find_protocol
 
-if TYPE_CHECKING:
-    from services.api.live_alerts import LiveAlerts
-
 RETRY_SECONDS: Final = 1.0
 INTAKE_IDLE_SECONDS: Final = 0.2
-#: How often those who follow alerts look by themselves; the alert log wakes them.
+#: How often those who follow alerts look by themselves; the database wakes them.
 LIVE_LOOK_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
@@ -149,7 +145,8 @@ async def run_gateway(parts: Parts) -> None:
         log.info("listening", address=address_of(listener), role="gateway")
         warn_of_plain_http(parts.settings)
         feed = AlertFeed(parts.database, stopping, LIVE_LOOK_SECONDS)
-        live = _live_alerts(parts, feed, listener)
+        news = _listener(parts, feed)
+        loops.append(Loop("news", news.listen, lambda: 0.0, parts.metrics.store_unavailable_total))
         app = gateway_of(parts, feed)
 
         async def serve() -> None:
@@ -157,13 +154,13 @@ async def run_gateway(parts: Parts) -> None:
                 return
             for loop in loops:
                 loop.start()
-            live.start()
             server = server_of(app, limits)
             serving = asyncio.create_task(server.serve([listener]))
             await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await serving
-            await asyncio.gather(*(asyncio.to_thread(stop) for stop in (live.stop, *(loop.stop for loop in loops))))
+            await asyncio.gather(*(asyncio.to_thread(loop.stop) for loop in loops))
+            news.close()
             for reader in readers:
                 reader.close()
 
@@ -224,25 +221,10 @@ def _topic_readers(parts: Parts) -> list[TopicReader]:
     ]
 
 
-def _live_alerts(parts: Parts, feed: AlertFeed, listener: socket.socket) -> LiveAlerts:
-    """What wakes those who follow; in a group that no other gateway is in, so that it hears of everything."""
-    # Faust takes a second to import, which the other services should not spend.
-    from services.api.live_alerts import LiveAlerts
-
-    loop, prefix = asyncio.get_running_loop(), parts.settings.topic_prefix
-    group = f"{prefix}.live.{socket.gethostname()}.{listener.getsockname()[1]}"
-
-    def on_alerts() -> None:
-        loop.call_soon_threadsafe(feed.wake)
-
-    return LiveAlerts(
-        cluster_of(parts.settings),
-        topics.alerts(prefix),
-        group,
-        parts.protocol,
-        parts.metrics,
-        on_alerts,
-    )
+def _listener(parts: Parts, feed: AlertFeed) -> Listener:
+    """What wakes those who follow the alerts."""
+    loop = asyncio.get_running_loop()
+    return Listener(parts.database, ALERTS, lambda: loop.call_soon_threadsafe(feed.wake))
 
 
 def checks_of(parts: Parts, more: Sequence[Check]) -> list[Check]:

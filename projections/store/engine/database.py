@@ -64,7 +64,7 @@ _SQLSTATE_UNAVAILABLE: Final = frozenset({"08", "28", "40", "53", "55", "57", "5
 #: A transaction that only reads; one that was given up because nothing happened in it; damaged data, damaged index; no right to
 #: a table. Never what the parameters of a statement can cause: those are an event's.
 _STATE_UNAVAILABLE: Final = frozenset({"25006", "25P03", "XX001", "XX002", "42501"})
-#: Whoever is stopped in a transaction, and may never go on, must not keep what it holds from everybody else (PostgreSQL).
+#: PostgreSQL ends a transaction that idles this long, so a frozen process cannot keep its locks.
 IDLE_MS_MAX: Final = 15_000
 
 
@@ -87,7 +87,7 @@ class AlreadyDone(ToxwatchError):  # noqa: N818 - reads better where it is caugh
     """Another process is doing on this database what only one may do at a time."""
 
 
-_AT_IT: Final = "another process is at it on this database ({}): let it end first"
+_AT_IT: Final = "another process already holds {!r} on this database; wait for it to finish"
 
 
 class Database:

@@ -15,6 +15,7 @@ from projections.folds.alert_transition import AlertState, AlertTransition
 from projections.folds.system_alerts import COHORT
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Lock, insert_new, take_lock, upsert
+from projections.store.engine.notifications import ALERTS, notify
 from projections.store.engine.tables import NOBODY, alert_events, alerts
 
 OPEN: Final = "open"
@@ -105,6 +106,7 @@ def publish(
     raised = {step.data.alert_id: step for step in transitions if step.kind == "raised"}
     upsert(connection, alerts, [_row(step) for key, step in newest.items() if key in raised])
     upsert(connection, alerts, [_row(step) for key, step in newest.items() if key not in raised], keep=["raised_at"])
+    notify(connection, ALERTS)
 
 
 def published_states(connection: Connection, alert_ids: Iterable[str]) -> dict[str, AlertState]:
