@@ -43,7 +43,7 @@ from services.platform.fail_points import nothing
 from services.platform.metrics import Metrics
 from services.platform.resting import rest
 from services.platform.settings import Settings, SettingsError
-from services.platform.supervision import Loop
+from services.platform.supervision import Loop, Workers
 from services.platform.time_source import Clock
 from services.runtime.embedded import (
     Parts,
@@ -147,19 +147,18 @@ async def run_gateway(parts: Parts) -> None:
         feed = AlertFeed(parts.database, stopping, LIVE_LOOK_SECONDS)
         news = _listener(parts, feed)
         loops.append(Loop("news", news.listen, lambda: 0.0, parts.metrics.store_unavailable_total))
-        app = gateway_of(parts, feed)
+        app, workers = gateway_of(parts, feed), Workers(loops)
 
         async def serve() -> None:
             if not await preparation.done(stopping):
                 return
-            for loop in loops:
-                loop.start()
+            workers.start()
             server = server_of(app, limits)
             serving = asyncio.create_task(server.serve([listener]))
             await asyncio.wait([serving, _until(stopping)], return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await serving
-            await asyncio.gather(*(asyncio.to_thread(loop.stop) for loop in loops))
+            await asyncio.to_thread(workers.stop)
             news.close()
             for reader in readers:
                 reader.close()
@@ -275,9 +274,10 @@ async def _ending(stopping: asyncio.Event, work: Awaitable[None]) -> None:
 def _loop_after(preparation: Preparation, loop: Loop, stopping: asyncio.Event) -> Callable[[], Awaitable[None]]:
     async def serve() -> None:
         if await preparation.done(stopping):
-            loop.start()
+            workers = Workers([loop])
+            workers.start()
             await stopping.wait()
-            await asyncio.to_thread(loop.stop)
+            await asyncio.to_thread(workers.stop)
 
     return serve
 

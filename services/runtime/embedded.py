@@ -49,7 +49,7 @@ from services.platform.fail_points import nothing
 from services.platform.garbage import spare_what_stays
 from services.platform.metrics import Metrics
 from services.platform.settings import Settings
-from services.platform.supervision import Loop
+from services.platform.supervision import Loop, Workers
 from services.platform.time_source import Clock
 from services.runtime.dead_letter_retention import DeadLetterRetention
 from services.runtime.metrics_store import StoreCollector
@@ -106,11 +106,12 @@ class System:
         self._relay = relay_loop(parts, self._dispatcher.wake)
         self._monitor = _monitor_loop(parts, self._relay.wake)
         self._clock = clock_loop(parts, self._monitor.wake, self._relay.wake)
-        self._loops = (self._monitor, self._relay, self._clock, store_loop(parts))
+        loops = (self._monitor, self._relay, self._clock, store_loop(parts))
+        self._workers = Workers(loops)
         feed = AlertFeed(database, self.stopping)
         self._gateway = gateway_of(parts, feed, self._monitor.wake, self._relay.wake, partial(not_judged, parts))
         parts_watched: dict[str, Check] = {
-            **{loop.name: loop.stalled for loop in self._loops},
+            **{loop.name: loop.stalled for loop in loops},
             "dispatcher": Lasting(lambda: self._dispatcher.problem),
             "gateway": Lasting(self._gateway.state.writer.trouble),
         }
@@ -123,13 +124,12 @@ class System:
             disk_check(database),
             lambda: self._dispatcher.problem,
             self._gateway.state.writer.trouble,
-            *(loop.trouble for loop in self._loops),
+            *(loop.trouble for loop in loops),
         ]
 
     async def serve(self, gateway: socket.socket, metrics: socket.socket) -> None:
         """Serve until ``stopping`` is set, then end in order: take nothing more, finish what was taken."""
-        for loop in self._loops:
-            loop.start()
+        self._workers.start()
         server = server_of(self._gateway, self._limits)
         serving = [
             asyncio.create_task(server.serve([gateway])),
@@ -143,8 +143,7 @@ class System:
             self.stopping.set()
             server.should_exit = True
             ends = await asyncio.gather(*serving, return_exceptions=True)
-            for loop in self._loops:
-                await asyncio.to_thread(loop.stop)
+            await asyncio.to_thread(self._workers.stop)
             await asyncio.gather(dispatching, watching)
         for end in ends:
             if end is not None:

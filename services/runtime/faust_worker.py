@@ -28,7 +28,7 @@ from services.platform.fail_points import nothing
 from services.platform.garbage import spare_what_stays
 from services.platform.logs import configure_logs
 from services.platform.settings import Settings, read_settings
-from services.platform.supervision import Loop
+from services.platform.supervision import Loop, Workers
 from services.platform.time_source import Clock, SystemClock
 from services.runtime.distributed import Preparation, parts_of, serve_metrics
 from services.runtime.embedded import IDLE_SECONDS, Parts, relay_loop
@@ -86,6 +86,7 @@ class MonitorService(Service):
             cluster_of(parts.settings), topics.dead_letters(parts.settings.topic_prefix)
         )
         self._letters = _letters_loop(parts, self._letter_topic)
+        self._workers = Workers([self._relay, self._letters])
         self._reader: ClinicalReader | None = None
         self._running: list[asyncio.Task[None]] = []
         self.taker: BatchTaker | None = None
@@ -110,7 +111,7 @@ class MonitorService(Service):
             self._reader.stop()
         # All at once: where no broker answers, each would take its time.
         await asyncio.gather(
-            *(asyncio.to_thread(loop.stop, FINISH_SECONDS_MAX) for loop in (self._relay, self._letters)),
+            asyncio.to_thread(self._workers.stop, FINISH_SECONDS_MAX),
             asyncio.wait(self._running, timeout=FINISH_SECONDS_MAX),
         )
         self._letter_topic.close()
@@ -157,8 +158,7 @@ class MonitorService(Service):
             self.taker.settled,
             parts.clinical,
         )
-        self._relay.start()
-        self._letters.start()
+        self._workers.start()
         spare_what_stays()
         await self._reader.run()
 

@@ -18,7 +18,7 @@ from services.api.alert_feed import AlertFeed
 from services.api.cursors import START
 from services.gateway.keys import add_key
 from services.platform import time_source
-from services.platform.supervision import Loop
+from services.platform.supervision import Loop, Workers
 from tests.api.telling import told
 from tests.crash.load import SPONSOR, Load
 from tests.distributed.fleet import Fleet
@@ -44,7 +44,7 @@ async def _following(database: Database, look_seconds: float, *, listens: bool) 
     feed = AlertFeed(database, asyncio.Event(), look_seconds)
     loop = asyncio.get_running_loop()
     listener = Listener(database, ALERTS, lambda: loop.call_soon_threadsafe(feed.wake))
-    listening = Loop("news", listener.listen, lambda: 0.0, lambda _name: None)
+    listening = Workers([Loop("news", listener.listen, lambda: 0.0, lambda _name: None)])
 
     async def follow() -> None:
         async for page in feed.pages((await feed.start(START)).place):

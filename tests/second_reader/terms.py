@@ -38,7 +38,7 @@ def normal(term: str) -> str:
 
 @lru_cache(maxsize=1)
 def _lexicon() -> dict[str, Entry]:
-    text = files("projections.rules").joinpath("lexicon.csv").read_text(encoding="utf-8")
+    text = files("projections.rules.facts").joinpath("lexicon.csv").read_text(encoding="utf-8")
     found: dict[str, Entry] = {}
     for row in csv.DictReader(text.splitlines()):
         for name in (row["term"], row["french"]):
