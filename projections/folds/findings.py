@@ -15,7 +15,7 @@ from events.dates import Instant, format_instant
 from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, EventRef
 from events.identity import derived_id
 from projections.folds.alert_news import changes_of, says_the_same, telling_of
-from projections.folds.alert_transition import AlertKind, AlertState, AlertTransition, state_after
+from projections.folds.alert_transition import AlertKind, AlertState, AlertTransition, alert_id_of, state_after
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.cases.assess import CaseEvaluation, evaluate_case
 from projections.rules.cases.finding import Finding, finding_at
@@ -157,7 +157,7 @@ class SubjectFindings:
         telling = telling_of(kind, before, finding)
         evidence = [EventRef(source=ref.source, id=ref.id) for ref in shown.evidence[:LIST_ITEMS_MAX]]
         return AlertData(
-            alert_id=derived_id(protocol.trial, self.chart.facts.subject, case),
+            alert_id=alert_id_of(protocol, case, self.chart.facts.subject),
             revision=standing.data.revision + 1 if standing is not None else 1,
             case=case,
             verdict=finding.verdict if finding is not None else None,

@@ -13,7 +13,7 @@ from events.dates import Instant, format_instant
 from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, EventRef
 from events.errors import TakingFailed, Unreadable
 from events.identity import derived_id
-from projections.folds.alert_transition import AlertKind, AlertState, AlertTransition
+from projections.folds.alert_transition import AlertKind, AlertState, AlertTransition, alert_id_of
 from projections.folds.cohort_board import CohortRow
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import EventKey
@@ -116,7 +116,7 @@ def system_transition(
         return None
     how: Telling = telling if kind == "revised" else "news" if kind == "raised" else "quiet"
     by = EventRef(source=caused_by.source, id=caused_by.id)
-    alert_id = derived_id(protocol.trial, case)
+    alert_id = alert_id_of(protocol, case)
     revision = told.data.revision + 1 if told is not None else 1
     data = AlertData(
         alert_id=alert_id,

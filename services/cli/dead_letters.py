@@ -14,7 +14,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 
 from events.dates import format_instant
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database, StoreUnavailable
 from projections.store.engine.disk_space import give_back, writing_sparingly
 from projections.store.read.alerts import PAGE_MAX
@@ -32,7 +32,7 @@ from services.terminal.opening import store_of
 from services.terminal.operator import operator_name
 from services.terminal.tables import console_for_output
 from services.terminal.writing import write_json
-from services.trials.protocols import find_protocol
+from services.trials.trial import trial_of
 
 dead_letters_app = typer.Typer(help="Refused input, kept until somebody has dealt with it.", no_args_is_help=True)
 
@@ -122,7 +122,7 @@ def delete_letters(
         raise typer.BadParameter("name one dead letter, or say which with --where", param_hint="ID")
     about = str(letter_id) if letter_id is not None else ", ".join(where or ())
     with store_of(data, config, "dead-letters delete", about, reason) as (settings, database):
-        erasing = _Erasing(database, find_protocol(settings.protocol), settings.source, reason)
+        erasing = _Erasing(database, trial_of(settings), reason)
         if letter_id is not None:
             done = erasing.one(letter_id)
         else:
@@ -134,13 +134,12 @@ class _Erasing(NamedTuple):
     """Erases, and says what was done. On a full disk one by one, and sparing with room."""
 
     database: Database
-    protocol: TrialProtocol
-    source: str
+    trial: Trial
     why: str
 
     def one(self, letter_id: int) -> str:
         def erased(connection: Connection) -> None:
-            delete(connection, self.protocol, self.source, letter_id, operator_name(), self.why, SystemClock().now())
+            delete(connection, self.trial, letter_id, operator_name(), self.why, SystemClock().now())
 
         with room_on(self.database):
             try:
@@ -168,7 +167,7 @@ class _Erasing(NamedTuple):
     def _erased(self, where: Where, writing: Callable[[], AbstractContextManager[Connection]], at_once: int) -> int:
         total = 0
         while True:
-            at = (self.protocol, self.source, where, operator_name(), self.why, SystemClock().now())
+            at = (self.trial, where, operator_name(), self.why, SystemClock().now())
             with writing() as connection:
                 some = erase(connection, *at, at_once)
             total += some

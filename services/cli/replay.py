@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from events.errors import ToxwatchError
+from projections.folds.trial import Trial
 from projections.store.read.dead_letters import letter_of
 from projections.store.write import dead_letter_store
 from services.cli.dead_letters import dead_letters_app
@@ -52,10 +53,10 @@ def replay_letter(
         store_of(data, config, "dead-letters replay", about, protocol=protocol) as (settings, database),
         open_logs(settings, database) as logs,
     ):
-        trial = protocol_of(settings.protocol)
+        trial = Trial(protocol_of(settings.protocol), settings.source)
         clock = checked_clock(database)
         by, now = f"command line: {operator_name()}", clock.now()
-        replay = Replay(database, trial, settings.source)
+        replay = Replay(database, trial)
         if subject is not None:
             _say(len(replay.replay_subject(subject, by, now).taken))
         elif letter_id is not None:
@@ -66,10 +67,10 @@ def replay_letter(
             if letter.origin == dead_letter_store.MONITOR:
                 _say(len(replay.replay(letter_id, by, now).taken))
             else:
-                intake = Intake(database, logs.clinical, trial, clock, settings.source)
+                intake = Intake(database, logs.clinical, trial, clock)
                 topics = load_intake_topics(settings.intake)
                 try:
-                    again = Resubmission(database, intake, trial, settings.source, topics)
+                    again = Resubmission(database, intake, trial, topics)
                     result = again.replay(letter_id, by, now)
                 except ResubmissionRefused as refused:
                     typer.echo(printable(f"toxwatch: {refused}"), err=True)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select, update
 from events.dates import Instant, format_instant
 from events.errors import ToxwatchError
 from events.identity import derived_id
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import deadlines
@@ -46,16 +46,14 @@ class DeadlineClock:
         self,
         database: Database,
         log: EventLog,
-        protocol: TrialProtocol,
+        trial: Trial,
         clock: Clock,
-        source: str,
         fail_point: Callable[[str], None] = nothing,
     ) -> None:
         self._database = database
         self._log = log
-        self._protocol = protocol
+        self._trial = trial
         self._clock = clock
-        self._source = source
         self._passing = fail_point
 
     def fire(self) -> int:
@@ -149,19 +147,11 @@ class DeadlineClock:
         )
 
     def _entry(self, one: Due, now: Instant, received: Instant) -> NewEntry:
-        trial = self._protocol.trial
-        due = format_instant(one.due)
-        event_id = derived_id("clock", trial, one.subject, one.case, due)
-        event = {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": self._source,
-            "type": "toxwatch.clock.reached.v1",
-            "subject": one.subject,
-            # Not the stamp: where the log is ahead of the clock, other countdowns would end early.
-            "time": format_instant(max(one.due, now)),
-            "trial": trial,
-            "data": {"due": due, "case": one.case},
-            "receivedtime": format_instant(received),
-        }
-        return NewEntry(f"{trial}/{one.subject}", one.subject, self._source, event_id, json.dumps(event).encode())
+        trial, due = self._trial, format_instant(one.due)
+        event_id = derived_id("clock", trial.id, one.subject, one.case, due)
+        # Not the stamp: where the log is ahead of the clock, other countdowns would end early.
+        time = format_instant(max(one.due, now))
+        data = {"due": due, "case": one.case}
+        event = trial.envelope("toxwatch.clock.reached.v1", event_id, time, data, one.subject)
+        body = json.dumps(event | {"receivedtime": format_instant(received)}).encode()
+        return NewEntry(trial.key_of(one.subject), one.subject, trial.source, event_id, body)

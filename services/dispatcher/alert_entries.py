@@ -12,9 +12,9 @@ from events.alert import AlertEvent
 from events.codec import Codec, readable_id
 from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError
-from events.identity import derived_id
+from projections.folds.alert_transition import alert_id_of
 from projections.folds.system_alerts import UNDELIVERED, site_of_case, system_transition
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.generation import move_position, next_offset
 from projections.store.engine.tables import subject_sites
@@ -43,10 +43,9 @@ class News(NamedTuple):
 class AlertEntries:
     """Reads entries. One that cannot be read is an alert itself: nobody knows what it would have said."""
 
-    def __init__(self, protocol: TrialProtocol, source: str) -> None:
-        self._protocol = protocol
-        self._source = source
-        self._codec = Codec(protocol.contract)
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._codec = Codec(trial.protocol.contract)
 
     def read(self, entries: Sequence[Entry], connection: Connection, now: Instant) -> list[News]:
         """What the entries tell, in order."""
@@ -68,7 +67,11 @@ class AlertEntries:
         """Whose subject it is about, or whose refused events."""
         if event.subject is None:
             return site_of_case(event.data.case)
-        named = event.site or self._protocol.site_of(event.subject) or self._protocol.site_of_subject(event.subject)
+        named = (
+            event.site
+            or self._trial.protocol.site_of(event.subject)
+            or self._trial.protocol.site_of_subject(event.subject)
+        )
         if named is not None:
             return named
         enrolled = select(subject_sites.c.site).where(subject_sites.c.subject == event.subject)
@@ -79,12 +82,12 @@ class AlertEntries:
         position = str(entry.position)
         log.error("alert_event_unreadable", position=position, reason=why)
         case = f"{UNDELIVERED}{position}"
-        told = published_states(connection, [derived_id(self._protocol.trial, case)])
-        cause = EventKey(self._source, readable_id(entry.body) or position)
+        told = published_states(connection, [alert_id_of(self._trial.protocol, case)])
+        cause = EventKey(self._trial.source, readable_id(entry.body) or position)
         reasons = [f"the entry at {position} of the alert log cannot be read ({why}): what it tells reaches nobody"]
-        transition = system_transition(self._protocol, case, next(iter(told.values()), None), reasons, cause, now)
+        transition = system_transition(self._trial.protocol, case, next(iter(told.values()), None), reasons, cause, now)
         if transition is not None:
-            publish(connection, self._protocol, self._source, [transition])
+            publish(connection, self._trial, [transition])
 
 
 def position_of(connection: Connection, partition: int) -> int:

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from events.dates import SECOND, Instant
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
@@ -75,9 +75,8 @@ class Dispatcher:
         self,
         database: Database,
         alert_log: EventLog,
-        protocol: TrialProtocol,
+        trial: Trial,
         clock: Clock,
-        source: str,
         recipients: Recipients,
         public_url: str,
         observer: Observer | None = None,
@@ -93,10 +92,10 @@ class Dispatcher:
         self._apart = int(recipients.grouping.seconds * SECOND)
         self._passing = fail_point
         self._link = partial(link_of_alert, public_url)
-        planner = Planner(protocol, source, recipients)
+        planner = Planner(trial, recipients)
         self._reader = AlertReader(database, alert_log, planner, clock, fail_point)
-        self._watch = UndeliveredWatch(database, protocol, clock, source, fail_point)
-        self._intake = IntakeWatch(database, protocol, clock, source)
+        self._watch = UndeliveredWatch(database, trial, clock, fail_point)
+        self._intake = IntakeWatch(database, trial, clock)
         self._channels = open_channels(recipients, console or sys.stderr, time_source.now)
         self._sender = Sender(
             database,

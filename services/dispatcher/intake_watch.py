@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database, Lock, take_lock
 from projections.store.write.intake_alerts import merge_single_alerts, tell_of_numbers
 from services.platform.time_source import Clock, elapsed_seconds
@@ -16,11 +16,10 @@ LOOK_SECONDS: Final = 30.0
 class IntakeWatch:
     """Looks now and then; the first time, it merges what earlier versions raised one by one."""
 
-    def __init__(self, database: Database, protocol: TrialProtocol, clock: Clock, source: str) -> None:
+    def __init__(self, database: Database, trial: Trial, clock: Clock) -> None:
         self._database = database
-        self._protocol = protocol
+        self._trial = trial
         self._clock = clock
-        self._source = source
         self._looked_at = float("-inf")
         self._has_merged = False
 
@@ -30,7 +29,7 @@ class IntakeWatch:
             return
         with self._database.writing() as connection:
             take_lock(connection, Lock.OUTBOX)
-            at = (connection, self._protocol, self._source, self._clock.now())
+            at = (connection, self._trial, self._clock.now())
             if not self._has_merged:
                 merge_single_alerts(*at)
             tell_of_numbers(*at)

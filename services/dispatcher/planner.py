@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from events.dates import HOUR, SECOND, Instant, parse_instant
 from projections.folds.system_alerts import UNDELIVERED
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from services.dispatcher import ledger
 from services.dispatcher.alert_context import with_surroundings
 from services.dispatcher.alert_entries import AlertEntries, News, move
@@ -25,10 +25,10 @@ log = structlog.get_logger()
 class Planner:
     """Writes down who has to be told of each alert event."""
 
-    def __init__(self, protocol: TrialProtocol, source: str, recipients: Recipients) -> None:
-        delay = protocol.assumptions.routine_delivery_delay_hours * HOUR
-        self._protocol = protocol
-        self._entries = AlertEntries(protocol, source)
+    def __init__(self, trial: Trial, recipients: Recipients) -> None:
+        delay = trial.protocol.assumptions.routine_delivery_delay_hours * HOUR
+        self._trial = trial
+        self._entries = AlertEntries(trial)
         again = int(recipients.grouping.system_alert_seconds * SECOND)
         self._line = planning_line(Directory(recipients), delay, again)
 
@@ -67,7 +67,7 @@ class Planner:
 
     def _read(self, entries: Sequence[Entry], connection: Connection, now: Instant) -> list[News]:
         news = self._entries.read(entries, connection, now)
-        notices = with_surroundings(connection, self._protocol, [each.notice for each in news])
+        notices = with_surroundings(connection, self._trial.protocol, [each.notice for each in news])
         return [each._replace(notice=notice) for each, notice in zip(news, notices, strict=True)]
 
     def pass_over(self, entry: Entry, why: str, connection: Connection, now: Instant) -> None:

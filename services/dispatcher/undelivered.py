@@ -8,10 +8,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from events.dates import Instant, format_instant
-from events.identity import derived_id
-from projections.folds.alert_transition import AlertTransition
+from projections.folds.alert_transition import AlertTransition, alert_id_of
 from projections.folds.system_alerts import UNDELIVERED, rung, system_transition
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.rows.outbox import publish, published_states
@@ -32,15 +31,13 @@ class UndeliveredWatch:
     def __init__(
         self,
         database: Database,
-        protocol: TrialProtocol,
+        trial: Trial,
         clock: Clock,
-        source: str,
         fail_point: Callable[[str], None],
     ) -> None:
         self._database = database
-        self._protocol = protocol
+        self._trial = trial
         self._clock = clock
-        self._source = source
         self._passing = fail_point
 
     def look(self) -> None:
@@ -54,24 +51,24 @@ class UndeliveredWatch:
         }:
             return
         with self._database.writing() as connection:
-            publish(connection, self._protocol, self._source, self._transitions(connection, since, now))
+            publish(connection, self._trial, self._transitions(connection, since, now))
             self._passing("undelivered.told")
         self._passing("undelivered.committed")
 
     def _transitions(self, connection: Connection, since: Instant, now: Instant) -> list[AlertTransition]:
         late, told = ledger.late(connection, since), ledger.told_late(connection)
         names = sorted({*late, *told})
-        own_ids = {name: derived_id(self._protocol.trial, UNDELIVERED + name) for name in names}
+        own_ids = {name: alert_id_of(self._trial.protocol, UNDELIVERED + name) for name in names}
         before = published_states(connection, own_ids.values())
         # Who could be told of nothing, because every channel failed, can be told now.
         has_recovered = bool(told.keys() - late.keys())
         steps = [
             system_transition(
-                self._protocol,
+                self._trial.protocol,
                 UNDELIVERED + name,
                 before.get(own_ids[name]),
                 _reasons(name, late, ledger.examples_of_late(connection, name, since)) if name in late else None,
-                EventKey(self._source, f"channel:{name}"),
+                EventKey(self._trial.source, f"channel:{name}"),
                 now,
                 questions=_QUESTIONS,
                 count=late[name].number if name in late else None,

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from services.gateway.documents import SECURITY_SCHEME, component_schemas
 from services.gateway.intake import Heard, Intake, nobody_listens
@@ -63,7 +63,7 @@ def create_app(
     *,
     database: Database,
     log: EventLog,
-    protocol: TrialProtocol,
+    trial: Trial,
     clock: Clock,
     settings: Settings,
     keys: KeyRing,
@@ -81,7 +81,7 @@ def create_app(
     ``on_appended`` is called when something new is in the log, ``on_published`` when something new is in the outbox.
     ``behind`` says how many entries of the log have not been judged.
     """
-    intake = Intake(database, log, protocol, clock, settings.source, metrics, fail_point, heard, settings.letter_quota)
+    intake = Intake(database, log, trial, clock, metrics, fail_point, heard, settings.letter_quota)
     writer = EventWriter(intake, on_appended, on_published, behind)
 
     app = FastAPI(

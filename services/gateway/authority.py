@@ -14,7 +14,7 @@ from events.codec import Logged
 from events.dates import Instant, format_instant
 from events.errors import BadField, EventRefused, ForeignSource
 from events.faults import show
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from services.gateway.sources import any_matches, fault_of_source, is_of_people, matches, site_named_by
 from services.http.caller import Caller, Role
 
@@ -38,12 +38,12 @@ class Authority:
     ``assigned`` are the sites of each source that an operator has assigned; it is kept current by whoever knows.
     """
 
-    def __init__(self, protocol: TrialProtocol, source: str = f"{OWN_SOURCES}local") -> None:
-        self._protocol = protocol
-        self._deployment = source.removeprefix(OWN_SOURCES)
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._deployment = trial.source.removeprefix(OWN_SOURCES)
         self.assigned: Mapping[str, frozenset[str]] = {}
         #: Whether the id of a subject says whose it is, and the event was checked against that when it was read.
-        self.subject_names_site: Final = "site" in re.compile(protocol.subject_pattern).groupindex
+        self.subject_names_site: Final = "site" in re.compile(trial.protocol.subject_pattern).groupindex
 
     def check_role(self, caller: Caller) -> None:
         """Raises :class:`OutsideAuthority` where the caller may write nothing at all."""
@@ -95,14 +95,14 @@ class Authority:
             raise outside(event, f"site: {show(site)} is {named}")
         if event.type.startswith(SPONSOR_ONLY):
             raise outside(event, f"type: no site's key writes {event.type}")
-        is_others = self._protocol.is_sponsor(event.source) or self._protocol.is_committee(event.source)
+        is_others = self._trial.protocol.is_sponsor(event.source) or self._trial.protocol.is_committee(event.source)
         is_foreign = is_others or site_named_by(event.source) not in (None, site)
         if is_foreign or not self._may_write_from(caller, event.source, site):
             raise outside(event, f"source: {NOT_THIS_KEYS}")
 
     def _is_sponsors(self, caller: Caller, source: str) -> bool:
         """Where a party signs from its own source, the committee's is nobody's whose key does not name it."""
-        protocol = self._protocol
+        protocol = self._trial.protocol
         if caller.sources is not None:
             return any_matches(caller.sources, source) and (
                 protocol.is_sponsor(source) or protocol.is_committee(source)
@@ -110,7 +110,7 @@ class Authority:
         return protocol.is_sponsor(source) and not (protocol.signatures == "own" and protocol.is_committee(source))
 
     def _may_write_from(self, caller: Caller, source: str, site: str) -> bool:
-        shared = {**dict(self._protocol.shared_sources), **self.assigned}
+        shared = {**dict(self._trial.protocol.shared_sources), **self.assigned}
         sites = [found for pattern, found in shared.items() if matches(pattern, source)]
         return any(site in found for found in sites) if sites else any_matches(caller.patterns, source)
 

@@ -19,6 +19,7 @@ from events.dates import FAR_FUTURE, Instant
 from events.envelope import SubjectEvent
 from events.errors import EventRefused, ToxwatchError
 from events.stamp import stamped
+from projections.folds.trial import Trial
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.write import dead_letter_store
@@ -86,9 +87,8 @@ class Intake:
         self,
         database: Database,
         log: EventLog,
-        protocol: TrialProtocol,
+        trial: Trial,
         clock: Clock,
-        source: str,
         observer: GatewayObserver | None = None,
         fail_point: Callable[[str], None] = nothing,
         heard: Heard = nobody_listens,
@@ -96,16 +96,15 @@ class Intake:
     ) -> None:
         self._database = database
         self._log = log
-        self._protocol = protocol
+        self._trial = trial
         self._clock = clock
-        self._source = source
         self._observer = observer or NobodyWatches()
         self._passing = fail_point
         self._heard = heard
         self._quota = DeadLetterQuota(quota)
-        self._codec = Codec(protocol.contract)
-        self._authority = Authority(protocol, source)
-        self._letters = DeadLetterWriter(protocol)
+        self._codec = Codec(trial.protocol.contract)
+        self._authority = Authority(trial)
+        self._letters = DeadLetterWriter(trial.protocol)
 
     def take(self, batch: Sequence[Submission]) -> Taking:
         """Take the events of several requests, in order. Raises ``StoreUnavailable`` where the store is away.
@@ -146,12 +145,14 @@ class Intake:
             self._passing("intake.begun")
             self._heard(connection, [one.read.time for one in candidates if isinstance(one.read, Logged)])
             received = self._log.stamp(self._clock.now(), connection)
-            ledger = IntakeLedger(connection, self._log, self._protocol, self._authority.subject_names_site)
+            ledger = IntakeLedger(connection, self._log, self._trial.protocol, self._authority.subject_names_site)
             verdicts = self._decide(ledger, candidates)
             for number, verdict in enumerate(verdicts.taken):
                 if isinstance(verdict, EventRefused) and number not in letters:
                     letters[number] = self._letters.letter(*candidates[number][:2], verdict)
-            positions = self._log.append([_entry(self._protocol, one, received) for one in verdicts.new], connection)
+            positions = self._log.append(
+                [_entry(self._trial.protocol, one, received) for one in verdicts.new], connection
+            )
             self._passing("intake.appended")
             ledger.write(positions, received)
             told = self._park(connection, candidates, verdicts, letters, received)
@@ -207,7 +208,7 @@ class Intake:
 
         An event settles what was parked before it: in earlier batches, and earlier in this one.
         """
-        at = (connection, self._protocol, self._source)
+        at = (connection, self._trial)
         # Whatever is parked in the table by now came earlier, though the clock may not have moved since.
         after = received + 1
         arrivals = {

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError, Unreadable
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.tables import api_keys, dead_letters
 from projections.store.write import dead_letter_store
@@ -32,15 +32,13 @@ class Resubmission:
         self,
         database: Database,
         intake: Intake,
-        protocol: TrialProtocol,
-        source: str,
+        trial: Trial,
         topics: Iterable[IntakeTopic] = (),
     ) -> None:
         self._topics = {topic.sender: topic for topic in topics}
         self._database = database
         self._intake = intake
-        self._protocol = protocol
-        self._source = source
+        self._trial = trial
 
     def replay(self, letter_id: int, by: str, now: Instant) -> IntakeResult:
         """Take a letter's event, or find that it was taken since.
@@ -60,7 +58,7 @@ class Resubmission:
         if result.status == REFUSED:
             raise ResubmissionRefused(f"it is refused again: {result.error}")
         with self._database.writing() as connection:
-            dead_letter_store.close_replayed(connection, self._protocol, self._source, [letter_id], by, now)
+            dead_letter_store.close_replayed(connection, self._trial, [letter_id], by, now)
         return result
 
     def _submission(self, connection: Connection, letter: Row[Any], now: Instant) -> Submission:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from projections.folds.trial import Trial
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
 from projections.store.rebuild.rebuild import Rebuild
@@ -23,7 +24,7 @@ def rebuild_of(settings: Settings, database: Database, log: EventLog) -> Rebuild
     """A rebuild of this deployment, not yet begun."""
     protocol = protocol_of(settings.protocol)
     rules, read = configuration_hash(protocol), reading_of(log, protocol)
-    return Rebuild(database, protocol, rules, settings.source, read, log.partitions, CONSUMER)
+    return Rebuild(database, Trial(protocol, settings.source), rules, read, log.partitions, CONSUMER)
 
 
 def reading_of(log: EventLog, protocol: TrialProtocol) -> Callable[[int, int, int], Sequence[LogEntry]]:

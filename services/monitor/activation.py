@@ -13,7 +13,7 @@ from events.clock import ProtocolActivated
 from events.dates import Instant, format_instant, parse_instant
 from events.identity import derived_id
 from events.triage import readable_id
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import PROTOCOL, Trial
 from projections.store.engine.database import Database
 from projections.store.engine.generation import next_offset
 from projections.store.engine.tables import NOBODY
@@ -30,9 +30,8 @@ READ_AT_ONCE_MAX: Final = 500
 def activate(
     database: Database,
     log: EventLog,
-    protocol: TrialProtocol,
+    trial: Trial,
     clock: Clock,
-    source: str,
     fail_point: Callable[[str], None] = nothing,
 ) -> bool:
     """Write to the log that these rules are in force, unless they are already; say whether it was written.
@@ -40,16 +39,16 @@ def activate(
     The id is derived from the rules and from those that were in force before. Where it was written already, and whoever wrote
     it was stopped before they were in force, the same bytes are written again.
     """
-    sha256 = configuration_hash(protocol)
+    sha256 = configuration_hash(trial.protocol)
     with database.writing() as connection:
         # First of all: whoever else is starting just now waits here, and then finds that they are in force.
         received = log.stamp(clock.now(), connection)
         latest = rules_in_force(connection)
         if latest is not None and latest.sha256 == sha256:
             return False
-        event_id = derived_id("protocol", protocol.trial, sha256, latest.activated_by.id if latest is not None else "")
-        body = _unread(connection, log, event_id) or _event(protocol, source, event_id, sha256, received)
-        log.append_everywhere(NewEntry(f"{protocol.trial}/@protocol", NOBODY, source, event_id, body), connection)
+        event_id = derived_id("protocol", trial.id, sha256, latest.activated_by.id if latest is not None else "")
+        body = _unread(connection, log, event_id) or _event(trial, event_id, sha256, received)
+        log.append_everywhere(NewEntry(trial.key_about(PROTOCOL), NOBODY, trial.source, event_id, body), connection)
         # At once, not when the monitor comes to it: what waits before it in the log is judged by these rules already.
         activated = EVENT_ADAPTER.validate_json(body)
         assert isinstance(activated, ProtocolActivated)
@@ -70,20 +69,13 @@ def _unread(connection: Connection, log: EventLog, event_id: str) -> bytes | Non
     return None
 
 
-def _event(protocol: TrialProtocol, source: str, event_id: str, sha256: str, received: Instant) -> bytes:
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": source,
-        "type": "toxwatch.protocol.activated.v1",
-        "time": format_instant(received),
-        "trial": protocol.trial,
-        "data": {
-            "protocol": protocol.name,
-            "version": protocol.version,
-            "rules_version": rules_version(),
-            "sha256": sha256,
-        },
-        "receivedtime": format_instant(received),
+def _event(trial: Trial, event_id: str, sha256: str, received: Instant) -> bytes:
+    data = {
+        "protocol": trial.protocol.name,
+        "version": trial.protocol.version,
+        "rules_version": rules_version(),
+        "sha256": sha256,
     }
+    time = format_instant(received)
+    event = trial.envelope("toxwatch.protocol.activated.v1", event_id, time, data) | {"receivedtime": time}
     return json.dumps(event).encode()

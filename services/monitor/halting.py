@@ -12,9 +12,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from events.dates import Instant
-from events.identity import derived_id
+from projections.folds.alert_transition import alert_id_of
 from projections.folds.system_alerts import UNWATCHED, system_transition
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.rows.outbox import publish, published_states
 from projections.store.write.batch import EventFailed
@@ -67,24 +67,23 @@ def _counted(sites: Iterable[str], of_a_site_max: int) -> int:
 
 def tell_of_halt(
     connection: Connection,
-    protocol: TrialProtocol,
-    source: str,
+    trial: Trial,
     partition: int,
     failure: EventFailed | CannotPark | None,
     now: Instant,
 ) -> None:
     """Raise the alert that nobody of a partition is being watched; withdraw it, where ``failure`` is None."""
     case = f"{UNWATCHED}@partition-{partition}"
-    alert_id = derived_id(protocol.trial, case)
+    alert_id = alert_id_of(trial.protocol, case)
     told = published_states(connection, [alert_id]).get(alert_id)
     reasons = None
     if failure is not None:
         reasons = [
             f"no subject of partition {partition} is watched: events cannot be taken ({failure}), and the fault is not one site's"
         ]
-    cause = failure.caused_by if isinstance(failure, EventFailed) else EventKey(source, f"partition:{partition}")
+    cause = failure.caused_by if isinstance(failure, EventFailed) else EventKey(trial.source, f"partition:{partition}")
     step = system_transition(
-        protocol,
+        trial.protocol,
         case,
         told,
         reasons,
@@ -93,4 +92,4 @@ def tell_of_halt(
         questions=["Judge every subject by hand until the software is mended and started again."],
     )
     if step is not None:
-        publish(connection, protocol, source, [step])
+        publish(connection, trial, [step])

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, select
 
 from events.dates import Instant
 from events.errors import ToxwatchError
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation, hold_positions, move_position, next_offset
@@ -48,19 +48,17 @@ class Monitor:
     def __init__(
         self,
         database: Database,
-        protocol: TrialProtocol,
-        source: str,
+        trial: Trial,
         observer: MonitorObserver | None = None,
         fail_point: Callable[[str], None] = nothing,
         partitions: int = 1,
     ) -> None:
         self._database = database
-        self._protocol = protocol
-        self._rules = configuration_hash(protocol)
-        self._source = source
+        self._trial = trial
+        self._rules = configuration_hash(trial.protocol)
         self._observer = observer or UnobservedMonitor()
         self._passing = fail_point
-        self._decoder = Decoder(protocol, partitions)
+        self._decoder = Decoder(trial.protocol, partitions)
         self._watches = SubjectCache()
         self._generation: int | None = None
         self._limit = HaltingLimit()
@@ -149,7 +147,7 @@ class Monitor:
         with self._forgetting_on_failure(), self._database.writing() as connection:
             hold_positions(connection, CONSUMER)
             rules = rules_in_force(connection)
-            cause = rules.activated_by if rules is not None else EventKey(self._source, f"subject:{subject}")
+            cause = rules.activated_by if rules is not None else EventKey(self._trial.source, f"subject:{subject}")
             failed = EventFailed(subject, None, cause, error)
             failed.__cause__ = error
             step = self._step(connection, now)
@@ -176,7 +174,7 @@ class Monitor:
             self._passing("monitor.judged")
             self._write(connection, step, now)
             if first.partition not in self._goes_on:
-                tell_of_halt(connection, self._protocol, self._source, first.partition, None, now)
+                tell_of_halt(connection, self._trial, first.partition, None, now)
             self._passing("monitor.written")
         self._passing("monitor.committed")
         self._goes_on.add(first.partition)
@@ -189,22 +187,22 @@ class Monitor:
             self._watches.clear()
             self._generation = generation
         parked = parked_now(connection)
-        return BatchWriter(connection, self._protocol, self._rules, generation, self._watches, now, parked)
+        return BatchWriter(connection, self._trial.protocol, self._rules, generation, self._watches, now, parked)
 
     def _write(self, connection: Connection, step: BatchWriter, now: Instant) -> None:
         step.write()
-        publish(connection, self._protocol, self._source, step.outcome.transitions)
-        put_aside(connection, self._protocol, self._source, step.outcome, now)
+        publish(connection, self._trial, step.outcome.transitions)
+        put_aside(connection, self._trial, step.outcome, now)
 
     def _site_of(self, failed: EventFailed) -> str:
         """The site whose subject met a bug: as its id names it, else as the event does."""
-        return self._protocol.site_of(failed.subject) or failed.site or ""
+        return self._trial.protocol.site_of(failed.subject) or failed.site or ""
 
     def _halt(self, partition: int, failure: EventFailed | CannotPark, now: Instant) -> NoReturn:
         """Stop reading, and tell somebody: nobody of this partition is being watched."""
         self._goes_on.discard(partition)
         with self._database.writing() as connection:
-            tell_of_halt(connection, self._protocol, self._source, partition, failure, now)
+            tell_of_halt(connection, self._trial, partition, failure, now)
         raise Halted(f"events of several sites, or of no subject, cannot be taken; the latest: {failure}") from failure
 
     @contextmanager

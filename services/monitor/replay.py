@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from events.codec import Codec
 from events.dates import Instant
 from events.errors import EventRefused, ToxwatchError, Unreadable
-from events.identity import derived_id
+from projections.folds.alert_transition import alert_id_of
 from projections.folds.system_alerts import UNWATCHED, unwatched_transition
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database, is_transient
 from projections.store.engine.generation import current_generation, hold_positions
@@ -34,12 +34,11 @@ class ReplayFailed(ToxwatchError):  # noqa: N818 - reads better where it is caug
 class Replay:
     """Replays letters that the monitor has parked. A monitor that runs meanwhile sees each replay as a whole, or not at all."""
 
-    def __init__(self, database: Database, protocol: TrialProtocol, source: str) -> None:
+    def __init__(self, database: Database, trial: Trial) -> None:
         self._database = database
-        self._protocol = protocol
-        self._source = source
-        self._rules = configuration_hash(protocol)
-        self._codec = Codec(protocol.contract)
+        self._trial = trial
+        self._rules = configuration_hash(trial.protocol)
+        self._codec = Codec(trial.protocol.contract)
 
     def replay(self, letter_id: int, by: str, now: Instant) -> BatchOutcome:
         """Take one refused entry; or, where it is of a subject that is not watched, all that subject's, in their order.
@@ -65,7 +64,7 @@ class Replay:
                 raise ReplayFailed(f"it is refused again: {outcome.refused[0][1].error}")
             if outcome.behind:
                 raise ReplayFailed(f"{letter.subject} is not being watched: replay what this subject has waiting first")
-            dead_letter_store.close_replayed(connection, self._protocol, self._source, [letter.id], by, now)
+            dead_letter_store.close_replayed(connection, self._trial, [letter.id], by, now)
             return outcome
 
     def replay_subject(self, subject: str, by: str, now: Instant) -> BatchOutcome:
@@ -90,27 +89,25 @@ class Replay:
         letters = connection.execute(wanted.order_by(c.partition, c.offset)).all()
         connection.execute(delete(parked_subjects).where(parked_subjects.c.subject == subject))
         outcome = self._apply(connection, letters, now)
-        dead_letter_store.close_replayed(
-            connection, self._protocol, self._source, [letter.id for letter in letters], by, now
-        )
-        alert_id = derived_id(self._protocol.trial, UNWATCHED + subject)
+        dead_letter_store.close_replayed(connection, self._trial, [letter.id for letter in letters], by, now)
+        alert_id = alert_id_of(self._trial.protocol, UNWATCHED + subject)
         told = published_states(connection, [alert_id]).get(alert_id)
-        cause = EventKey(self._source, f"replay:{subject}")
-        step = unwatched_transition(self._protocol, subject, told, cause, now, is_parked=False)
-        publish(connection, self._protocol, self._source, [step] if step is not None else [])
+        cause = EventKey(self._trial.source, f"replay:{subject}")
+        step = unwatched_transition(self._trial.protocol, subject, told, cause, now, is_parked=False)
+        publish(connection, self._trial, [step] if step is not None else [])
         return outcome
 
     def _apply(self, connection: Connection, letters: Sequence[Row[Any]], now: Instant) -> BatchOutcome:
         generation, parked = current_generation(connection), parked_now(connection)
-        step = BatchWriter(connection, self._protocol, self._rules, generation, {}, now, parked)
+        step = BatchWriter(connection, self._trial.protocol, self._rules, generation, {}, now, parked)
         try:
             step.apply([self._entry(letter) for letter in letters])
         except EventFailed as failed:
             raise ReplayFailed(f"{failed.subject}: {failed} again ({failed.__cause__!r})") from failed
         try:
             step.write()
-            publish(connection, self._protocol, self._source, step.outcome.transitions)
-            put_aside(connection, self._protocol, self._source, step.outcome, now)
+            publish(connection, self._trial, step.outcome.transitions)
+            put_aside(connection, self._trial, step.outcome, now)
         except DBAPIError as error:
             if is_transient(error):
                 raise
@@ -121,7 +118,7 @@ class Replay:
 
     def _entry(self, letter: Row[Any]) -> LogEntry:
         decoded = self._codec.read(letter.raw)
-        key = "" if isinstance(decoded, EventRefused) else expected_key(self._protocol, decoded.event)
+        key = "" if isinstance(decoded, EventRefused) else expected_key(self._trial.protocol, decoded.event)
         return LogEntry(letter.partition, letter.offset, key, letter.raw, decoded)
 
 

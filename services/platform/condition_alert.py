@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from events.identity import derived_id
+from projections.folds.alert_transition import alert_id_of
 from projections.folds.system_alerts import system_transition
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.rows.outbox import publish, published_states
@@ -25,13 +25,10 @@ class Condition(NamedTuple):
 class ConditionAlert:
     """Raises the alert when the condition begins, and withdraws it when it ends; what the reason says meanwhile is no news."""
 
-    def __init__(
-        self, database: Database, protocol: TrialProtocol, clock: Clock, source: str, condition: Condition
-    ) -> None:
+    def __init__(self, database: Database, trial: Trial, clock: Clock, condition: Condition) -> None:
         self._database = database
-        self._protocol = protocol
+        self._trial = trial
         self._clock = clock
-        self._source = source
         self._condition = condition
         self._told: bool | None = None
 
@@ -41,20 +38,20 @@ class ConditionAlert:
         stands = reason is not None
         if self._told is stands:
             return False
-        alert_id, now = derived_id(self._protocol.trial, case), self._clock.now()
+        alert_id, now = alert_id_of(self._trial.protocol, case), self._clock.now()
         with self._database.writing() as connection:
             told = published_states(connection, [alert_id]).get(alert_id)
             is_open = told is not None and told.stands
             if is_open is not stands:
                 step = system_transition(
-                    self._protocol,
+                    self._trial.protocol,
                     case,
                     told,
                     [reason] if reason is not None else None,
-                    EventKey(self._source, case),
+                    EventKey(self._trial.source, case),
                     now,
                     questions=[self._condition.advice],
                 )
-                publish(connection, self._protocol, self._source, [] if step is None else [step])
+                publish(connection, self._trial, [] if step is None else [step])
         self._told = stands
         return is_open is not stands

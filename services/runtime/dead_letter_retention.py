@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from events.dates import DAY
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.disk_space import give_back
 from projections.store.write.dead_letter_upkeep import expire
@@ -17,11 +17,10 @@ LOOK_SECONDS: Final = 3600.0
 class DeadLetterRetention:
     """Looks once an hour, and goes on at once while there is more."""
 
-    def __init__(self, database: Database, protocol: TrialProtocol, clock: Clock, source: str, days: int) -> None:
+    def __init__(self, database: Database, trial: Trial, clock: Clock, days: int) -> None:
         self._database = database
-        self._protocol = protocol
+        self._trial = trial
         self._clock = clock
-        self._source = source
         self._kept = days * DAY
         self._looked_at = elapsed_seconds()
 
@@ -31,7 +30,7 @@ class DeadLetterRetention:
             return False
         now = self._clock.now()
         with self._database.writing() as connection:
-            erased = expire(connection, self._protocol, self._source, now - self._kept, now)
+            erased = expire(connection, self._trial, now - self._kept, now)
         if not erased:
             self._looked_at = elapsed_seconds()
             give_back(self._database)

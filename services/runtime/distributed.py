@@ -56,7 +56,7 @@ from services.runtime.embedded import (
 )
 from services.runtime.metrics_store import StoreCollector
 from services.runtime.stalls import Direct, Lasting
-from services.trials.protocols import find_protocol
+from services.trials.trial import trial_of
 
 RETRY_SECONDS: Final = 1.0
 INTAKE_IDLE_SECONDS: Final = 0.2
@@ -74,7 +74,7 @@ def parts_of(settings: Settings, clock: Clock, fail_point: Callable[[str], None]
             "log: a service by itself needs a log that others reach, kafka://HOST:PORT (TOXWATCH_LOG); `toxwatch run` does"
             " everything in one process"
         )
-    protocol, metrics = find_protocol(settings.protocol), Metrics(CollectorRegistry())
+    trial, metrics = trial_of(settings), Metrics(CollectorRegistry())
     database = Database(settings.database_url)
     try:
         with open_logs(settings, database) as logs:
@@ -82,7 +82,7 @@ def parts_of(settings: Settings, clock: Clock, fail_point: Callable[[str], None]
             yield Parts(
                 settings,
                 database,
-                protocol,
+                trial,
                 clock,
                 logs.clinical,
                 logs.alerts,
@@ -102,7 +102,7 @@ def prepare(parts: Parts, *, activates: bool) -> None:
         begin_first_generation(connection, parts.clock.now())
         begin_positions(connection, CONSUMER, parts.clinical.partitions)
     if activates:
-        activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.fail_point)
+        activate(parts.database, parts.clinical, parts.trial, parts.clock, parts.fail_point)
 
 
 class Preparation:
@@ -200,13 +200,11 @@ def _topic_readers(parts: Parts) -> list[TopicReader]:
     cluster, prefix = cluster_of(parts.settings), parts.settings.topic_prefix
 
     def intake() -> Intake:
-        source = parts.settings.source
         return Intake(
             parts.database,
             parts.clinical,
-            parts.protocol,
+            parts.trial,
             parts.clock,
-            source,
             parts.metrics,
             parts.fail_point,
             parts.watch.heard,

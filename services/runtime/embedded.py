@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from events.dates import SECOND, format_instant
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation, next_offset
 from projections.store.engine.schema import SchemaState, migrate, require_current, schema_state
@@ -55,7 +55,7 @@ from services.runtime.dead_letter_retention import DeadLetterRetention
 from services.runtime.metrics_store import StoreCollector
 from services.runtime.reading_router import reading_router
 from services.runtime.stalls import Check, Direct, Lasting, StallWatch
-from services.trials.protocols import find_protocol
+from services.trials.trial import trial_of
 
 IDLE_SECONDS: Final = 1.0
 #: What one process at a time does with a database: see ``Database.alone``.
@@ -72,7 +72,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    protocol: TrialProtocol
+    trial: Trial
     clock: Clock
     clinical: EventLog
     alerts: EventLog
@@ -92,10 +92,10 @@ class System:
         fail_point: Callable[[str], None] = nothing,
         console: TextIO | None = None,
     ) -> None:
-        protocol, metrics = find_protocol(settings.protocol), Metrics(CollectorRegistry())
+        trial, metrics = trial_of(settings), Metrics(CollectorRegistry())
         clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
         parts = Parts(
-            settings, database, protocol, clock, clinical, alerts, metrics, fail_point, ClockWatch(database, clock)
+            settings, database, trial, clock, clinical, alerts, metrics, fail_point, ClockWatch(database, clock)
         )
         recipients = load_recipients(settings.recipients)
         prepare(parts)
@@ -162,7 +162,7 @@ def stall_watch(
     on_published: Callable[[], None] = nobody,
 ) -> StallWatch:
     """Tells of parts that stand still."""
-    return StallWatch(parts.database, parts.protocol, parts.clock, parts.settings.source, watched, direct, on_published)
+    return StallWatch(parts.database, parts.trial, parts.clock, watched, direct, on_published)
 
 
 def relay_loop(parts: Parts, on_relayed: Callable[[], None] = nobody) -> Loop:
@@ -180,9 +180,7 @@ def relay_loop(parts: Parts, on_relayed: Callable[[], None] = nobody) -> Loop:
 
 def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_published: Callable[[], None] = nobody) -> Loop:
     """Fires what comes due, and tells that nothing does while the clock is doubted."""
-    deadlines = DeadlineClock(
-        parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.fail_point
-    )
+    deadlines = DeadlineClock(parts.database, parts.clinical, parts.trial, parts.clock, parts.fail_point)
 
     doubt = _alert_while(parts, clock_is_doubted(parts.clock))
 
@@ -200,20 +198,20 @@ def clock_loop(parts: Parts, on_fired: Callable[[], None] = nobody, on_published
 
 def _monitor_loop(parts: Parts, wake_relay: Callable[[], None]) -> Loop:
     observed = MonitorMetrics(parts.metrics, parts.clock)
-    monitor = Monitor(parts.database, parts.protocol, parts.settings.source, observed, parts.fail_point)
+    monitor = Monitor(parts.database, parts.trial, observed, parts.fail_point)
     runner = EmbeddedRunner(monitor, parts.clinical, parts.clock, wake_relay, parts.metrics.monitor_batch_seconds)
     return Loop("monitor", runner.work, lambda: IDLE_SECONDS, parts.metrics.store_unavailable_total)
 
 
 def _alert_while(parts: Parts, condition: Condition) -> ConditionAlert:
-    return ConditionAlert(parts.database, parts.protocol, parts.clock, parts.settings.source, condition)
+    return ConditionAlert(parts.database, parts.trial, parts.clock, condition)
 
 
 def store_loop(parts: Parts) -> Loop:
     """Writes now and then, so that a store that takes no writes is noticed before anybody sends; and sees that there is room."""
     settings = parts.settings
     disk, low = disk_of(parts.database), _alert_while(parts, disk_is_low(parts.database))
-    old = DeadLetterRetention(parts.database, parts.protocol, parts.clock, settings.source, settings.letter_days)
+    old = DeadLetterRetention(parts.database, parts.trial, parts.clock, settings.letter_days)
 
     def work() -> bool:
         parts.watch.look()
@@ -233,9 +231,8 @@ def dispatcher_of(
     return Dispatcher(
         parts.database,
         parts.alerts,
-        parts.protocol,
+        parts.trial,
         parts.clock,
-        parts.settings.source,
         recipients,
         parts.settings.base_url,
         parts.metrics,
@@ -271,7 +268,7 @@ def gateway_of(
     keys = KeyRing(parts.database, parts.clock)
     reading = reading_router(
         parts.database,
-        parts.protocol,
+        parts.trial.protocol,
         parts.clock,
         parts.clinical,
         parts.alerts,
@@ -282,7 +279,7 @@ def gateway_of(
     return create_app(
         database=parts.database,
         log=parts.clinical,
-        protocol=parts.protocol,
+        trial=parts.trial,
         clock=parts.clock,
         settings=parts.settings,
         keys=keys,
@@ -309,7 +306,7 @@ def prepare(parts: Parts) -> None:
         latest = parts.clinical.stamp(now, connection)
     if latest > now + SECOND:
         log.warning("clock_is_behind_the_log", due=format_instant(latest))
-    activate(parts.database, parts.clinical, parts.protocol, parts.clock, parts.settings.source, parts.fail_point)
+    activate(parts.database, parts.clinical, parts.trial, parts.clock, parts.fail_point)
 
 
 async def run_system(

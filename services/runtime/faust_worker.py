@@ -140,8 +140,7 @@ class MonitorService(Service):
         parts = self._parts
         monitor = Monitor(
             parts.database,
-            parts.protocol,
-            parts.settings.source,
+            parts.trial,
             MonitorMetrics(parts.metrics, parts.clock),
             parts.fail_point,
             parts.clinical.partitions,

@@ -13,10 +13,9 @@ from typing import Final
 import structlog
 
 from events.dates import format_instant
-from events.identity import derived_id
-from projections.folds.alert_transition import AlertKind
+from projections.folds.alert_transition import AlertKind, alert_id_of
 from projections.folds.system_alerts import STALLED, system_transition
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.rows.outbox import publish, published_states
@@ -65,17 +64,15 @@ class StallWatch:
     def __init__(
         self,
         database: Database,
-        protocol: TrialProtocol,
+        trial: Trial,
         clock: Clock,
-        source: str,
         parts: Mapping[str, Check],
         direct: Direct | None = None,
         on_published: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
-        self._protocol = protocol
+        self._trial = trial
         self._clock = clock
-        self._source = source
         self._parts = parts
         self._direct = direct
         self._on_told = on_published
@@ -122,7 +119,7 @@ class StallWatch:
     def _write(self, part: str, trouble: str | None) -> bool:
         """Put the alert, or that it no longer stands, in the outbox; False where nothing can be written."""
         case = STALLED + part
-        alert_id = derived_id(self._protocol.trial, case)
+        alert_id = alert_id_of(self._trial.protocol, case)
         reasons = [trouble] if trouble is not None else None
         try:
             with self._database.reading() as connection:
@@ -132,10 +129,10 @@ class StallWatch:
                 return True
             with self._database.writing() as connection:
                 told = published_states(connection, [alert_id]).get(alert_id)
-                cause = EventKey(self._source, f"part:{part}")
+                cause = EventKey(self._trial.source, f"part:{part}")
                 now = self._clock.now()
-                step = system_transition(self._protocol, case, told, reasons, cause, now, questions=[QUESTION])
-                publish(connection, self._protocol, self._source, [step] if step is not None else [])
+                step = system_transition(self._trial.protocol, case, told, reasons, cause, now, questions=[QUESTION])
+                publish(connection, self._trial, [step] if step is not None else [])
         except Exception as error:  # noqa: BLE001 - then it is told past the database
             log.error("stall_not_written", part=part, error=error)
             return False
@@ -147,10 +144,10 @@ class StallWatch:
             return False
         case = STALLED + part
         notice = Notice(
-            alert_id=derived_id(self._protocol.trial, case),
+            alert_id=alert_id_of(self._trial.protocol, case),
             revision=1,
             kind=kind,
-            trial=self._protocol.trial,
+            trial=self._trial.protocol.trial,
             subject=None,
             case=case,
             verdict=None,

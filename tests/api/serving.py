@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from services.api.alert_feed import AlertFeed
@@ -78,7 +79,7 @@ def app_on(database: Database, feed: AlertFeed) -> FastAPI:
     return create_app(
         database=database,
         log=clinical,
-        protocol=PROTOCOL,
+        trial=Trial(PROTOCOL, read_settings().source),
         clock=clock,
         settings=read_settings(),
         keys=ring,

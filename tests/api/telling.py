@@ -12,6 +12,7 @@ from events.dates import SECOND, format_instant, parse_instant
 from events.envelope import EventRef
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind, AlertTransition
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.generation import begin_first_generation
 from projections.store.engine.tables import chart_events, deliveries, delivery_attempts, positions
@@ -59,7 +60,7 @@ def told(
         **more,
     }
     step = AlertTransition(kind, derived_id(alert_id, str(revision), kind), subject, AlertData(**fields))
-    publish(connection, PROTOCOL, SOURCE, [step])
+    publish(connection, Trial(PROTOCOL, SOURCE), [step])
     return alert_id
 
 
@@ -134,7 +135,7 @@ def letter(raw: bytes = b"{}", **more: Any) -> NewDeadLetter:
 
 def parked(connection: Connection, *letters: NewDeadLetter) -> None:
     """Park messages as the gateway does."""
-    park(connection, PROTOCOL, SOURCE, letters, START)
+    park(connection, Trial(PROTOCOL, SOURCE), letters, START)
 
 
 def at_position(connection: Connection, consumer: str, next_offset: int) -> None:

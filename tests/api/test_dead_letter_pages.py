@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from events.dates import SECOND
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.write.dead_letter_store import delete
@@ -78,7 +79,7 @@ def test_filters_and_pages(letters: Database) -> None:
 def test_of_an_erased_letter_only_that_it_was_there_is_left(letters: Database) -> None:
     """With who erased it, when, and why."""
     with letters.writing() as connection:
-        delete(connection, PROTOCOL, SOURCE, 1, "u-0042", "a name in it", START + SECOND)
+        delete(connection, Trial(PROTOCOL, SOURCE), 1, "u-0042", "a name in it", START + SECOND)
     with reading(letters) as ask:
         whole = ask.read("/v1/dead-letters/1")
     assert (whole["raw"], whole["raw_base64"], whole["headers"], whole["event_id"]) == (None, None, None, None)

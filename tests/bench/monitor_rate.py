@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from events.catalog import subject_of
 from events.codec import Codec
 from events.dates import FAR_PAST
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation, move_position
@@ -90,7 +91,7 @@ def _batches(log: EmbeddedLog) -> Iterator[list[Entry]]:
 
 
 def _judged(database: Database, log: EmbeddedLog) -> float:
-    monitor, clock = Monitor(database, PROTOCOL, SOURCE), SystemClock()
+    monitor, clock = Monitor(database, Trial(PROTOCOL, SOURCE)), SystemClock()
     start = time.perf_counter()
     for entries in _batches(log):
         monitor.process(entries, clock.now())
@@ -141,7 +142,7 @@ def _rebuilt(database: Database, log: EmbeddedLog) -> float:
     clock = SystemClock()
     start = time.perf_counter()
     rules, read = configuration_hash(PROTOCOL), reading_of(log, PROTOCOL)
-    with Rebuild(database, PROTOCOL, rules, SOURCE, read, 1, CONSUMER).aside(clock.now()) as rebuild:
+    with Rebuild(database, Trial(PROTOCOL, SOURCE), rules, read, 1, CONSUMER).aside(clock.now()) as rebuild:
         for _ in rebuild.catch_up(clock.now):
             pass
         return time.perf_counter() - start

@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Connection, Integer, LargeBinary, Ta
 from events.dates import Instant, parse_instant
 from projections.folds.alert_transition import AlertState, state_after
 from projections.folds.system_alerts import system_transition
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation
@@ -77,5 +78,5 @@ def tell_system_alert(
     """Raise, revise or withdraw an alert of the system, through the functions that do so in earnest."""
     transition = system_transition(PROTOCOL, case, told, reasons, EventKey("urn:site:FR01", "e-1"), at)
     assert transition is not None
-    publish(connection, PROTOCOL, OURS, [transition])
+    publish(connection, Trial(PROTOCOL, OURS), [transition])
     return state_after(transition)

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from events.dates import DAY, HOUR, MINUTE, Instant
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation
@@ -39,7 +40,7 @@ class Machine:
         self.watch.look()
 
     def fire(self) -> int:
-        return DeadlineClock(self.database, self.log, PROTOCOL, self.clock, SOURCE).fire()
+        return DeadlineClock(self.database, self.log, Trial(PROTOCOL, SOURCE), self.clock).fire()
 
     def waits_until(self, due: Instant) -> None:
         row = {"generation": 1, "subject": "FR01-001", "case_name": "ae:FR01-001/AE-1", "due": due, "is_fired": False}
@@ -63,7 +64,7 @@ def test_a_start_far_from_the_last_time_on_record_waits(
     machine.wall += 2 * MINUTE
     assert machine.clock.now() == LAST + 2 * MINUTE
     assert machine.fire() == 0
-    alert = ConditionAlert(database, PROTOCOL, machine.clock, SOURCE, clock_is_doubted(machine.clock))
+    alert = ConditionAlert(database, Trial(PROTOCOL, SOURCE), machine.clock, clock_is_doubted(machine.clock))
     assert (alert.look(), alert.look()) == (True, False)
     with database.writing() as connection:
         confirm_as_operator(connection, machine.wall, "night shift")

@@ -8,10 +8,11 @@ from sqlalchemy import Row, select
 
 from events.alert import AlertData, Verdict
 from events.dates import format_instant
-from events.envelope import EventKey as EventRefData
+from events.envelope import EventRef
 from events.identity import derived_id
 from projections.folds.alert_transition import AlertKind, AlertTransition
 from projections.folds.system_alerts import system_transition
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Database
@@ -30,7 +31,7 @@ Urgency = Literal["urgent", "prompt", "routine"]
 VERDICTS: dict[Urgency, Verdict] = {"urgent": "met", "prompt": "possible", "routine": "possible"}
 
 
-class Trial:
+class AlertingTrial:
     """A database with both logs, a clock turned by hand, and the steps of the monitor that concern alerts."""
 
     def __init__(self, database: Database) -> None:
@@ -55,7 +56,7 @@ class Trial:
             reasons = changes.pop("reasons", [CLINICAL]) if stands else None
             step = system_transition(PROTOCOL, case, told, reasons, CAUSE, self.clock.now(), **changes)
             assert step is not None
-            publish(connection, PROTOCOL, SOURCE, [step])
+            publish(connection, Trial(PROTOCOL, SOURCE), [step])
         self.relay()
         return alert_id
 
@@ -115,11 +116,11 @@ class Trial:
                 questions=[CLINICAL],
                 evidence=[],
                 detected_at=format_instant(self.clock.now()),
-                caused_by=EventRefData(source=CAUSE.source, id=CAUSE.id),
+                caused_by=EventRef(source=CAUSE.source, id=CAUSE.id),
                 protocol_version=PROTOCOL.version,
                 **values,
             )
             step = AlertTransition(kind, derived_id(alert_id, str(revision), kind), subject, data)
-            publish(connection, PROTOCOL, SOURCE, [step])
+            publish(connection, Trial(PROTOCOL, SOURCE), [step])
         self.relay()
         return alert_id

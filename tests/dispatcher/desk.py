@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.tables import metadata
 from services.dispatcher.dispatcher import Dispatcher
 from services.dispatcher.recipients import Recipients
 from services.platform.fail_points import nothing
-from tests.dispatcher.alerts import SOURCE, Trial
+from tests.dispatcher.alerts import SOURCE, AlertingTrial
 
 PUBLIC_URL = "https://tox.example.org"
 
@@ -38,7 +39,7 @@ class Desk:
 
     def __init__(
         self,
-        trial: Trial,
+        trial: AlertingTrial,
         recipients: Recipients,
         fail_point: Callable[[str], None] = nothing,
         measured: Measured | None = None,
@@ -51,9 +52,8 @@ class Desk:
         self.dispatcher = Dispatcher(
             trial.database,
             trial.log,
-            PROTOCOL,
+            Trial(PROTOCOL, SOURCE),
             trial.clock,
-            SOURCE,
             recipients,
             PUBLIC_URL + "/",
             self.measured,
@@ -93,7 +93,7 @@ class Desk:
 
 @asynccontextmanager
 async def at_work(
-    trial: Trial,
+    trial: AlertingTrial,
     recipients: Recipients,
     fail_point: Callable[[str], None] = nothing,
     measured: Measured | None = None,
@@ -112,12 +112,12 @@ async def at_work(
 
 
 @contextmanager
-def trial_in(directory: Path) -> Iterator[Trial]:
+def trial_in(directory: Path) -> Iterator[AlertingTrial]:
     """A trial whose database is closed afterwards."""
     database = Database(f"sqlite:///{directory / 'toxwatch.db'}")
     metadata.create_all(database.engine)
     try:
-        yield Trial(database)
+        yield AlertingTrial(database)
     finally:
         database.close()
 

@@ -12,7 +12,7 @@ import pytest
 from events.dates import MINUTE, SECOND
 from services.dispatcher.recipients import Recipients
 from services.platform.fail_points import nothing
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import Desk, Killed, trial_in
 from tests.dispatcher.files import hook, person, recipients
 from tests.dispatcher.receivers import Answer, HttpReceiver, http_receiver
@@ -55,7 +55,7 @@ class Assassin:
 class Survivor:
     """A dispatcher that is started again, on the same database, whenever it is killed."""
 
-    def __init__(self, trial: Trial, people: Recipients, fail_point: Callable[[str], None]) -> None:
+    def __init__(self, trial: AlertingTrial, people: Recipients, fail_point: Callable[[str], None]) -> None:
         self.trial = trial
         self.people = people
         self.fail_point = fail_point
@@ -82,7 +82,7 @@ class Survivor:
 
 
 async def story(
-    trial: Trial, directory: Path, fail_point: Callable[[str], None]
+    trial: AlertingTrial, directory: Path, fail_point: Callable[[str], None]
 ) -> tuple[Survivor, HttpReceiver, HttpReceiver]:
     """An alert that one receiver takes and another only after a while, what is told of that, its revision and its end."""
     async with http_receiver() as receiver, http_receiver() as down:
@@ -106,17 +106,17 @@ async def story(
         return survivor, receiver, down
 
 
-def _states(trial: Trial, alert_id: str, *channels: str) -> list[str]:
+def _states(trial: AlertingTrial, alert_id: str, *channels: str) -> list[str]:
     return [row.state for row in trial.rows(alert_id) if row.channel in channels]
 
 
-def _told(trial: Trial, case: str) -> list[str]:
+def _told(trial: AlertingTrial, case: str) -> list[str]:
     """The states of what is told of a case, by revision, where each of its events is in the log and planned."""
     rows = [row for row in trial.rows() if f'"{case}"' in row.notice]
     return [row.state for row in rows]
 
 
-def _done(trial: Trial) -> bool:
+def _done(trial: AlertingTrial) -> bool:
     return all(row.state in ("delivered", "superseded", "settled") for row in trial.rows())
 
 
@@ -167,7 +167,7 @@ def test_only_a_kill_between_sending_and_recording_repeats(
 ) -> None:
     """The price of losing nothing. The attempt whose end is not known stays in the ledger as it is."""
 
-    async def once(trial: Trial) -> tuple[int, list[str]]:
+    async def once(trial: AlertingTrial) -> tuple[int, list[str]]:
         async with http_receiver() as receiver:
             people = recipients(tmp_path, hook(receiver.url) + person("ann", "hook"))
             survivor = Survivor(trial, people, Assassin(step, 1))

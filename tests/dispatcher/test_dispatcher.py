@@ -14,19 +14,19 @@ from events.dates import DAY, HOUR, MINUTE, SECOND, parse_instant
 from projections.store.engine.database import Database
 from services.dispatcher.recipients import TERMINAL
 from services.platform.time_source import ScaledClock
-from tests.dispatcher.alerts import CLINICAL, Trial
+from tests.dispatcher.alerts import CLINICAL, AlertingTrial
 from tests.dispatcher.desk import at_work, trial_in, until
 from tests.dispatcher.files import WEBHOOK_SECRET, hook, mail, person, recipients
 from tests.dispatcher.receivers import Answer, http_receiver, mail_server
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Trial]:
+def trial(tmp_path: Path) -> Iterator[AlertingTrial]:
     with trial_in(tmp_path) as trial:
         yield trial
 
 
-def test_an_alert_reaches_console_mailbox_and_webhook(trial: Trial, tmp_path: Path) -> None:
+def test_an_alert_reaches_console_mailbox_and_webhook(trial: AlertingTrial, tmp_path: Path) -> None:
     """Within a second of the log, with the link, and without a clinical word."""
 
     async def story() -> None:
@@ -53,7 +53,7 @@ def test_either_kind_of_database_serves(database: Database, tmp_path: Path) -> N
     """Raised, tried in vain, found undelivered, gone for good, revised and withdrawn: every statement there is."""
 
     async def story() -> None:
-        trial = Trial(database)
+        trial = AlertingTrial(database)
         async with http_receiver() as receiver, http_receiver() as gone:
             gone.answers = [Answer(500), Answer(500)]
             gone.always = Answer(410)
@@ -78,7 +78,7 @@ def test_either_kind_of_database_serves(database: Database, tmp_path: Path) -> N
     asyncio.run(story())
 
 
-def test_revisions_are_one_thread_for_each_recipient(trial: Trial, tmp_path: Path) -> None:
+def test_revisions_are_one_thread_for_each_recipient(trial: AlertingTrial, tmp_path: Path) -> None:
     """Each later mail answers the first one that its recipient got."""
 
     async def story() -> None:
@@ -99,7 +99,7 @@ def test_revisions_are_one_thread_for_each_recipient(trial: Trial, tmp_path: Pat
     asyncio.run(story())
 
 
-def test_without_a_file_the_terminal_is_told(trial: Trial) -> None:
+def test_without_a_file_the_terminal_is_told(trial: AlertingTrial) -> None:
     """One line an alert."""
 
     async def story() -> None:
@@ -110,7 +110,7 @@ def test_without_a_file_the_terminal_is_told(trial: Trial) -> None:
     asyncio.run(story())
 
 
-def test_a_routine_alert_waits_a_day_through_a_restart(trial: Trial, tmp_path: Path) -> None:
+def test_a_routine_alert_waits_a_day_through_a_restart(trial: AlertingTrial, tmp_path: Path) -> None:
     """Nothing is sent a second before; what is settled by then is never sent."""
 
     async def story() -> None:
@@ -135,7 +135,7 @@ def test_a_routine_alert_waits_a_day_through_a_restart(trial: Trial, tmp_path: P
     asyncio.run(story())
 
 
-def test_only_those_who_were_told_hear_of_a_withdrawal(trial: Trial, tmp_path: Path) -> None:
+def test_only_those_who_were_told_hear_of_a_withdrawal(trial: AlertingTrial, tmp_path: Path) -> None:
     """One had it, the mail server of one was down all the while, and one does not take such alerts."""
 
     async def story() -> None:
@@ -161,7 +161,7 @@ def test_only_those_who_were_told_hear_of_a_withdrawal(trial: Trial, tmp_path: P
     asyncio.run(story())
 
 
-def test_a_message_that_may_have_arrived_is_followed_by_its_withdrawal(trial: Trial, tmp_path: Path) -> None:
+def test_a_message_that_may_have_arrived_is_followed_by_its_withdrawal(trial: AlertingTrial, tmp_path: Path) -> None:
     """The receiver broke off when it had everything: it may have shown the alert to somebody."""
 
     async def story() -> None:
@@ -178,7 +178,7 @@ def test_a_message_that_may_have_arrived_is_followed_by_its_withdrawal(trial: Tr
     asyncio.run(story())
 
 
-def test_a_dose_level_on_hold_is_told_at_once_to_all_who_take_the_level(trial: Trial, tmp_path: Path) -> None:
+def test_a_dose_level_on_hold_is_told_at_once_to_all_who_take_the_level(trial: AlertingTrial, tmp_path: Path) -> None:
     """Also to who does not look after the system; what is the system's own goes to those who do."""
 
     async def story() -> None:
@@ -196,7 +196,7 @@ def test_a_dose_level_on_hold_is_told_at_once_to_all_who_take_the_level(trial: T
     asyncio.run(story())
 
 
-def test_what_keeps_it_from_planning_does_not_keep_it_from_sending(trial: Trial, tmp_path: Path) -> None:
+def test_what_keeps_it_from_planning_does_not_keep_it_from_sending(trial: AlertingTrial, tmp_path: Path) -> None:
     """An error that nobody foresaw is told to whoever asks, and what it stopped goes on once it is gone."""
     broken = False
 
@@ -226,7 +226,7 @@ def test_what_keeps_it_from_planning_does_not_keep_it_from_sending(trial: Trial,
     asyncio.run(story())
 
 
-def test_a_clock_at_speed_delivers_and_is_patient_in_real_time(trial: Trial, tmp_path: Path) -> None:
+def test_a_clock_at_speed_delivers_and_is_patient_in_real_time(trial: AlertingTrial, tmp_path: Path) -> None:
     """At a day in two seconds a routine alert comes after two, and a slow receiver is not called undelivered."""
 
     async def story() -> None:
@@ -249,7 +249,7 @@ def test_a_clock_at_speed_delivers_and_is_patient_in_real_time(trial: Trial, tmp
     asyncio.run(story())
 
 
-def test_what_is_posted_is_signed_for_the_receivers_clock(trial: Trial, tmp_path: Path) -> None:
+def test_what_is_posted_is_signed_for_the_receivers_clock(trial: AlertingTrial, tmp_path: Path) -> None:
     """Although the clock of the trial stands in 2017."""
 
     async def story() -> None:

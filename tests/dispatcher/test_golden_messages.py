@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from events.dates import DAY, MINUTE, SECOND, Instant
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation
@@ -58,13 +59,13 @@ class Watched:
         self.kinds: dict[tuple[object, ...], int] = {}
         self._clinical = EmbeddedLog(database, "clinical")
         self._alerts = EmbeddedLog(database, "alerts")
-        self._intake = Intake(database, self._clinical, PROTOCOL, self.clock, SOURCE)
-        self._monitor = Monitor(database, PROTOCOL, SOURCE)
-        self._deadlines = DeadlineClock(database, self._clinical, PROTOCOL, self.clock, SOURCE)
-        self._planner = Planner(PROTOCOL, SOURCE, people)
+        self._intake = Intake(database, self._clinical, Trial(PROTOCOL, SOURCE), self.clock)
+        self._monitor = Monitor(database, Trial(PROTOCOL, SOURCE))
+        self._deadlines = DeadlineClock(database, self._clinical, Trial(PROTOCOL, SOURCE), self.clock)
+        self._planner = Planner(Trial(PROTOCOL, SOURCE), people)
         with database.writing() as connection:
             begin_first_generation(connection, self.clock.now())
-        activate(database, self._clinical, PROTOCOL, self.clock, SOURCE)
+        activate(database, self._clinical, Trial(PROTOCOL, SOURCE), self.clock)
 
     def take(self, together: list[ScheduledEvent]) -> None:
         """What arrived on one day, as if it had come at once at the end of it."""

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from events.dates import MINUTE, SECOND
 from projections.store.engine.tables import deliveries
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import Desk, Killed, at_work, trial_in
 from tests.dispatcher.files import hook, mail, person, recipients
 from tests.dispatcher.receivers import Answer, HttpReceiver, http_receiver, mail_server
@@ -38,7 +38,7 @@ def listed(body: dict[str, Any]) -> list[dict[str, Any]]:
     return body["data"]["alerts"] if body["type"] == DIGEST else [body]
 
 
-def test_what_is_not_urgent_and_due_together_is_one_message(trial: Trial, tmp_path: Path) -> None:
+def test_what_is_not_urgent_and_due_together_is_one_message(trial: AlertingTrial, tmp_path: Path) -> None:
     """The urgent ones go before it, one by one; each alert in it says what it would have said alone."""
 
     async def story() -> None:
@@ -60,7 +60,7 @@ def test_what_is_not_urgent_and_due_together_is_one_message(trial: Trial, tmp_pa
     asyncio.run(story())
 
 
-def test_a_second_message_that_is_not_urgent_waits_for_a_minute(trial: Trial, tmp_path: Path) -> None:
+def test_a_second_message_that_is_not_urgent_waits_for_a_minute(trial: AlertingTrial, tmp_path: Path) -> None:
     """Everything that came meanwhile is in it; what is urgent does not wait with it."""
 
     async def story() -> None:
@@ -85,7 +85,7 @@ def test_a_second_message_that_is_not_urgent_waits_for_a_minute(trial: Trial, tm
     asyncio.run(story())
 
 
-def test_each_recipient_has_messages_of_their_own(trial: Trial, tmp_path: Path) -> None:
+def test_each_recipient_has_messages_of_their_own(trial: AlertingTrial, tmp_path: Path) -> None:
     """By mail: one each, addressed to one."""
 
     async def story() -> None:
@@ -134,7 +134,7 @@ def test_a_message_that_may_have_arrived_is_repeated_as_it_was(tmp_path: Path, s
     asyncio.run(story())
 
 
-def test_what_was_refused_goes_with_what_came_meanwhile(trial: Trial, tmp_path: Path) -> None:
+def test_what_was_refused_goes_with_what_came_meanwhile(trial: AlertingTrial, tmp_path: Path) -> None:
     """A message that certainly has not arrived is made anew; the second is not kept waiting for a minute."""
 
     async def story() -> None:
@@ -156,7 +156,7 @@ def test_what_was_refused_goes_with_what_came_meanwhile(trial: Trial, tmp_path: 
     asyncio.run(story())
 
 
-def test_a_storm_and_an_outage(trial: Trial, tmp_path: Path) -> None:
+def test_a_storm_and_an_outage(trial: AlertingTrial, tmp_path: Path) -> None:
     """Fifty DLTs, thirty possible ones and their revisions while a channel is down for six minutes.
 
     Afterwards each DLT arrives once and alone, in its newest revision, and the rest in two messages: what may have arrived before
@@ -199,7 +199,7 @@ def test_a_storm_and_an_outage(trial: Trial, tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_nobody_is_held_up_where_the_configuration_says_so(trial: Trial, tmp_path: Path) -> None:
+def test_nobody_is_held_up_where_the_configuration_says_so(trial: AlertingTrial, tmp_path: Path) -> None:
     """With ``seconds = 0`` what is due goes at once."""
 
     async def story() -> None:

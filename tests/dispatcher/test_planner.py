@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event, insert
 
 from events.dates import HOUR, SECOND
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation, current_generation
@@ -20,7 +21,7 @@ from services.dispatcher.planner import Planner
 from services.dispatcher.planning import DUE_WAIT
 from services.dispatcher.routing import Route
 from services.log.port import Entry, NewEntry
-from tests.dispatcher.alerts import SOURCE, Trial
+from tests.dispatcher.alerts import SOURCE, AlertingTrial
 from tests.dispatcher.desk import trial_in
 from tests.dispatcher.files import hook, person, recipients
 from tests.dispatcher.test_notice import VALUES
@@ -30,16 +31,16 @@ HOOKS = hook("https://a.example") + hook("https://b.example", "other") + person(
 
 
 @pytest.fixture
-def trial(database: Database) -> Trial:
-    return Trial(database)
+def trial(database: Database) -> AlertingTrial:
+    return AlertingTrial(database)
 
 
 @pytest.fixture
 def planner(tmp_path: Path) -> Planner:
-    return Planner(PROTOCOL, SOURCE, recipients(tmp_path, HOOKS))
+    return Planner(Trial(PROTOCOL, SOURCE), recipients(tmp_path, HOOKS))
 
 
-def plan(trial: Trial, planner: Planner, entries: list[Entry] | None = None) -> int:
+def plan(trial: AlertingTrial, planner: Planner, entries: list[Entry] | None = None) -> int:
     with trial.database.reading() as connection:
         start = position_of(connection, 0)
     entries = trial.log.read(0, start, 1000) if entries is None else entries
@@ -48,7 +49,7 @@ def plan(trial: Trial, planner: Planner, entries: list[Entry] | None = None) -> 
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_one_batch_or_many_make_the_same_ledger(trial: Trial, planner: Planner, at_once: bool) -> None:
+def test_one_batch_or_many_make_the_same_ledger(trial: AlertingTrial, planner: Planner, at_once: bool) -> None:
     """A revision that supersedes another in its own batch leaves its row all the same."""
     for step in (trial.raises, trial.revises, trial.withdraws, trial.raises):
         step()
@@ -65,7 +66,7 @@ def test_one_batch_or_many_make_the_same_ledger(trial: Trial, planner: Planner, 
     ]
 
 
-def test_an_entry_that_stands_twice_in_the_log_is_planned_once(trial: Trial, planner: Planner) -> None:
+def test_an_entry_that_stands_twice_in_the_log_is_planned_once(trial: AlertingTrial, planner: Planner) -> None:
     """A log may hold a relayed event twice; an older one that comes again supersedes nothing."""
     trial.raises()
     trial.revises()
@@ -77,7 +78,7 @@ def test_an_entry_that_stands_twice_in_the_log_is_planned_once(trial: Trial, pla
     assert {(revision, state) for revision, _, _, state in trial.states()} == {(1, "superseded"), (2, "waiting")}
 
 
-def test_somebody_else_who_planned_it_fences_us(trial: Trial, planner: Planner) -> None:
+def test_somebody_else_who_planned_it_fences_us(trial: AlertingTrial, planner: Planner) -> None:
     """Nothing is written twice, and nothing of a batch that begins elsewhere."""
     trial.raises()
     entries = trial.log.read(0, 0, 10)
@@ -88,7 +89,7 @@ def test_somebody_else_who_planned_it_fences_us(trial: Trial, planner: Planner) 
     assert trial.rows() == before
 
 
-def test_position_and_rows_are_one_transaction(trial: Trial, planner: Planner) -> None:
+def test_position_and_rows_are_one_transaction(trial: AlertingTrial, planner: Planner) -> None:
     """Where the transaction fails at its end, neither stays."""
     trial.raises()
 
@@ -105,7 +106,7 @@ def test_position_and_rows_are_one_transaction(trial: Trial, planner: Planner) -
     assert plan(trial, planner) == 2
 
 
-def test_the_wait_of_a_routine_alert_is_read_from_its_history(trial: Trial, planner: Planner) -> None:
+def test_the_wait_of_a_routine_alert_is_read_from_its_history(trial: AlertingTrial, planner: Planner) -> None:
     """Also when every revision is read in one batch, late: the day counts from when it was raised."""
     trial.raises("routine")
     raised_at = trial.clock.now()
@@ -117,10 +118,10 @@ def test_the_wait_of_a_routine_alert_is_read_from_its_history(trial: Trial, plan
     }
 
 
-def test_who_filters_for_urgent_joins_a_routine_alert_with_its_wait(trial: Trial, tmp_path: Path) -> None:
+def test_who_filters_for_urgent_joins_a_routine_alert_with_its_wait(trial: AlertingTrial, tmp_path: Path) -> None:
     """A recipient who was not told before waits for the same hour as the others."""
     people = HOOKS + person("ben", "hook", 'populations = ["part-b"]')
-    planner = Planner(PROTOCOL, SOURCE, recipients(tmp_path, people))
+    planner = Planner(Trial(PROTOCOL, SOURCE), recipients(tmp_path, people))
     trial.raises("routine")
     raised_at = trial.clock.now()
     plan(trial, planner)
@@ -130,7 +131,7 @@ def test_who_filters_for_urgent_joins_a_routine_alert_with_its_wait(trial: Trial
     assert [row.not_before - raised_at for row in trial.rows() if row.recipient == "ben"] == [24 * HOUR]
 
 
-def test_what_cannot_be_read_is_an_alert_itself(trial: Trial, planner: Planner) -> None:
+def test_what_cannot_be_read_is_an_alert_itself(trial: AlertingTrial, planner: Planner) -> None:
     """Nobody knows what it would have said; what stands behind it is planned."""
     with trial.database.writing() as connection:
         trial.log.append([NewEntry("k", "", SOURCE, "broken", b'{"type": "toxwatch.alert.raised.v9"}')], connection)
@@ -167,7 +168,7 @@ def test_what_is_asked_twice_a_second_is_found_by_an_index(tmp_path: Path) -> No
     assert [step for step in steps if "ix_deliveries_due" not in step and "ix_deliveries_queue" not in step] == []
 
 
-def test_what_is_about_subjects_goes_before_what_is_about_toxwatch(trial: Trial, planner: Planner) -> None:
+def test_what_is_about_subjects_goes_before_what_is_about_toxwatch(trial: AlertingTrial, planner: Planner) -> None:
     """At equal urgency, on every channel; a dose level on hold is the subjects' affair."""
     trial.system("intake:FR01/bad-field")
     trial.system("unwatched:FR01-001")
@@ -179,7 +180,7 @@ def test_what_is_about_subjects_goes_before_what_is_about_toxwatch(trial: Trial,
     assert set(first) == {hold, met}
 
 
-def test_a_silent_revision_is_sent_to_nobody_who_was_told(trial: Trial, planner: Planner) -> None:
+def test_a_silent_revision_is_sent_to_nobody_who_was_told(trial: AlertingTrial, planner: Planner) -> None:
     """Who still waits for the revision before is sent the newest instead, as news."""
     alert_id = trial.system("intake:FR01/bad-field", count=1)
     plan(trial, planner)
@@ -197,7 +198,7 @@ def test_a_silent_revision_is_sent_to_nobody_who_was_told(trial: Trial, planner:
     assert ('"kind":"raised"' in waiting.notice, '"telling":"news"' in waiting.notice) == (True, True)
 
 
-def test_a_message_waits_a_moment_for_what_is_due_already(trial: Trial, planner: Planner) -> None:
+def test_a_message_waits_a_moment_for_what_is_due_already(trial: AlertingTrial, planner: Planner) -> None:
     """A late report, by which time alone has changed a verdict too: one message says both, not two within a second."""
     now = trial.clock.now()
     with trial.database.writing() as connection:

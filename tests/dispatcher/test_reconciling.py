@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import at_work, trial_in
 from tests.dispatcher.files import hook, person, recipients
 from tests.dispatcher.receivers import Answer, http_receiver
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Trial]:
+def trial(tmp_path: Path) -> Iterator[AlertingTrial]:
     with trial_in(tmp_path) as trial:
         yield trial
 
 
-def test_a_channel_with_a_new_name_delivers_what_waited_for_the_old(trial: Trial, tmp_path: Path) -> None:
+def test_a_channel_with_a_new_name_delivers_what_waited_for_the_old(trial: AlertingTrial, tmp_path: Path) -> None:
     """And what was withdrawn since reaches those who were told over the old one."""
 
     async def story() -> None:
@@ -42,7 +42,7 @@ def test_a_channel_with_a_new_name_delivers_what_waited_for_the_old(trial: Trial
     asyncio.run(story())
 
 
-def test_what_waited_for_somebody_who_left_goes_to_whoever_is_told_now(trial: Trial, tmp_path: Path) -> None:
+def test_what_waited_for_somebody_who_left_goes_to_whoever_is_told_now(trial: AlertingTrial, tmp_path: Path) -> None:
     """Not a second time to those who know it."""
 
     async def story() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from events.dates import DAY, MINUTE, SECOND
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import at_work, trial_in, until
 from tests.dispatcher.files import hook, person, recipients
 from tests.dispatcher.receivers import Answer, http_receiver
@@ -22,12 +22,12 @@ OPERATOR = '[channels.terminal]\ntype = "console"\n' + person("operator", "termi
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Trial]:
+def trial(tmp_path: Path) -> Iterator[AlertingTrial]:
     with trial_in(tmp_path) as trial:
         yield trial
 
 
-def test_it_is_tried_until_it_is_taken_under_one_id(trial: Trial, tmp_path: Path) -> None:
+def test_it_is_tried_until_it_is_taken_under_one_id(trial: AlertingTrial, tmp_path: Path) -> None:
     """Whatever the receiver does meanwhile; each attempt is in the ledger, with its outcome."""
     faults = [Answer(500), "reset", Answer(429), "silent", Answer(403), Answer(503)]
 
@@ -51,7 +51,7 @@ def test_it_is_tried_until_it_is_taken_under_one_id(trial: Trial, tmp_path: Path
     asyncio.run(story())
 
 
-def test_it_never_gives_up(trial: Trial, tmp_path: Path) -> None:
+def test_it_never_gives_up(trial: AlertingTrial, tmp_path: Path) -> None:
     """After a week of refusals it is tried every five minutes, neither more nor less."""
 
     async def story() -> None:
@@ -73,7 +73,7 @@ def test_it_never_gives_up(trial: Trial, tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_a_receiver_that_asks_for_time_gets_it(trial: Trial, tmp_path: Path) -> None:
+def test_a_receiver_that_asks_for_time_gets_it(trial: AlertingTrial, tmp_path: Path) -> None:
     """Not one post before the time is over."""
 
     async def story() -> None:
@@ -91,7 +91,7 @@ def test_a_receiver_that_asks_for_time_gets_it(trial: Trial, tmp_path: Path) -> 
     asyncio.run(story())
 
 
-def test_urgent_alerts_go_first_and_not_more_at_once_than_allowed(trial: Trial, tmp_path: Path) -> None:
+def test_urgent_alerts_go_first_and_not_more_at_once_than_allowed(trial: AlertingTrial, tmp_path: Path) -> None:
     """After an outage of the dispatcher there is a heap of them."""
 
     async def story() -> None:
@@ -112,7 +112,7 @@ def test_urgent_alerts_go_first_and_not_more_at_once_than_allowed(trial: Trial, 
     asyncio.run(story())
 
 
-def test_a_revision_waits_for_the_attempt_before_it(trial: Trial, tmp_path: Path) -> None:
+def test_a_revision_waits_for_the_attempt_before_it(trial: AlertingTrial, tmp_path: Path) -> None:
     """A receiver that is slow with the first never sees the second overtake it."""
 
     async def story() -> None:
@@ -134,7 +134,7 @@ def test_a_revision_waits_for_the_attempt_before_it(trial: Trial, tmp_path: Path
     asyncio.run(story())
 
 
-def test_a_channel_that_hangs_holds_up_no_other(trial: Trial, tmp_path: Path) -> None:
+def test_a_channel_that_hangs_holds_up_no_other(trial: AlertingTrial, tmp_path: Path) -> None:
     """The other is told meanwhile."""
 
     async def story() -> None:
@@ -149,7 +149,7 @@ def test_a_channel_that_hangs_holds_up_no_other(trial: Trial, tmp_path: Path) ->
     asyncio.run(story())
 
 
-def test_a_channel_that_is_gone_waits_for_another_configuration(trial: Trial, tmp_path: Path) -> None:
+def test_a_channel_that_is_gone_waits_for_another_configuration(trial: AlertingTrial, tmp_path: Path) -> None:
     """410: nothing is posted there again, also after a restart; what waited is sent once the configuration changed."""
 
     async def story() -> None:
@@ -176,7 +176,7 @@ def test_a_channel_that_is_gone_waits_for_another_configuration(trial: Trial, tm
     asyncio.run(story())
 
 
-def test_a_database_that_is_locked_is_waited_for(trial: Trial, tmp_path: Path) -> None:
+def test_a_database_that_is_locked_is_waited_for(trial: AlertingTrial, tmp_path: Path) -> None:
     """The dispatcher says what keeps it, and goes on by itself; the alert is posted once."""
 
     async def story() -> None:
@@ -202,7 +202,7 @@ def test_a_database_that_is_locked_is_waited_for(trial: Trial, tmp_path: Path) -
     asyncio.run(story())
 
 
-def test_an_outcome_that_cannot_be_written_is_kept_until_it_can(trial: Trial, tmp_path: Path) -> None:
+def test_an_outcome_that_cannot_be_written_is_kept_until_it_can(trial: AlertingTrial, tmp_path: Path) -> None:
     """The database is locked while the receiver answers: it is not asked again."""
 
     async def story() -> None:

@@ -26,7 +26,7 @@ from services.dispatcher.lease import BEYOND_TIMEOUT_SECONDS
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Recipient, SmtpChannelConfig
 from services.platform import time_source
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import at_work, trial_in, until
 from tests.dispatcher.files import mail, person, recipients
 from tests.dispatcher.receivers import Mailbox, mail_server
@@ -38,7 +38,7 @@ MESSAGE = Message("D-1", Notice(**VALUES), ANN, "https://tox.example.org/alerts/
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Trial]:
+def trial(tmp_path: Path) -> Iterator[AlertingTrial]:
     with trial_in(tmp_path) as trial:
         yield trial
 
@@ -208,7 +208,7 @@ def test_a_line_that_begins_with_a_dot_arrives_as_it_is() -> None:
     asyncio.run(story())
 
 
-def test_a_second_dispatcher_sends_no_copy_while_the_first_waits(trial: Trial, tmp_path: Path) -> None:
+def test_a_second_dispatcher_sends_no_copy_while_the_first_waits(trial: AlertingTrial, tmp_path: Path) -> None:
     """However long the scan lasts, since the lease is renewed. News overtakes the slow mail; what is no news waits for it."""
 
     async def story() -> None:
@@ -243,7 +243,7 @@ def test_a_second_dispatcher_sends_no_copy_while_the_first_waits(trial: Trial, t
     asyncio.run(story())
 
 
-def test_others_do_not_wait_behind_the_slow_ones(trial: Trial, tmp_path: Path) -> None:
+def test_others_do_not_wait_behind_the_slow_ones(trial: AlertingTrial, tmp_path: Path) -> None:
     """Two may be sent at once, and the scanner holds two: the third recipient is told all the same."""
 
     async def story() -> None:
@@ -278,7 +278,9 @@ def test_how_many_may_wait_is_bounded(lasting: list[float], free: int) -> None:
     assert free_turns(2, 1.0, lasting) == free
 
 
-def test_a_stop_does_not_wait_for_the_scanner(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_does_not_wait_for_the_scanner(
+    trial: AlertingTrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After its grace it gives up, not knowing; the next start sends the mail again, under the same Message-ID."""
     monkeypatch.setattr(dispatcher_module, "STOPPING_SECONDS_MAX", 0.2)
 
@@ -298,7 +300,7 @@ def test_a_stop_does_not_wait_for_the_scanner(trial: Trial, tmp_path: Path, monk
     asyncio.run(story())
 
 
-def test_what_is_told_past_the_ledger_sends_no_copies_either(trial: Trial, tmp_path: Path) -> None:
+def test_what_is_told_past_the_ledger_sends_no_copies_either(trial: AlertingTrial, tmp_path: Path) -> None:
     """Who tells of a stalled part asks again every few seconds until somebody took it; the scanner has it all the while."""
     notice = Notice(**VALUES | {"subject": None, "case": "stalled:store", "kind": "raised"})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import trial_in
 from tests.dispatcher.files import WEBHOOK_SECRET, hook, mail, person, write
 from tests.dispatcher.receivers import Answer, HttpReceiver, Mailbox, http_receiver, mail_server
@@ -151,7 +151,7 @@ def test_a_wrong_file_is_said_in_a_sentence(tmp_path: Path, text: str, sentence:
 def test_the_ledger_of_a_running_deployment_is_not_touched(tmp_path: Path) -> None:
     """Beside its database: no row, no attempt, no alert; the database is not even opened."""
     with trial_in(tmp_path) as trial:
-        _ = Trial.raises(trial)
+        _ = AlertingTrial.raises(trial)
         before = (trial.rows(), trial.attempts(), trial.told())
         said, _, _ = tried(tmp_path, "ben")
         assert said.code == 0

@@ -13,7 +13,7 @@ from events.dates import SECOND
 from projections.store.engine.database import Database
 from services.dispatcher.lease import BEYOND_TIMEOUT_SECONDS
 from services.dispatcher.recipients import Recipients
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import Desk, Killed, at_work
 from tests.dispatcher.files import hook, person, recipients
 from tests.dispatcher.receivers import http_receiver
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 8
 
 
 @asynccontextmanager
-async def two_at_work(trial: Trial, people: Recipients) -> AsyncIterator[tuple[Desk, Desk]]:
+async def two_at_work(trial: AlertingTrial, people: Recipients) -> AsyncIterator[tuple[Desk, Desk]]:
     async with at_work(trial, people, is_alone=False) as one, at_work(trial, people, is_alone=False) as other:
         yield one, other
 
@@ -35,7 +35,7 @@ def test_what_one_has_under_way_the_other_leaves_alone(database: Database, tmp_p
     """Also after the time at which what failed is tried again: a slow receiver is told once, and of one revision at a time."""
 
     async def story() -> None:
-        trial = Trial(database)
+        trial = AlertingTrial(database)
         async with http_receiver() as receiver:
             receiver.answers_after_seconds = 2.0
             async with two_at_work(trial, _people(tmp_path, receiver.url)) as (one, other):
@@ -58,7 +58,7 @@ def test_they_share_what_there_is_to_do(database: Database, tmp_path: Path) -> N
     """Twenty alerts at once: every one of them goes out, once."""
 
     async def story() -> None:
-        trial = Trial(database)
+        trial = AlertingTrial(database)
         async with http_receiver() as receiver:
             async with two_at_work(trial, _people(tmp_path, receiver.url)) as (one, other):
                 for number in range(20):
@@ -79,7 +79,7 @@ def test_what_a_dead_one_has_begun_the_other_repeats(database: Database, tmp_pat
             raise Killed(step)
 
     async def story() -> None:
-        trial = Trial(database)
+        trial = AlertingTrial(database)
         async with http_receiver() as receiver:
             people = _people(tmp_path, receiver.url)
             trial.raises()

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from events.dates import HOUR, MINUTE, SECOND
-from tests.dispatcher.alerts import Trial
+from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import at_work, trial_in
 from tests.dispatcher.files import hook, mail, person, recipients
 from tests.dispatcher.receivers import Answer, HttpReceiver, http_receiver, mail_server
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Trial]:
+def trial(tmp_path: Path) -> Iterator[AlertingTrial]:
     with trial_in(tmp_path) as trial:
         yield trial
 
@@ -28,7 +28,7 @@ def cases(receiver: HttpReceiver) -> list[tuple[str, str]]:
     return [(each["type"].split(".")[2], each["data"].get("case", each["data"].get("subject"))) for each in said]
 
 
-def test_the_other_channel_is_told_once_and_told_when_it_is_over(trial: Trial, tmp_path: Path) -> None:
+def test_the_other_channel_is_told_once_and_told_when_it_is_over(trial: AlertingTrial, tmp_path: Path) -> None:
     """Not a second before five minutes; not on the channel that fails; withdrawn once the mail arrives."""
 
     async def story() -> None:
@@ -62,7 +62,7 @@ def test_the_other_channel_is_told_once_and_told_when_it_is_over(trial: Trial, t
     asyncio.run(story())
 
 
-def test_it_is_never_queued_on_the_channel_that_fails(trial: Trial, tmp_path: Path) -> None:
+def test_it_is_never_queued_on_the_channel_that_fails(trial: AlertingTrial, tmp_path: Path) -> None:
     """With one channel, which is down, nobody can be told: it is in the log and read there; fifty alerts make one."""
 
     async def story() -> None:
@@ -87,7 +87,7 @@ def test_it_is_never_queued_on_the_channel_that_fails(trial: Trial, tmp_path: Pa
     asyncio.run(story())
 
 
-def test_a_new_revision_does_not_make_the_wait_young_again(trial: Trial, tmp_path: Path) -> None:
+def test_a_new_revision_does_not_make_the_wait_young_again(trial: AlertingTrial, tmp_path: Path) -> None:
     """An alert that changes every four minutes and never arrives is undelivered all the same."""
 
     async def story() -> None:
@@ -105,7 +105,7 @@ def test_a_new_revision_does_not_make_the_wait_young_again(trial: Trial, tmp_pat
     asyncio.run(story())
 
 
-def test_what_is_settled_is_no_longer_undelivered(trial: Trial, tmp_path: Path) -> None:
+def test_what_is_settled_is_no_longer_undelivered(trial: AlertingTrial, tmp_path: Path) -> None:
     """Withdrawn before anybody on the failing channel could know of it: one waits less, which wakes nobody."""
 
     async def story() -> None:
@@ -126,7 +126,7 @@ def test_what_is_settled_is_no_longer_undelivered(trial: Trial, tmp_path: Path) 
     asyncio.run(story())
 
 
-def test_a_dispatcher_that_was_down_is_not_late_at_once(trial: Trial, tmp_path: Path) -> None:
+def test_a_dispatcher_that_was_down_is_not_late_at_once(trial: AlertingTrial, tmp_path: Path) -> None:
     """What happened while it was down is delivered first thing, and nobody is alarmed beside that."""
 
     async def story() -> None:

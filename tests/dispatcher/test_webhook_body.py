@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.tables import subject_sites
 from services.dispatcher.alert_entries import AlertEntries
@@ -21,7 +22,7 @@ from services.dispatcher.channels.webhook import body_of
 from services.dispatcher.channels.webhook_body import FILE, NAME, schema_text
 from services.dispatcher.notice import Notice
 from services.dispatcher.recipients import Detail, Recipient
-from tests.dispatcher.alerts import CLINICAL, SOURCE, Trial
+from tests.dispatcher.alerts import CLINICAL, SOURCE, AlertingTrial
 from tests.dispatcher.desk import at_work, trial_in
 from tests.dispatcher.files import hook, person, recipients
 from tests.dispatcher.receivers import http_receiver
@@ -64,7 +65,7 @@ def body(notice: Notice, detail: Detail = "minimal") -> dict[str, Any]:
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Trial]:
+def trial(tmp_path: Path) -> Iterator[AlertingTrial]:
     with trial_in(tmp_path) as trial:
         yield trial
 
@@ -141,7 +142,7 @@ def test_a_level_on_hold_says_which_and_how_many() -> None:
     assert (hold["part"], hold["dose_level"], hold["count"], hold["out_of"]) == ("A", 2, 2, 6)
 
 
-def test_site_and_detail_come_the_whole_way(trial: Trial, tmp_path: Path) -> None:
+def test_site_and_detail_come_the_whole_way(trial: AlertingTrial, tmp_path: Path) -> None:
     """From the alert log to two receivers: the site that the subject's id names; the words only where they are asked for."""
 
     async def story() -> None:
@@ -186,7 +187,7 @@ def test_the_documented_examples_are_what_is_posted() -> None:
         VALIDATOR.validate(example)
 
 
-def test_where_ids_name_no_site_the_site_is_the_one_that_enrolled(trial: Trial) -> None:
+def test_where_ids_name_no_site_the_site_is_the_one_that_enrolled(trial: AlertingTrial) -> None:
     """Or the one that the configuration gives the subject to, or null. Refused events are of the site that sent them."""
     protocol = replace(PROTOCOL, subject_pattern=r"^S-[0-9]+$", subject_sites=(("S-2*", "LYON"),))
     for subject in ("S-1", "S-2", "S-3"):
@@ -195,7 +196,7 @@ def test_where_ids_name_no_site_the_site_is_the_one_that_enrolled(trial: Trial) 
         trial.system(f"intake:{site}/schema")
     with trial.database.writing() as connection:
         connection.execute(subject_sites.insert().values(subject="S-1", site="PARIS", is_enrolled=True))
-        news = AlertEntries(protocol, SOURCE).read(trial.log.read(0, 0, 10), connection, trial.clock.now())
+        news = AlertEntries(Trial(protocol, SOURCE)).read(trial.log.read(0, 0, 10), connection, trial.clock.now())
     assert [(each.notice.subject or each.notice.case, each.notice.site) for each in news] == [
         ("S-1", "PARIS"),
         ("S-2", "LYON"),

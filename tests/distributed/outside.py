@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from sqlalchemy import select
 
 from events.codec import Logged
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.generation import next_offset
@@ -51,7 +52,7 @@ class Topics:
     def reader(self, name: str, cluster: Cluster | None = None) -> TopicReader:
         """A reader of one of the topics."""
         topic = IntakeTopic(name=name, sites=["FR01"], sources=["urn:site:FR01:edc"])
-        intake = Intake(self.database, self.log, PROTOCOL, SystemClock(), SOURCE)
+        intake = Intake(self.database, self.log, Trial(PROTOCOL, SOURCE), SystemClock())
         on_lag = partial(self.lags.__setitem__, name)
         return TopicReader(cluster or self.cluster, self.prefix, topic, self.database, intake, on_lag)
 

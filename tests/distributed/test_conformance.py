@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Table, select
 
 from events.dates import parse_instant
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_first_generation
@@ -82,13 +83,13 @@ class Embedded:
         self.database = database
         self._log = EmbeddedLog(database, "clinical")
         self._clock = clock
-        self._intake = Intake(database, self._log, PROTOCOL, clock, SOURCE)
-        self._monitor = Monitor(database, PROTOCOL, SOURCE)
+        self._intake = Intake(database, self._log, Trial(PROTOCOL, SOURCE), clock)
+        self._monitor = Monitor(database, Trial(PROTOCOL, SOURCE))
         self._relay = Relay(database, EmbeddedLog(database, "alerts"))
-        self._deadlines = DeadlineClock(database, self._log, PROTOCOL, clock, SOURCE)
+        self._deadlines = DeadlineClock(database, self._log, Trial(PROTOCOL, SOURCE), clock)
         with database.writing() as connection:
             begin_first_generation(connection, clock.now())
-        activate(database, self._log, PROTOCOL, clock, SOURCE)
+        activate(database, self._log, Trial(PROTOCOL, SOURCE), clock)
 
     def send(self, sender: str, lines: list[bytes]) -> list[Json]:
         role, site = ("sponsor", None) if sender == SPONSOR else ("site", sender)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from events.dates import SECOND, Instant, format_instant
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.tables import dead_letters
@@ -47,11 +48,11 @@ class Parked:
 
     def park(self, *letters: NewDeadLetter, now: Instant = NOW) -> None:
         with self.database.writing() as connection:
-            dead_letter_store.park(connection, PROTOCOL, SOURCE, letters, now)
+            dead_letter_store.park(connection, Trial(PROTOCOL, SOURCE), letters, now)
 
     def erase(self, number: int) -> None:
         with self.database.writing() as connection:
-            dead_letter_store.delete(connection, PROTOCOL, SOURCE, number, "somebody", "a name", NOW)
+            dead_letter_store.delete(connection, Trial(PROTOCOL, SOURCE), number, "somebody", "a name", NOW)
 
     def relay(self, topic: DeadLetterTopic | None = None) -> int:
         """Carry what waits, with a topic that was opened for that unless one is given."""

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.tables import parked_subjects
 from services.log import topics
@@ -68,7 +69,7 @@ def _twice(deployment: Deployment) -> None:
     """The log as Kafka may have it: an entry stands there again, since its sender was not answered in time."""
     entries = _batch(deployment)
     again = Entry(Position(0, len(entries)), entries[-1].key, entries[-1].body)
-    Monitor(deployment.database, PROTOCOL, SOURCE).process([*entries, again], deployment.clock.now())
+    Monitor(deployment.database, Trial(PROTOCOL, SOURCE)).process([*entries, again], deployment.clock.now())
 
 
 def test_what_stands_twice_counts_once(deployment: Deployment) -> None:

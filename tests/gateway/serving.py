@@ -17,6 +17,7 @@ from sqlalchemy import Row, select
 
 from events.codec import Codec, Logged
 from events.dates import MINUTE, Instant, parse_instant
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
@@ -90,7 +91,7 @@ class Gateway:
         return create_app(
             database=self.database,
             log=self.log,
-            protocol=self.protocol,
+            trial=Trial(self.protocol, "urn:toxwatch:test"),
             clock=self.clock,
             settings=read_settings(deployment="test", **self.settings),
             keys=self.ring,

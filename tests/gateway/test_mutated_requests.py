@@ -14,6 +14,7 @@ import pytest
 from events.codec import Codec
 from events.errors import EventRefused
 from events.stamp import unstamped
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from services.gateway.authority import Authority
 from services.http.caller import Caller
@@ -28,7 +29,7 @@ AT_ONCE = 8
 GROWTH_BYTES_MAX = 24 * 1024 * 1024
 SEEDED = 20170320
 CODEC = Codec(PROTOCOL.contract)
-AUTHORITY = Authority(PROTOCOL)
+AUTHORITY = Authority(Trial(PROTOCOL, "urn:toxwatch:local"))
 KINDS = [name.removeprefix("toxwatch.").removesuffix(".v1") for name in DATA if "clock" not in name]
 RECORD_FIELDS = ("administration_id", "visit_id", "lab_id", "ae_id", "adjudication_id", "assessment_id")
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from events.alert import AlertRevised
 from events.catalog import EVENT_ADAPTER
+from projections.folds.trial import Trial
 from projections.store.engine.tables import alert_events
 from projections.store.write import dead_letter_store
 from projections.store.write.dead_letter_store import ArrivedEvent, DeadLetterError, NewDeadLetter, delete, park, settle
@@ -122,7 +123,7 @@ def test_a_letter_is_deleted_with_who_and_why(any_gateway: Gateway) -> None:
     """The bytes, and what was quoted of them, are gone; the row stays, and its alert is withdrawn."""
     any_gateway.post(severe(1))
     (letter,) = any_gateway.letters()
-    at = (any_gateway.protocol, "urn:toxwatch:test", letter.id)
+    at = (Trial(any_gateway.protocol, "urn:toxwatch:test"), letter.id)
     with any_gateway.database.writing() as connection:
         delete(connection, *at, "dm-1", "a name in the term", NOW)
     (kept,) = any_gateway.letters(None)
@@ -131,7 +132,7 @@ def test_a_letter_is_deleted_with_who_and_why(any_gateway: Gateway) -> None:
     assert list(any_gateway.intake_alerts().values()) == ["withdrawn"]
     for number, error in ((letter.id, "was deleted before"), (99, "there is no dead letter")):
         with pytest.raises(DeadLetterError, match=error), any_gateway.database.writing() as connection:
-            delete(connection, *at[:2], number, "dm-1", "again", NOW)
+            delete(connection, at[0], number, "dm-1", "again", NOW)
 
 
 def test_hostile_texts_are_kept_as_escapes(any_gateway: Gateway) -> None:
@@ -154,11 +155,11 @@ def test_settling_compares_with_when_an_arrival_was_received(gateway: Gateway) -
     )
     arrival = ArrivedEvent("FR01-001", "ae", "A", "urn:site:FR01:edc", "e-1", NOW)
     with gateway.database.writing() as connection:
-        assert settle(connection, gateway.protocol, source, [arrival], NOW) == 0
-        assert park(connection, gateway.protocol, source, [letter], NOW) == 1
-        assert settle(connection, gateway.protocol, source, [arrival], NOW) == 0
-        assert settle(connection, gateway.protocol, source, [arrival._replace(received=NOW + 1)], NOW) == 1
-        assert settle(connection, gateway.protocol, source, [arrival._replace(received=NOW + 1)], NOW) == 0
+        assert settle(connection, Trial(gateway.protocol, source), [arrival], NOW) == 0
+        assert park(connection, Trial(gateway.protocol, source), [letter], NOW) == 1
+        assert settle(connection, Trial(gateway.protocol, source), [arrival], NOW) == 0
+        assert settle(connection, Trial(gateway.protocol, source), [arrival._replace(received=NOW + 1)], NOW) == 1
+        assert settle(connection, Trial(gateway.protocol, source), [arrival._replace(received=NOW + 1)], NOW) == 0
     assert gateway.letters(None)[0].state == dead_letter_store.SETTLED
 
 

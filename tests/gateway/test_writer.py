@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database, StoreUnavailable
 from services.gateway.intake import Intake, Submission
 from services.gateway.messages import ReceivedMessage
@@ -33,7 +34,7 @@ def submission(*numbers: int, key: str = "k") -> Submission:
 
 
 def intake_of(gateway: Gateway) -> Intake:
-    at = (gateway.database, gateway.log, gateway.protocol, gateway.clock, "urn:toxwatch:test")
+    at = (gateway.database, gateway.log, Trial(gateway.protocol, "urn:toxwatch:test"), gateway.clock)
     return Intake(*at, fail_point=lambda step: gateway.fail_point(step))
 
 

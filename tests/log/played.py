@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from events.codec import Codec, Logged
 from events.dates import DAY, Instant
 from projections.folds import findings
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.tables import (
@@ -71,10 +72,10 @@ class Continued:
         self.database = database
         self.clock = clock = clock or SetClock()
         self._clinical = clinical
-        self._intake = Intake(database, clinical, PROTOCOL, clock, SOURCE)
-        self._monitor = Monitor(database, PROTOCOL, SOURCE, partitions=clinical.partitions)
+        self._intake = Intake(database, clinical, Trial(PROTOCOL, SOURCE), clock)
+        self._monitor = Monitor(database, Trial(PROTOCOL, SOURCE), partitions=clinical.partitions)
         self._relay = Relay(database, alerts)
-        self.deadlines = DeadlineClock(database, clinical, PROTOCOL, clock, SOURCE)
+        self.deadlines = DeadlineClock(database, clinical, Trial(PROTOCOL, SOURCE), clock)
 
     def send(self, sender: str, events: Iterable[bytes]) -> list[IntakeResult]:
         """One request, with the authority of a site or of the sponsor."""
@@ -159,13 +160,13 @@ def lines_of(events: Sequence[Logged]) -> list[bytes]:
 def _change_the_rules(deployment: Deployment, going: Continued) -> None:
     """To others, under which somebody is judged, and back."""
     database, log, clock = deployment.database, deployment.log, deployment.clock
-    activate(database, log, OTHER_RULES, clock, SOURCE)
-    other = Monitor(database, OTHER_RULES, SOURCE)
+    activate(database, log, Trial(OTHER_RULES, SOURCE), clock)
+    other = Monitor(database, Trial(OTHER_RULES, SOURCE))
     while entries := log.read(0, other.position(0), 100):
         other.process(entries, clock.now())
     while other.judge_again(clock.now()):
         pass
-    activate(database, log, PROTOCOL, clock, SOURCE)
+    activate(database, log, Trial(PROTOCOL, SOURCE), clock)
     going.judge()
 
 
@@ -184,7 +185,7 @@ def _park_entries(deployment: Deployment, going: Continued) -> None:
             wanted = select(c.id).where(c.origin == origin, c.state == dead_letter_store.PARKED).order_by(c.id).limit(1)
             letter = connection.execute(wanted).scalar_one()
             dead_letter_store.delete(
-                connection, PROTOCOL, SOURCE, letter, "somebody", "a name in it", deployment.clock.now()
+                connection, Trial(PROTOCOL, SOURCE), letter, "somebody", "a name in it", deployment.clock.now()
             )
 
 
@@ -221,7 +222,7 @@ def _deliver(deployment: Deployment, known: Any) -> None:
     with deployment.database.writing() as connection:
         now = deployment.clock.now()
         entries = deployment.alert_log.read(0, position_of(connection, 0), 40)
-        Planner(PROTOCOL, SOURCE, known).plan(entries, connection, now)
+        Planner(Trial(PROTOCOL, SOURCE), known).plan(entries, connection, now)
         due = ledger.due(connection, "hook", now + 40 * DAY, 6, [], now, now)
         for number, one in enumerate(due):
             begun = attempts.begin(connection, one, one.id, now, now + DAY, now)

@@ -14,6 +14,7 @@ from events.catalog import EVENT_ADAPTER, subject_of
 from events.codec import Codec, Logged
 from events.dates import Instant, format_instant, parse_instant
 from projections.folds.system_alerts import LOWER_REVISION
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
@@ -69,12 +70,12 @@ class Deployment:
         self.clock = SetClock()
         self.log = EmbeddedLog(database, "clinical")
         self.alert_log = EmbeddedLog(database, "alerts")
-        self.monitor = Monitor(database, protocol, SOURCE, fail_point=fail_point)
-        self.deadlines = DeadlineClock(database, self.log, protocol, self.clock, SOURCE, fail_point)
+        self.monitor = Monitor(database, Trial(protocol, SOURCE), fail_point=fail_point)
+        self.deadlines = DeadlineClock(database, self.log, Trial(protocol, SOURCE), self.clock, fail_point)
         self.relay = Relay(database, self.alert_log, fail_point)
         with database.writing() as connection:
             begin_first_generation(connection, 0)
-        activate(database, self.log, protocol, self.clock, SOURCE, fail_point)
+        activate(database, self.log, Trial(protocol, SOURCE), self.clock, fail_point)
 
     def receive(self, events: Iterable[Logged]) -> None:
         """Append events as the gateway does, each received when it was recorded, the stamps never going back."""

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DataError
 
 from events.codec import Codec
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database, StoreUnavailable
 from projections.store.engine.tables import chart_events, dead_letters, subjects
 from projections.store.rows import charts
@@ -78,7 +79,7 @@ def test_what_cannot_be_stored_is_not_replayed_either_until_it_can(
     deployment = Deployment(database)
     deployment.receive(_story())
     deployment.run()
-    replay = Replay(database, deployment.protocol, SOURCE)
+    replay = Replay(database, Trial(deployment.protocol, SOURCE))
     with pytest.raises(ReplayFailed, match=UNWRITABLE):
         replay.replay_subject(UNWRITABLE, "operator", deployment.clock.now())
     rebuilt(deployment)
@@ -117,7 +118,7 @@ def test_a_stored_chart_that_cannot_be_read_parks_its_subject(database: Database
     deployment.run()
     with database.writing() as connection:
         connection.execute(update(chart_events).where(chart_events.c.subject == "FR01-001").values(body=b"{}"))
-    deployment.monitor = Monitor(database, deployment.protocol, SOURCE)
+    deployment.monitor = Monitor(database, Trial(deployment.protocol, SOURCE))
     deployment.receive([sepsis("FR01-001", on(6)), sepsis("FR01-002", on(6))])
     deployment.run()
     assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None"]

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from events.alert import AlertEvent
 from events.dates import DAY
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation
 from projections.store.engine.tables import alert_events
@@ -44,7 +45,7 @@ def test_what_is_told_does_not_depend_on_batches_or_restarts(database: Database,
         if draw.chance(0.4):
             deployment.run(draw.number(1, 9))
         if draw.chance(0.3):
-            deployment.monitor = Monitor(database, deployment.protocol, SOURCE)
+            deployment.monitor = Monitor(database, Trial(deployment.protocol, SOURCE))
     deployment.run()
     assert [event.id for event in deployment.told()] == [step.event_id for step in pure.transitions]
     assert [event.data.model_copy(update={"detected_at": ""}) for event in deployment.told()] == [

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from events.alert import AlertEvent
 from events.codec import Logged
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.tables import dead_letters
 from projections.store.write import dead_letter_store
@@ -99,7 +100,7 @@ def test_a_person_settles_it_with_a_reason(database: Database) -> None:
         letter = connection.scalars(select(dead_letters.c.id)).one()
         now = deployment.clock.now()
         dead_letter_store.delete(
-            connection, deployment.protocol, SOURCE, letter, "alice", "the site confirms grade 2", now
+            connection, Trial(deployment.protocol, SOURCE), letter, "alice", "the site confirms grade 2", now
         )
     assert kinds(deployment) == ["raised", "withdrawn"]
 
@@ -110,7 +111,7 @@ def test_it_cannot_be_replayed(database: Database) -> None:
     with database.reading() as connection:
         letter = connection.scalars(select(dead_letters.c.id)).one()
     with pytest.raises(ReplayFailed, match="higher revision"):
-        Replay(database, deployment.protocol, SOURCE).replay(letter, "alice", deployment.clock.now())
+        Replay(database, Trial(deployment.protocol, SOURCE)).replay(letter, "alice", deployment.clock.now())
     assert kinds(deployment) == ["raised"]
 
 

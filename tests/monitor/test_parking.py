@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from events.codec import Codec, Logged
 from projections.folds import findings
+from projections.folds.trial import Trial
 from projections.rules.cases.assess import CaseEvaluation
 from projections.rules.facts.subject_facts import SubjectFacts
 from projections.store.engine.database import Database
@@ -85,7 +86,7 @@ def test_after_the_fix_a_replay_takes_everything_up_in_its_order(database: Datab
     deployment = Deployment(database)
     deployment.receive(_story())
     deployment.run()
-    replay = Replay(database, deployment.protocol, SOURCE)
+    replay = Replay(database, Trial(deployment.protocol, SOURCE))
     with pytest.raises(ReplayFailed, match="ZeroDivisionError"):
         replay.replay(1, "operator", deployment.clock.now())
     assert len(_parked(database)) == 2
@@ -131,7 +132,7 @@ def test_bugs_in_one_subject_after_the_other_halt_the_partition(database: Databa
     assert _parked(database) == []
     assert published_states(deployment.told(), "unwatched:@partition-0") == ["raised 1 None"]
     bug.undo()
-    deployment.monitor = Monitor(database, deployment.protocol, SOURCE)
+    deployment.monitor = Monitor(database, Trial(deployment.protocol, SOURCE))
     deployment.run()
     assert published_states(deployment.told(), "unwatched:@partition-0") == ["raised 1 None", "withdrawn 2 None"]
     assert sum(event.data.case == "ae:AE-1" for event in deployment.told()) == len(subjects)
@@ -183,8 +184,8 @@ def test_a_bug_that_a_stored_chart_meets_parks_that_subject_and_nobody_else(data
     assert published_states(later.told(), "unwatched:FR01-003") == ["raised 1 None"]
     assert [event.data.verdict for event in later.told() if event.subject == "FR01-002"] == ["met"]
     assert later.assessed_document()["unwatched"] == ["FR01-001", "FR01-003"]
-    later.monitor = Monitor(database, later.protocol, SOURCE)
-    Replay(database, later.protocol, SOURCE).replay_subject("FR01-003", "operator", later.clock.now())
+    later.monitor = Monitor(database, Trial(later.protocol, SOURCE))
+    Replay(database, Trial(later.protocol, SOURCE)).replay_subject("FR01-003", "operator", later.clock.now())
     assert published_states(later.told(), "unwatched:FR01-003") == ["raised 1 None", "withdrawn 2 None"]
 
 
@@ -211,8 +212,8 @@ def test_what_an_operator_has_erased_is_not_judged_by_a_rebuild_either(
     deployment.receive(_story())
     deployment.run()
     with database.writing() as connection:
-        dead_letter_store.delete(connection, deployment.protocol, SOURCE, 1, "operator", "a test", 0)
-    Replay(database, deployment.protocol, SOURCE).replay(2, "operator", deployment.clock.now())
+        dead_letter_store.delete(connection, Trial(deployment.protocol, SOURCE), 1, "operator", "a test", 0)
+    Replay(database, Trial(deployment.protocol, SOURCE)).replay(2, "operator", deployment.clock.now())
     rebuilt(deployment)
     assert published_states(deployment.told(), "unwatched:FR01-001") == ["raised 1 None", "withdrawn 2 None"]
     assert published_states([e for e in deployment.told() if e.subject == "FR01-001"], "ae:AE-1") == ["raised 1 met"]
@@ -228,7 +229,7 @@ def test_a_letter_of_toxwatch_itself_is_not_erased(database: Database, bug: pyte
     deployment.pass_time(sepsis("FR01-001", on(30)).time)
     assert len(_parked(database)) == 2
     with database.writing() as connection, pytest.raises(dead_letter_store.DeadLetterError, match="replay it"):
-        dead_letter_store.delete(connection, deployment.protocol, SOURCE, 2, "operator", "a test", 0)
+        dead_letter_store.delete(connection, Trial(deployment.protocol, SOURCE), 2, "operator", "a test", 0)
 
 
 def test_what_is_refused_again_after_its_letter_was_closed_is_told_again(database: Database) -> None:
@@ -237,15 +238,15 @@ def test_what_is_refused_again_after_its_letter_was_closed_is_told_again(databas
     letter = dead_letter_store.NewDeadLetter(
         dead_letter_store.GATEWAY, "bad-field", "e", "f", b"raw", is_severe=True, sender="key"
     )
-    at = (deployment.protocol, SOURCE)
+    trial = Trial(deployment.protocol, SOURCE)
     with database.writing() as connection:
-        dead_letter_store.park(connection, *at, [letter], 1)
-        dead_letter_store.park(connection, *at, [letter], 2)
-        dead_letter_store.delete(connection, *at, 1, "operator", "why", 3)
+        dead_letter_store.park(connection, trial, [letter], 1)
+        dead_letter_store.park(connection, trial, [letter], 2)
+        dead_letter_store.delete(connection, trial, 1, "operator", "why", 3)
     case = "intake:@other/bad-field"
     assert published_states(deployment.told(), case) == ["raised 1 None", "withdrawn 2 None"]
     with database.writing() as connection:
-        dead_letter_store.park(connection, *at, [letter], 4)
+        dead_letter_store.park(connection, trial, [letter], 4)
     assert published_states(deployment.told(), case)[-1] == "raised 3 None"
     with database.reading() as connection:
         row = connection.execute(select(dead_letters)).one()

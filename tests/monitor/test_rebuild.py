@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from events.dates import DAY
 from projections.folds.alert_transition import AlertTransition
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import AlreadyDone, Database
@@ -40,7 +41,7 @@ from tests.properties.timelines import random_timeline
 def _rebuild(deployment: Deployment) -> Rebuild:
     read = reading_of(deployment.log, deployment.protocol)
     rules = configuration_hash(deployment.protocol)
-    return Rebuild(deployment.database, deployment.protocol, rules, SOURCE, read, 1, CONSUMER)
+    return Rebuild(deployment.database, Trial(deployment.protocol, SOURCE), rules, read, 1, CONSUMER)
 
 
 def rebuilt(deployment: Deployment) -> list[AlertTransition]:
@@ -133,7 +134,7 @@ def test_other_rules_revise_what_was_told_and_name_their_activation_as_the_cause
 def test_the_same_rules_are_activated_once(database: Database) -> None:
     deployment = Deployment(database)
     deployment.run()
-    assert not activate(database, deployment.log, deployment.protocol, deployment.clock, SOURCE)
+    assert not activate(database, deployment.log, Trial(deployment.protocol, SOURCE), deployment.clock)
     Deployment(database).run()
     assert deployment.log.end(0) == 1
 
@@ -185,7 +186,7 @@ def test_a_second_monitor_is_fenced(database: Database) -> None:
     """It has read the same position; the first to commit moves it, and the other is refused whole."""
     deployment = Deployment(database)
     deployment.receive(random_timeline(7))
-    zombie = Monitor(database, deployment.protocol, SOURCE)
+    zombie = Monitor(database, Trial(deployment.protocol, SOURCE))
     entries = deployment.log.read(0, 0, 500)
     deployment.run()
     told = without_instants(deployment.told())
@@ -276,7 +277,7 @@ def test_a_hold_begins_with_a_rebuild(database: Database) -> None:
     assert [event.data.case for event in deployment.told()] == ["ae:AE-1"]
     later = Deployment(database, replace(PROTOCOL, version="2", window_days=35))
     later.clock.instant = deployment.clock.now()
-    activate(database, later.log, later.protocol, later.clock, SOURCE)
+    activate(database, later.log, Trial(later.protocol, SOURCE), later.clock)
     with _rebuild(later).begun(0) as rebuild:
         for _ in rebuild.catch_up(later.clock.now):
             pass

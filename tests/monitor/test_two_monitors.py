@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, select, update
 
 from events.dates import DAY
 from projections.folds.cohort_board import CohortKey
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.generation import begin_positions
 from projections.store.engine.tables import activations, alert_events, alert_log, clinical_log
@@ -80,7 +81,7 @@ def _two_toxicities_at_once(database: Database, step: str) -> list[str]:
     deployment.receive([sepsis("FR01-001", on(6)), sepsis("FR01-002", on(6))])
     one, other = deployment.log.read(0, first, 2)
     meeting = Meeting(step)
-    monitors = [Monitor(database, PROTOCOL, SOURCE, fail_point=meeting) for _ in range(2)]
+    monitors = [Monitor(database, Trial(PROTOCOL, SOURCE), fail_point=meeting) for _ in range(2)]
     now = deployment.clock.now()
     _at_once(
         lambda: monitors[0].process([Entry(Position(7, 0), one.key, one.body)], now),
@@ -107,7 +108,7 @@ def test_the_rules_in_force_count_once(database: Database) -> None:
     """They stand in every partition, and two monitors come to them at the same moment."""
     deployment = Deployment(database)
     meeting = Meeting("monitor.judged")
-    monitors = [Monitor(database, PROTOCOL, SOURCE, fail_point=meeting) for _ in range(2)]
+    monitors = [Monitor(database, Trial(PROTOCOL, SOURCE), fail_point=meeting) for _ in range(2)]
     now = deployment.clock.now()
     _at_once(*(lambda n=n: monitors[n].process(_entries(deployment, n), now) for n in range(2)))
     with database.reading() as connection:
@@ -128,7 +129,7 @@ def test_a_subject_is_judged_again_by_one_at_a_time(database: Database) -> None:
     with database.writing() as connection:
         connection.execute(update(subjects_table).values(judged_under="other rules"))
     rest = deployment.log.read(0, len(entries), 1_000)
-    monitors = [Monitor(database, PROTOCOL, SOURCE) for _ in range(3)]
+    monitors = [Monitor(database, Trial(PROTOCOL, SOURCE)) for _ in range(3)]
     now = deployment.clock.now()
     _at_once(
         lambda: monitors[0].judge_again(now),
@@ -166,7 +167,7 @@ def test_two_clocks_fire_each_deadline_once(database: Database) -> None:
     deployment.run()
     deployment.clock.instant += 40 * DAY
     clocks = [
-        DeadlineClock(database, deployment.log, PROTOCOL, deployment.clock, SOURCE, Meeting("clock.claimed"))
+        DeadlineClock(database, deployment.log, Trial(PROTOCOL, SOURCE), deployment.clock, Meeting("clock.claimed"))
         for _ in range(2)
     ]
     _at_once(*(clock.fire for clock in clocks))

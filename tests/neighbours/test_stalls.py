@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher.notice import Notice
@@ -51,7 +52,9 @@ def _watched(database: Database, check: Callable[[], str | None], direct: list[N
         direct.append(notice)
         return 1
 
-    return StallWatch(database, PROTOCOL, SetClock(), SOURCE, {"monitor": check}, note if direct is not None else None)
+    return StallWatch(
+        database, Trial(PROTOCOL, SOURCE), SetClock(), {"monitor": check}, note if direct is not None else None
+    )
 
 
 def _look_until(watch: StallWatch, seconds: float = 0.05) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from events.codec import Codec
-from events.envelope import EventKey as EventRefData
+from events.envelope import EventRef
 from projections.folds.system_alerts import system_transition
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.logic.truth import EventKey
 from projections.store.rows.outbox import ALERT_BYTES_MAX, LEFT_OUT, alert_body
@@ -21,9 +22,9 @@ def test_an_alert_that_rests_on_more_than_a_message_holds_is_shortened_and_says_
         PROTOCOL, "intake:1", None, ["why " * 400] * 500, cause, 0, questions=["what " * 380] * 500
     )
     assert step is not None
-    evidence = [EventRefData(source="s" * 1000, id=f"{number:0>1000}") for number in range(500)]
+    evidence = [EventRef(source="s" * 1000, id=f"{number:0>1000}") for number in range(500)]
     large = step._replace(data=step.data.model_copy(update={"evidence": evidence}))
-    body = alert_body(PROTOCOL, SOURCE, large)
+    body = alert_body(Trial(PROTOCOL, SOURCE), large)
     assert len(body) <= ALERT_BYTES_MAX
     told = json.loads(body)["data"]
     assert told["reasons"][-1] == LEFT_OUT
@@ -35,4 +36,4 @@ def test_an_alert_that_rests_on_more_than_a_message_holds_is_shortened_and_says_
 def test_any_other_alert_says_all_of_it() -> None:
     step = system_transition(PROTOCOL, "intake:1", None, ["why"], EventKey(SOURCE, "e"), 0)
     assert step is not None
-    assert json.loads(alert_body(PROTOCOL, SOURCE, step))["data"]["reasons"] == ["why"]
+    assert json.loads(alert_body(Trial(PROTOCOL, SOURCE), step))["data"]["reasons"] == ["why"]

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Row, select
 
 from events.dates import DAY, Instant
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.disk_space import compact, size_of
@@ -34,7 +35,7 @@ def store(database: Database) -> Database:
 
 def _parked(database: Database, quota: DeadLetterQuota, letters: list[NewDeadLetter], at: Instant = START) -> None:
     with database.writing() as connection:
-        park(connection, PROTOCOL, SOURCE, quota.within(connection, letters), at)
+        park(connection, Trial(PROTOCOL, SOURCE), quota.within(connection, letters), at)
 
 
 def _letters(database: Database) -> list[Row[Any]]:
@@ -108,7 +109,7 @@ def test_the_quota_is_free_again_when_letters_are_erased(store: Database) -> Non
     quota = DeadLetterQuota(FEW)
     _parked(store, quota, [letter(b"%d" % number) for number in range(3)])
     with store.writing() as connection:
-        assert erase(connection, PROTOCOL, SOURCE, Where(key="key-1"), "me", "done", START) == 3
+        assert erase(connection, Trial(PROTOCOL, SOURCE), Where(key="key-1"), "me", "done", START) == 3
     _parked(store, DeadLetterQuota(FEW), [letter(b"new")])
     assert _letters(store)[-1].raw == b"new"
 
@@ -131,8 +132,8 @@ def test_letters_are_erased_by_what_they_have_in_common(store: Database, where: 
     _parked(store, quota, [letter(b"4", origin="monitor", reason="bad-field", partition=0, offset=7)])
     with store.writing() as connection:
         assert meant_by(connection, where).letters == len(meant)
-        assert erase(connection, PROTOCOL, SOURCE, where, "me", "done", START) == len(meant)
-        assert erase(connection, PROTOCOL, SOURCE, where, "me", "done", START) == 0
+        assert erase(connection, Trial(PROTOCOL, SOURCE), where, "me", "done", START) == len(meant)
+        assert erase(connection, Trial(PROTOCOL, SOURCE), where, "me", "done", START) == 0
     assert {row.id for row in _letters(store) if row.raw is None} == meant
 
 
@@ -142,8 +143,8 @@ def test_what_is_old_is_erased_and_what_is_severe_and_open_is_not(store: Databas
     _parked(store, quota, [letter(b"held", origin="monitor", reason="not-watched", partition=0, offset=7)])
     _parked(store, quota, [letter(b"new")], START + 100 * DAY)
     with store.writing() as connection:
-        assert expire(connection, PROTOCOL, SOURCE, START + 99 * DAY, START + 100 * DAY) == 1
-        assert expire(connection, PROTOCOL, SOURCE, START + 99 * DAY, START + 100 * DAY) == 0
+        assert expire(connection, Trial(PROTOCOL, SOURCE), START + 99 * DAY, START + 100 * DAY) == 1
+        assert expire(connection, Trial(PROTOCOL, SOURCE), START + 99 * DAY, START + 100 * DAY) == 0
     assert [row.raw for row in _letters(store)] == [None, b"severe", b"held", b"new"]
     assert _letters(store)[0].closed_by == "retention"
 
@@ -154,7 +155,7 @@ def test_erasing_makes_the_database_smaller(store: Database, tmp_path: Path) -> 
     for number in range(40):
         _parked(store, quota, [letter(b"%d forget me " % number * 10_000)])
     with store.writing() as connection:
-        while erase(connection, PROTOCOL, SOURCE, Where(site="FR01"), "me", "done", START):
+        while erase(connection, Trial(PROTOCOL, SOURCE), Where(site="FR01"), "me", "done", START):
             pass
     before = size_of(store)
     compact(store)

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, select
 
 from events.dates import Instant
-from events.identity import derived_id
-from projections.folds.alert_transition import AlertState, AlertTransition
+from projections.folds.alert_transition import AlertState, AlertTransition, alert_id_of
 from projections.folds.cohort_board import CohortKey, CohortRow
 from projections.folds.system_alerts import COHORT, UNWATCHED, hold_transition, system_transition, unwatched_transition
+from projections.folds.trial import Trial
 from projections.rules.escalation.cohort_designs import DESIGNS
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import EventKey
@@ -62,8 +62,7 @@ def what_is_told_otherwise(
 
 def settle_parked(
     connection: Connection,
-    protocol: TrialProtocol,
-    source: str,
+    trial: Trial,
     generation: int,
     parked: set[str],
     outcome: BatchOutcome,
@@ -92,9 +91,9 @@ def settle_parked(
         c.reason != dead_letter_store.LOWER_REVISION,
     )
     taken = select(c.id).where(*waits, judged)
-    dead_letter_store.close_replayed(connection, protocol, source, connection.scalars(taken).all(), "rebuild", now)
+    dead_letter_store.close_replayed(connection, trial, connection.scalars(taken).all(), "rebuild", now)
     dead_letter_store.park(
-        connection, protocol, source, dead_letter_store.unknown(connection, dead_letters_of(outcome, protocol)), now
+        connection, trial, dead_letter_store.unknown(connection, dead_letters_of(outcome, trial.protocol)), now
     )
 
 
@@ -117,7 +116,7 @@ def told_otherwise(connection: Connection, generation: int) -> set[str]:
 def _watched_or_not(
     connection: Connection, protocol: TrialProtocol, subject: str, caused_by: EventKey, now: Instant, *, is_parked: bool
 ) -> list[AlertTransition]:
-    alert_id = derived_id(protocol.trial, UNWATCHED + subject)
+    alert_id = alert_id_of(protocol, UNWATCHED + subject)
     told = published_states(connection, [alert_id]).get(alert_id)
     step = unwatched_transition(protocol, subject, told, caused_by, now, is_parked=is_parked)
     return [step] if step is not None else []
@@ -165,5 +164,5 @@ def _levels(
             )
             .order_by(subjects.c.subject)
         ).all()
-        alert_id = derived_id(protocol.trial, key.case)
+        alert_id = alert_id_of(protocol, key.case)
         yield level, list(with_dlt), published_states(connection, [alert_id]).get(alert_id)

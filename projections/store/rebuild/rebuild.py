@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from events.dates import Instant
 from events.errors import ToxwatchError
 from projections.folds.alert_transition import AlertTransition
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation, hold_positions, move_position, next_offset
 from projections.store.engine.tables import (
@@ -67,17 +67,15 @@ class Rebuild:
     def __init__(
         self,
         database: Database,
-        protocol: TrialProtocol,
+        trial: Trial,
         rules: str,
-        source: str,
         read: Read,
         partitions: int,
         consumer: str,
     ) -> None:
         self._database = database
-        self._protocol = protocol
+        self._trial = trial
         self._rules = rules
-        self._source = source
         self._read = read
         self._partitions = range(partitions)
         self._consumer = consumer
@@ -135,10 +133,10 @@ class Rebuild:
         """Make this the generation in use. Nothing is told again: only what is another verdict than was told last."""
         with self._level(now, advance) as connection:
             old = current_generation(connection)
-            at = (connection, self._protocol, self._source, self.generation)
-            transitions = what_is_told_otherwise(*at[:2], self.generation, self.parked, now())
-            publish(connection, self._protocol, self._source, transitions)
-            settle_parked(*at, self.parked, self.outcome, now())
+            protocol = self._trial.protocol
+            transitions = what_is_told_otherwise(connection, protocol, self.generation, self.parked, now())
+            publish(connection, self._trial, transitions)
+            settle_parked(connection, self._trial, self.generation, self.parked, self.outcome, now())
             connection.execute(update(generations).values(is_current=generations.c.generation == self.generation))
             connection.execute(delete(positions).where(positions.c.consumer == self._name))
         drop_generation(self._database, old)
@@ -220,11 +218,11 @@ class Rebuild:
 
     def _subject_at(self, key: str) -> str:
         trial, _, subject = key.partition("/")
-        return subject if trial == self._protocol.trial and not subject.startswith("@") else NOBODY
+        return subject if trial == self._trial.protocol.trial and not subject.startswith("@") else NOBODY
 
     def _step(self, connection: Connection, now: Instant, parked: set[str]) -> BatchWriter:
         return BatchWriter(
-            connection, self._protocol, self._rules, self.generation, self._watches, now, parked, publishes=False
+            connection, self._trial.protocol, self._rules, self.generation, self._watches, now, parked, publishes=False
         )
 
 

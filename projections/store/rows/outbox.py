@@ -13,7 +13,7 @@ from events.dates import parse_instant
 from events.envelope import LIST_ITEMS_MAX
 from projections.folds.alert_transition import AlertState, AlertTransition
 from projections.folds.system_alerts import COHORT
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.database import Lock, insert_new, take_lock, upsert
 from projections.store.engine.notifications import ALERTS, notify
 from projections.store.engine.tables import NOBODY, alert_events, alerts
@@ -26,27 +26,19 @@ LEFT_OUT: Final = "more is on record than one message holds: read on at the aler
 State = Literal["open", "withdrawn"]
 
 
-def alert_key(trial: str, transition: AlertTransition) -> str:
-    """The key of an alert event in the alert log: the subject's, or that of what it is about (events.md, integrating.md)."""
+def alert_key(trial: Trial, transition: AlertTransition) -> str:
+    """The key of an alert event in the alert log: the subject's, or that of what it is about (events.md, distributed.md)."""
     if transition.subject is not None:
-        return f"{trial}/{transition.subject}"
+        return trial.key_of(transition.subject)
     case = transition.data.case
-    return f"{trial}/@cohort/{case.removeprefix(COHORT)}" if case.startswith(COHORT) else f"{trial}/@system"
+    return trial.key_about(f"cohort/{case.removeprefix(COHORT)}" if case.startswith(COHORT) else "system")
 
 
-def alert_body(protocol: TrialProtocol, source: str, transition: AlertTransition) -> bytes:
-    """The alert event as it travels. ``source`` is the deployment's, ``urn:toxwatch:<deployment>``."""
-    envelope: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": transition.event_id,
-        "source": source,
-        "type": f"toxwatch.alert.{transition.kind}.v1",
-        "time": transition.data.detected_at,
-        "trial": protocol.trial,
-        "data": transition.data,
-    }
-    if transition.subject is not None:
-        envelope["subject"] = transition.subject
+def alert_body(trial: Trial, transition: AlertTransition) -> bytes:
+    """The alert event as it travels."""
+    event_type = f"toxwatch.alert.{transition.kind}.v1"
+    at, data = transition.data.detected_at, transition.data
+    envelope = trial.envelope(event_type, transition.event_id, at, data, transition.subject)
     body = _dumped(envelope)
     while len(body) > ALERT_BYTES_MAX and (shorter := _shorter(envelope["data"])) is not None:
         body = _dumped(envelope | {"data": shorter})
@@ -72,9 +64,7 @@ def _shorter(data: AlertData) -> AlertData | None:
     return data.model_copy(update={**changes, "reasons": [*reasons, LEFT_OUT][-LIST_ITEMS_MAX:]})
 
 
-def publish(
-    connection: Connection, protocol: TrialProtocol, source: str, transitions: Sequence[AlertTransition]
-) -> None:
+def publish(connection: Connection, trial: Trial, transitions: Sequence[AlertTransition]) -> None:
     """Put alert events in the outbox, in order, and keep the newest revision of each alert. An id that is there stays."""
     if not transitions:
         return
@@ -87,17 +77,17 @@ def publish(
         [
             {
                 "event_id": step.event_id,
-                "source": source,
+                "source": trial.source,
                 "alert_id": step.data.alert_id,
                 "revision": step.data.revision,
                 "kind": step.kind,
-                "key": alert_key(protocol.trial, step),
+                "key": alert_key(trial, step),
                 "subject": step.subject,
                 "case_name": step.data.case,
                 "verdict": step.data.verdict,
                 "urgency": step.data.urgency,
                 "detected_at": parse_instant(step.data.detected_at),
-                "body": alert_body(protocol, source, step),
+                "body": alert_body(trial, step),
             }
             for step in transitions
         ],

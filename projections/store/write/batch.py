@@ -19,8 +19,7 @@ from events.clock import ClockReached, ProtocolActivated
 from events.codec import Logged
 from events.dates import Instant
 from events.errors import BadField, EventRefused, ToxwatchError
-from events.identity import derived_id
-from projections.folds.alert_transition import AlertState, AlertTransition, state_after
+from projections.folds.alert_transition import AlertState, AlertTransition, alert_id_of, state_after
 from projections.folds.cohort_board import CohortMembership, CohortRow
 from projections.folds.event_ledger import id_conflict, owner_conflict, repeats
 from projections.folds.superseded import Superseded, superseded_by_known
@@ -348,7 +347,7 @@ class BatchWriter:
 
     def _told_of(self, case: str) -> AlertState | None:
         """What was told last of a case that is no subject's."""
-        alert_id = derived_id(self._protocol.trial, case)
+        alert_id = alert_id_of(self._protocol, case)
         if alert_id not in self._told:
             self._told[alert_id] = published_states(self._connection, [alert_id]).get(alert_id)
         return self._told[alert_id]

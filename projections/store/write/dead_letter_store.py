@@ -21,7 +21,7 @@ from events.errors import ToxwatchError
 from events.triage import readable_revision
 from projections.folds.system_alerts import LOWER_REVISION as LOWER_REVISION
 from projections.folds.system_alerts import intake_case
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import Lock, insert_new, pieces, rows_of, take_lock
 from projections.store.engine.tables import IS_URGENT, dead_letters
@@ -116,9 +116,7 @@ class DeadLetterError(ToxwatchError):
     """There is no such letter, or nothing of it left."""
 
 
-def park(
-    connection: Connection, protocol: TrialProtocol, source: str, letters: Sequence[NewDeadLetter], now: Instant
-) -> int:
+def park(connection: Connection, trial: Trial, letters: Sequence[NewDeadLetter], now: Instant) -> int:
     """Keep what was refused, and tell of what is severe; ``source`` is the deployment's. Gives how many were told of.
 
     What was closed, in whatever way, and is refused again, is opened again, with its bytes, and told of again.
@@ -146,8 +144,8 @@ def park(
     _open_again(connection, {known[key].id: letter for key, letter in opened.items()}, now)
     severe = {key: letter for key, letter in {**new, **opened}.items() if letter.is_severe}
     numbers = sorted((row.id, key) for key, row in _known(connection, severe).items())
-    causes = {severe[key].alert_case or "": _reference(source, number) for number, key in numbers}
-    return tell_of_severe(connection, protocol, source, causes, now)
+    causes = {severe[key].alert_case or "": _reference(trial.source, number) for number, key in numbers}
+    return tell_of_severe(connection, trial, causes, now)
 
 
 def unknown(connection: Connection, letters: Sequence[NewDeadLetter]) -> list[NewDeadLetter]:
@@ -156,9 +154,7 @@ def unknown(connection: Connection, letters: Sequence[NewDeadLetter]) -> list[Ne
     return [letter for letter in letters if letter.fingerprint not in known]
 
 
-def settle(
-    connection: Connection, protocol: TrialProtocol, source: str, arrived: Sequence[ArrivedEvent], now: Instant
-) -> int:
+def settle(connection: Connection, trial: Trial, arrived: Sequence[ArrivedEvent], now: Instant) -> int:
     """Close the severe letters whose record, or whose event itself, has arrived since, and tell of it.
 
     Only what came before an arrival is closed by it, and nothing of a higher revision: an older one says nothing of a later one.
@@ -187,13 +183,11 @@ def settle(
         {"letter_id": number, "state": SETTLED, "at": now, "by": None, "why": why} for number in settled
     ]
     _close(connection, closed)
-    tell_of_severe(connection, protocol, source, causes, now)
+    tell_of_severe(connection, trial, causes, now)
     return len(settled)
 
 
-def delete(
-    connection: Connection, protocol: TrialProtocol, source: str, letter_id: int, by: str, why: str, now: Instant
-) -> None:
+def delete(connection: Connection, trial: Trial, letter_id: int, by: str, why: str, now: Instant) -> None:
     """Erase the bytes of a letter, and what was quoted of them; that it was there, who erased it and why is kept.
 
     Raises :class:`DeadLetterError`.
@@ -217,12 +211,10 @@ def delete(
         connection, [{"letter_id": letter_id, "state": DELETED, "at": now, "by": _storable(by), "why": _storable(why)}]
     )
     if letter.alert_case is not None:
-        tell_of_severe(connection, protocol, source, {letter.alert_case: _reference(source, letter_id)}, now)
+        tell_of_severe(connection, trial, {letter.alert_case: _reference(trial.source, letter_id)}, now)
 
 
-def close_replayed(
-    connection: Connection, protocol: TrialProtocol, source: str, letter_ids: Sequence[int], by: str, now: Instant
-) -> None:
+def close_replayed(connection: Connection, trial: Trial, letter_ids: Sequence[int], by: str, now: Instant) -> None:
     """Close letters that were taken after all, and tell of it."""
     take_lock(connection, Lock.OUTBOX)
     why = "replayed, and taken"
@@ -235,8 +227,8 @@ def close_replayed(
         counted = select(dead_letters.c.id, dead_letters.c.alert_case).where(
             dead_letters.c.id.in_(asked), dead_letters.c.alert_case.is_not(None)
         )
-        causes |= {row.alert_case: _reference(source, row.id) for row in connection.execute(counted)}
-    tell_of_severe(connection, protocol, source, causes, now)
+        causes |= {row.alert_case: _reference(trial.source, row.id) for row in connection.execute(counted)}
+    tell_of_severe(connection, trial, causes, now)
 
 
 def _reference(source: str, letter_id: int) -> EventKey:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select,
 
 from events.acceptance import OWN_SOURCES
 from events.dates import Instant
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.folds.trial import Trial
 from projections.store.engine.tables import dead_letters
 from projections.store.write.dead_letter_store import DELETED, GATEWAY, PARKED, delete
 
@@ -61,8 +61,7 @@ def meant_by(connection: Connection, where: Where) -> Meant:
 
 def erase(
     connection: Connection,
-    protocol: TrialProtocol,
-    source: str,
+    trial: Trial,
     where: Where,
     by: str,
     why: str,
@@ -75,18 +74,18 @@ def erase(
     """
     found = connection.scalars(select(_c.id).where(where.condition).order_by(_c.id.desc()).limit(at_once)).all()
     for number in found:
-        delete(connection, protocol, source, number, by, why, now)
+        delete(connection, trial, number, by, why, now)
     return len(found)
 
 
-def expire(connection: Connection, protocol: TrialProtocol, source: str, before: Instant, now: Instant) -> int:
+def expire(connection: Connection, trial: Trial, before: Instant, now: Instant) -> int:
     """Erase some of what was last seen before an instant, save what is severe and open; say how many."""
     is_over = or_(_c.state != PARKED, ~_c.is_severe)
     old = select(_c.id, _c.state).where(_c.raw.is_not(None), _c.origin == GATEWAY, _c.last_seen_at < before, is_over)
     rows = connection.execute(old.order_by(_c.id).limit(ERASED_AT_ONCE)).all()
     for row in rows:
         if row.state == PARKED:
-            delete(connection, protocol, source, row.id, "retention", "kept as long as is configured", now)
+            delete(connection, trial, row.id, "retention", "kept as long as is configured", now)
         else:
             erased = {"raw": None, "headers": None, "error": "(erased)", "event_id": None, "record_id": None}
             connection.execute(update(dead_letters).where(_c.id == row.id).values(**erased))

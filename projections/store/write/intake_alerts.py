@@ -12,9 +12,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, func, select
 
 from events.dates import MINUTE, Instant, parse_instant
-from events.identity import derived_id
-from projections.folds.alert_transition import AlertState, AlertTransition
+from projections.folds.alert_transition import AlertState, AlertTransition, alert_id_of
 from projections.folds.system_alerts import INTAKE, intake_reasons, rung, system_transition
+from projections.folds.trial import Trial
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import EventKey
 from projections.store.engine.database import pieces
@@ -28,32 +28,30 @@ EXAMPLES_MAX: Final = 5
 _QUESTIONS: Final = ("Read the dead letters, have the sender correct the events and send them again.",)
 
 
-def tell_of_severe(
-    connection: Connection, protocol: TrialProtocol, source: str, causes: Mapping[str, EventKey], now: Instant
-) -> int:
+def tell_of_severe(connection: Connection, trial: Trial, causes: Mapping[str, EventKey], now: Instant) -> int:
     """Bring the alerts of these cases in line with the letters that are parked; say how many alert events that took.
 
     ``causes`` says, by case, what changed it. The caller holds the outbox's turn.
     """
     steps: list[AlertTransition] = []
     for cases in pieces(causes):
-        ids = {case: derived_id(protocol.trial, case) for case in cases}
+        ids = {case: alert_id_of(trial.protocol, case) for case in cases}
         told = published_states(connection, ids.values())
         for case in cases:
-            step = _step(connection, protocol, case, told.get(ids[case]), causes[case], now)
+            step = _step(connection, trial.protocol, case, told.get(ids[case]), causes[case], now)
             if step is not None:
                 steps.append(step)
-    publish(connection, protocol, source, steps)
+    publish(connection, trial, steps)
     return len(steps)
 
 
-def tell_of_numbers(connection: Connection, protocol: TrialProtocol, source: str, now: Instant) -> int:
+def tell_of_numbers(connection: Connection, trial: Trial, now: Instant) -> int:
     """Revise every open alert whose number is no longer right, some time after the revision before."""
-    own = EventKey(source, "dead-letters")
-    return tell_of_severe(connection, protocol, source, dict.fromkeys(_open_cases(connection), own), now)
+    own = EventKey(trial.source, "dead-letters")
+    return tell_of_severe(connection, trial, dict.fromkeys(_open_cases(connection), own), now)
 
 
-def merge_single_alerts(connection: Connection, protocol: TrialProtocol, source: str, now: Instant) -> int:
+def merge_single_alerts(connection: Connection, trial: Trial, now: Instant) -> int:
     """Earlier versions had one alert for each letter: raise the alert of its site and reason, then withdraw that one.
 
     Nothing that waits is forgotten: the letters stay parked, and whoever was told of one is told where it is counted now.
@@ -62,17 +60,17 @@ def merge_single_alerts(connection: Connection, protocol: TrialProtocol, source:
     if not single:
         return 0
     urgent = select(dead_letters.c.alert_case).where(IS_URGENT).distinct()
-    own = EventKey(source, "dead-letters")
-    told = tell_of_severe(connection, protocol, source, dict.fromkeys(connection.scalars(urgent), own), now)
+    own = EventKey(trial.source, "dead-letters")
+    told = tell_of_severe(connection, trial, dict.fromkeys(connection.scalars(urgent), own), now)
     for cases in pieces(single):
-        ids = {case: derived_id(protocol.trial, case) for case in cases}
+        ids = {case: alert_id_of(trial.protocol, case) for case in cases}
         before = published_states(connection, ids.values())
         why = "counted from now on in the alert of its site and reason"
         steps = [
-            system_transition(protocol, case, before[ids[case]], None, own, now, withdrawn_because=why)
+            system_transition(trial.protocol, case, before[ids[case]], None, own, now, withdrawn_because=why)
             for case in cases
         ]
-        publish(connection, protocol, source, [step for step in steps if step is not None])
+        publish(connection, trial, [step for step in steps if step is not None])
         told += len(cases)
     return told
 

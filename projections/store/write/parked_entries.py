@@ -16,6 +16,7 @@ from events.laboratory import LabResulted, LabRetracted
 from events.subject import SubjectDiscontinued
 from events.triage import readable_id, readable_record, readable_source
 from projections.folds.superseded import Superseded
+from projections.folds.trial import Trial
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.write import dead_letter_store
 from projections.store.write.batch import BatchOutcome, LogEntry
@@ -24,15 +25,13 @@ from projections.store.write.dead_letter_store import LOWER_REVISION, NOT_WATCHE
 _SETTLING: Final = (AdverseEventReported, AdverseEventRetracted, LabResulted, LabRetracted, SubjectDiscontinued)
 
 
-def put_aside(
-    connection: Connection, protocol: TrialProtocol, source: str, outcome: BatchOutcome, now: Instant
-) -> None:
+def put_aside(connection: Connection, trial: Trial, outcome: BatchOutcome, now: Instant) -> None:
     """Park what was not folded, with its bytes and position; close what valid events behind it in the log have settled.
 
     ``outcome`` learns how many that were.
     """
-    dead_letter_store.park(connection, protocol, source, dead_letters_of(outcome, protocol), now)
-    outcome.settled = dead_letter_store.settle(connection, protocol, source, arrivals_of(outcome), now)
+    dead_letter_store.park(connection, trial, dead_letters_of(outcome, trial.protocol), now)
+    outcome.settled = dead_letter_store.settle(connection, trial, arrivals_of(outcome), now)
 
 
 def arrivals_of(outcome: BatchOutcome) -> list[ArrivedEvent]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import event
 
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.write.subject_state import SubjectState
@@ -115,7 +116,7 @@ def _entries(ground: Ground) -> list[list[Entry]]:
 
 def _judged(database: Database, batches: list[list[Entry]]) -> tuple[int, float, float]:
     partitions = len({batch[0].position.partition for batch in batches})
-    monitor, clock = Monitor(database, PROTOCOL, "urn:toxwatch:local", partitions=partitions), SystemClock()
+    monitor, clock = Monitor(database, Trial(PROTOCOL, "urn:toxwatch:local"), partitions=partitions), SystemClock()
     spare_what_stays()  # as the worker does
     began, cpu = time.perf_counter(), time.process_time()
     for batch in batches:
