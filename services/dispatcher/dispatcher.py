@@ -23,7 +23,6 @@ from services.dispatcher.direct import DirectSender
 from services.dispatcher.intake_watch import IntakeWatch
 from services.dispatcher.lease import lease_seconds
 from services.dispatcher.notice import Notice
-from services.dispatcher.observer import Observer, UnobservedDispatcher
 from services.dispatcher.parcel import LISTED_MAX, Busy, Parcel, parcels
 from services.dispatcher.planner import Planner
 from services.dispatcher.recipients import Recipients
@@ -34,6 +33,7 @@ from services.log.port import EventLog
 from services.platform import time_source
 from services.platform.fail_points import nothing
 from services.platform.links import link_of_alert
+from services.platform.metrics import TrialMetrics, unmeasured
 from services.platform.time_source import Clock
 
 #: How often we look, if nobody wakes us (real seconds).
@@ -79,13 +79,12 @@ class Dispatcher:
         clock: Clock,
         recipients: Recipients,
         public_url: str,
-        observer: Observer | None = None,
+        metrics: TrialMetrics | None = None,
         fail_point: Callable[[str], None] = nothing,
         *,
         console: TextIO | None = None,
         is_alone: bool = False,
     ) -> None:
-        observer = observer or UnobservedDispatcher()
         self._database = database
         self._clock = clock
         self._recipients = recipients
@@ -103,7 +102,7 @@ class Dispatcher:
             recipients,
             self._channels,
             self._link,
-            observer,
+            metrics or unmeasured(trial.id),
             fail_point,
             is_alone=is_alone,
         )

@@ -21,10 +21,10 @@ from services.dispatcher import attempts
 from services.dispatcher.backoff import back_off_seconds, clock_span
 from services.dispatcher.channels.port import Channel, GroupedAlert, Message, SendOutcome
 from services.dispatcher.lease import lease_seconds, renewed
-from services.dispatcher.observer import Observer
 from services.dispatcher.parcel import Parcel
 from services.dispatcher.recipients import Recipients
 from services.dispatcher.routing import Directory
+from services.platform.metrics import TrialMetrics
 from services.platform.time_source import Clock
 
 #: How long we wait before we try to write again what could not be written (real seconds).
@@ -55,7 +55,7 @@ class Sender:
         recipients: Recipients,
         channels: Mapping[str, Channel],
         link: Callable[[str], str],
-        observer: Observer,
+        metrics: TrialMetrics,
         fail_point: Callable[[str], None],
         *,
         is_alone: bool,
@@ -66,7 +66,7 @@ class Sender:
         self._directory = Directory(recipients)
         self._channels = channels
         self._link = link
-        self._observer = observer
+        self._metrics = metrics
         self._passing = fail_point
         #: Alone on the database, whatever was begun before us has ended, one way or the other.
         self._others_ended_at = clock.now() if is_alone else FAR_PAST
@@ -124,7 +124,7 @@ class Sender:
             log.info("alert_delivered", **said)
         else:
             log.warning("alert_not_delivered", **said, outcome=outcome.kind, trouble=outcome.error)
-        self._observer.deliveries_total(parcel.channel, outcome.kind)
+        self._metrics.deliveries_total(parcel.channel, outcome.kind)
         # Unwritten, a success would be sent again: it stays in hand until the database takes it.
         while True:
             try:

@@ -19,7 +19,6 @@ from services.gateway.documents import SECURITY_SCHEME, component_schemas
 from services.gateway.intake import Heard, Intake, nobody_listens
 from services.gateway.key_uses import CountKeyUses
 from services.gateway.keys import KeyRing
-from services.gateway.observing import GatewayObserver
 from services.gateway.routes import events_router
 from services.gateway.writer import EventWriter, nobody, not_behind
 from services.http.budgets import KeyBudgets, Leases
@@ -27,6 +26,7 @@ from services.http.problems import answer_with_problems
 from services.http.rate import RateLimit
 from services.log.port import EventLog
 from services.platform.fail_points import nothing
+from services.platform.metrics import TrialMetrics
 from services.platform.settings import Settings
 from services.platform.time_source import Clock
 
@@ -67,7 +67,7 @@ def create_app(
     clock: Clock,
     settings: Settings,
     keys: KeyRing,
-    metrics: GatewayObserver,
+    metrics: TrialMetrics,
     reading: APIRouter | None = None,
     on_appended: Callable[[], None] = nobody,
     on_published: Callable[[], None] = nobody,

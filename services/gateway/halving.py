@@ -7,9 +7,9 @@ from typing import ClassVar, NamedTuple
 
 from events.errors import EventRefused
 from services.gateway.messages import ReceivedMessage
-from services.gateway.observing import Outcome
 from services.http.caller import Caller
 from services.log.port import Position
+from services.platform.metrics import Outcome
 
 
 class Submission(NamedTuple):

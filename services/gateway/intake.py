@@ -31,10 +31,10 @@ from services.gateway.dead_letters import DeadLetterWriter
 from services.gateway.halving import IntakeResult, NotTaken, Submission, Taking, halves, messages_in, together
 from services.gateway.ledger import IntakeLedger, Taken
 from services.gateway.messages import ReceivedMessage
-from services.gateway.observing import GatewayObserver, NobodyWatches, Outcome
 from services.http.caller import Caller
 from services.log.port import EventLog, NewEntry, Position
 from services.platform.fail_points import nothing
+from services.platform.metrics import Outcome, TrialMetrics, unmeasured
 from services.platform.time_source import Clock
 
 __all__ = [
@@ -89,7 +89,7 @@ class Intake:
         log: EventLog,
         trial: Trial,
         clock: Clock,
-        observer: GatewayObserver | None = None,
+        metrics: TrialMetrics | None = None,
         fail_point: Callable[[str], None] = nothing,
         heard: Heard = nobody_listens,
         quota: Quota = DEFAULT,
@@ -98,7 +98,7 @@ class Intake:
         self._log = log
         self._trial = trial
         self._clock = clock
-        self._observer = observer or NobodyWatches()
+        self._metrics = metrics or unmeasured(trial.id)
         self._passing = fail_point
         self._heard = heard
         self._quota = DeadLetterQuota(quota)
@@ -226,7 +226,7 @@ class Intake:
     def _report(self, candidates: Sequence[_Candidate], verdicts: _Verdicts, results: Sequence[IntakeResult]) -> None:
         kinds = (one.read.event.type if isinstance(one.read, Logged) else UNKNOWN for one in candidates)
         for (kind, outcome), count in Counter(zip(kinds, (result.status for result in results), strict=True)).items():
-            self._observer.events_total(kind, outcome, count)
+            self._metrics.events_total(kind, outcome, count)
         outcomes = Counter(result.status for result in results)
         reasons = Counter(verdict.reason for verdict in verdicts.taken if isinstance(verdict, EventRefused))
         log = structlog.get_logger()

@@ -18,11 +18,11 @@ from services.gateway.bodies import read_body
 from services.gateway.documents import EVENTS_ROUTE
 from services.gateway.intake import REFUSED, IntakeResult, Submission
 from services.gateway.messages import media_type_of, messages_of
-from services.gateway.observing import GatewayObserver, TurnedAway
 from services.gateway.writer import EventWriter
 from services.http.caller import Caller
 from services.http.problems import Overloaded, Problem
 from services.http.rate import RateLimit, cost_of
+from services.platform.metrics import TrialMetrics, TurnedAway
 
 #: A body beyond this is taken apart in a thread, while other requests go on.
 SPLIT_HERE_BYTES_MAX: Final = 64 * 1024
@@ -40,23 +40,23 @@ class EventsRoute:
         authenticate: Callable[[Request], Caller],
         writer: EventWriter,
         limit: RateLimit,
-        observer: GatewayObserver,
+        metrics: TrialMetrics,
     ) -> None:
         self._authenticate = authenticate
         self._writer = writer
         self._limit = limit
-        self._observer = observer
+        self._metrics = metrics
 
     async def send_events(self, request: Request) -> Response:
         """Take CloudEvents, in any mode of their HTTP binding, or one a line."""
         try:
             return await self._taken(request)
         except (StoreUnavailable, Overloaded):
-            self._observer.requests_turned_away_total("unavailable")
+            self._metrics.requests_turned_away_total("unavailable")
             raise
         except Problem as problem:
             if problem.status in TURNED_AWAY:
-                self._observer.requests_turned_away_total(TURNED_AWAY[problem.status])
+                self._metrics.requests_turned_away_total(TURNED_AWAY[problem.status])
             raise
 
     async def _taken(self, request: Request) -> Response:
@@ -88,7 +88,7 @@ class EventsRoute:
         finally:
             leaving.cancel()
             writing.cancel()
-        self._observer.requests_turned_away_total("abandoned")
+        self._metrics.requests_turned_away_total("abandoned")
         log.warning("request_abandoned", key_id=submission.caller.key_id, events=len(submission.messages))
         raise Problem(499, "Client closed request", "the sender did not wait for the answer")
 
@@ -100,11 +100,11 @@ async def _gone(request: Request) -> None:
 
 
 def events_router(
-    authenticate: Callable[[Request], Caller], writer: EventWriter, limit: RateLimit, observer: GatewayObserver
+    authenticate: Callable[[Request], Caller], writer: EventWriter, limit: RateLimit, metrics: TrialMetrics
 ) -> APIRouter:
     """The route for events."""
     router = APIRouter()
-    route = EventsRoute(authenticate, writer, limit, observer)
+    route = EventsRoute(authenticate, writer, limit, metrics)
     router.add_api_route("/v1/events", route.send_events, methods=["POST"], **EVENTS_ROUTE)
     return router
 

@@ -12,7 +12,7 @@ from projections.store.engine.database import StoreUnavailable
 from projections.store.write.rules_in_force import OtherRules
 from services.monitor.batches import Assignments, Batch
 from services.monitor.monitor import FencedMonitor, Halted, Monitor
-from services.platform.metrics import Metrics
+from services.platform.metrics import TrialMetrics
 from services.platform.resting import rest
 from services.platform.time_source import Clock, elapsed_seconds
 
@@ -30,7 +30,12 @@ class BatchTaker:
     """
 
     def __init__(
-        self, monitor: Monitor, shares: Assignments, clock: Clock, metrics: Metrics, on_published: Callable[[], None]
+        self,
+        monitor: Monitor,
+        shares: Assignments,
+        clock: Clock,
+        metrics: TrialMetrics,
+        on_published: Callable[[], None],
     ) -> None:
         self.problem: str | None = None
         self._monitor = monitor

@@ -25,8 +25,10 @@ from projections.store.write.taking import CannotPark, Failing, taken_in_pieces
 from services.log.decoding import Decoder
 from services.log.port import Entry
 from services.monitor.halting import HaltingLimit, tell_of_halt
-from services.monitor.observer import MonitorObserver, UnobservedMonitor
+from services.monitor.observed import MonitorMetrics
 from services.platform.fail_points import nothing
+from services.platform.metrics import unmeasured
+from services.platform.time_source import SystemClock
 from services.trials.rules_version import configuration_hash
 
 CONSUMER: Final = "monitor"
@@ -49,14 +51,14 @@ class Monitor:
         self,
         database: Database,
         trial: Trial,
-        observer: MonitorObserver | None = None,
+        observed: MonitorMetrics | None = None,
         fail_point: Callable[[str], None] = nothing,
         partitions: int = 1,
     ) -> None:
         self._database = database
         self._trial = trial
         self._rules = configuration_hash(trial.protocol)
-        self._observer = observer or UnobservedMonitor()
+        self._observed = observed or MonitorMetrics(unmeasured(trial.id), SystemClock())
         self._passing = fail_point
         self._decoder = Decoder(trial.protocol, partitions)
         self._watches = SubjectCache()
@@ -89,14 +91,14 @@ class Monitor:
                 self._limit.judged(failed.offset - good_from)
                 good_from = failed.offset + 1
             self._limit.met_a_bug(self._site_of(failed))
-            self._observer.met_a_bug(failed)
+            self._observed.met_a_bug(failed)
             if self._limit.is_reached:
                 self._halt(entries[0].position.partition, failed, now)
 
         try:
             for outcome in taken_in_pieces(decoded, attempt, met, self._decoder.subject_at):
                 self._limit.judged(sum(offset >= good_from for _, offset in outcome.places))
-                self._observer.processed(outcome, now)
+                self._observed.processed(outcome, now)
                 whole.add(outcome)
         except CannotPark as failure:
             self._halt(entries[0].position.partition, failure, now)
@@ -138,7 +140,7 @@ class Monitor:
             return 1
         if found:
             self._passing("rules.committed")
-            self._observer.processed(step.outcome, now)
+            self._observed.processed(step.outcome, now)
         self._watches.trim(step.worked_on)
         return len(found)
 
@@ -153,8 +155,8 @@ class Monitor:
             step = self._step(connection, now)
             step.park(failed)
             self._write(connection, step, now)
-        self._observer.met_a_bug(failed)
-        self._observer.processed(step.outcome, now)
+        self._observed.met_a_bug(failed)
+        self._observed.processed(step.outcome, now)
 
     def _is_judged_otherwise(self) -> bool:
         """Whether there is such a subject; nearly always there is none, and nobody should wait for us to find that out."""

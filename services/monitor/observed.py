@@ -7,16 +7,16 @@ import structlog
 from events.clock import ClockReached
 from events.dates import SECOND, Instant, parse_instant
 from projections.store.write.batch import BatchOutcome, EventFailed
-from services.platform.metrics import Metrics
+from services.platform.metrics import TrialMetrics
 from services.platform.time_source import Clock
 
 log = structlog.get_logger()
 
 
 class MonitorMetrics:
-    """Counts and logs: see :class:`services.monitor.observer.MonitorObserver`. ``clock`` is the deployment's."""
+    """Counts and logs each batch after its commit, and each bug. ``clock`` is the deployment's."""
 
-    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, metrics: TrialMetrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
 

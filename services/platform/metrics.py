@@ -1,7 +1,7 @@
 """Every metric there is, each with its type, its unit, its labels and what it means.
 
-Some count what happens in this process and begin at 0 with it; they are fields of :class:`Metrics`. The others say how the
-database stands, whichever process is asked and since whenever; ``services.runtime.metrics_store`` reads them at a scrape.
+Some count what happens in this process and begin at 0 with it: :class:`TrialMetrics`, one for each trial. The others say how
+the database stands, whichever process is asked and since whenever: ``services.runtime.metrics_store`` reads them at a scrape.
 No label ever holds the id of a subject, nor anything else that a sender may write as he pleases.
 """
 
@@ -28,6 +28,8 @@ Kind = Literal["counter", "gauge", "histogram", "info"]
 Outcome = Literal["accepted", "duplicate", "refused"]
 TurnedAway = Literal["unavailable", "limited", "abandoned"]
 
+#: The label with the trial's id.
+TRIAL: Final = "trial"
 #: The verdict of an alert under which nothing stands, or that is no subject's finding.
 NO_VERDICT: Final = "none"
 #: Stands for an event type that is none of ours: a label with the sender's own words would grow without bound.
@@ -38,7 +40,10 @@ _TO_DAYS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3_600
 
 
 class Declared(NamedTuple):
-    """A metric as it is declared. ``name`` is the one that is scraped."""
+    """A metric as it is declared. ``name`` is the one that is scraped, ``labels`` its own beside ``trial``.
+
+    ``is_of_process``: it says something of the whole process, and has no trial.
+    """
 
     kind: Kind
     name: str
@@ -46,6 +51,12 @@ class Declared(NamedTuple):
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    is_of_process: bool = False
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """The labels as they are scraped."""
+        return self.labels if self.is_of_process else (TRIAL, *self.labels)
 
 
 # --- What this process has seen. -----------------------------------------------------------------------------------------------
@@ -107,10 +118,19 @@ INTAKE_LAG: Final = Declared(
     ("topic", "partition"),
 )
 BUILD: Final = Declared(
-    "info", "toxwatch_build_info", "", "Always 1; the labels are the versions that run.", ("version", "python")
+    "info",
+    "toxwatch_build_info",
+    "",
+    "Always 1; the labels are the versions that run.",
+    ("version", "python"),
+    is_of_process=True,
 )
 READY: Final = Declared(
-    "gauge", "toxwatch_ready", "", "1 if this process is ready; if 0, its `/readyz` gives the reasons."
+    "gauge",
+    "toxwatch_ready",
+    "",
+    "1 if this process is ready; if 0, its `/readyz` gives the reasons.",
+    is_of_process=True,
 )
 
 # --- How the database stands. --------------------------------------------------------------------------------------------------
@@ -186,6 +206,7 @@ KEY_REQUESTS: Final = Declared(
     "requests",
     "Requests by what came of their key: used, forbidden (its role may not do it), or why it was refused.",
     ("outcome",),
+    is_of_process=True,
 )
 PARKED_SUBJECTS: Final = Declared(
     "gauge", "toxwatch_parked_subjects", "subjects", "Subjects that are not being watched, because of a bug."
@@ -212,6 +233,7 @@ CLOCK_LEAP: Final = Declared(
     "toxwatch_clock_leap_seconds",
     "seconds",
     "By how much the machine's clock has leapt ahead (negative: back). Not 0: it is not believed, and needs a restart.",
+    is_of_process=True,
 )
 
 IN_PROCESS: Final = (
@@ -256,70 +278,90 @@ class Metrics:
         # A switch of the library for the whole process: when a counter was made says nothing that its resets do not.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry: Final = registry
-        self._events = _counter(EVENTS, registry)
-        self._event_to_alert = _histogram(EVENT_TO_ALERT, registry)
-        self._detection_delay = _histogram(DETECTION_DELAY, registry)
-        self._deliveries = _counter(DELIVERIES, registry)
-        self._monitor_batch = _histogram(MONITOR_BATCH, registry)
-        self._store_unavailable = _counter(STORE_UNAVAILABLE, registry)
-        self._turned_away = _counter(TURNED_AWAY, registry)
-        self._intake_lag = Gauge(INTAKE_LAG.name, INTAKE_LAG.meaning, INTAKE_LAG.labels, registry=registry)
-        self._shown_of: dict[str, Iterable[int]] = {}
+        self.counters: Final = {one.name: _counter(one, registry) for one in IN_PROCESS if one.kind == "counter"}
+        self.histograms: Final = {one.name: _histogram(one, registry) for one in IN_PROCESS if one.kind == "histogram"}
+        self.intake_lag: Final = Gauge(INTAKE_LAG.name, INTAKE_LAG.meaning, INTAKE_LAG.all_labels, registry=registry)
         build = Info(BUILD.name.removesuffix("_info"), BUILD.meaning, registry=registry)
         build.info({"version": version("toxwatch"), "python": platform.python_version()})
         ProcessCollector(registry=registry)
         self._ready = Gauge(READY.name, READY.meaning, registry=registry)
-        for event_type in (*CLASS_BY_TYPE, UNKNOWN_TYPE):
-            for outcome in get_args(Outcome):
-                # A rate can be told of the very first one only where there was a 0 before it.
-                self._events.labels(event_type, outcome)
-        for reason in get_args(TurnedAway):
-            self._turned_away.labels(reason)
 
     def ready(self, is_ready: bool) -> None:
         """The process was asked whether it is ready."""
         self._ready.set(is_ready)
 
+    def of(self, trial: str) -> TrialMetrics:
+        """What is measured of one trial."""
+        return TrialMetrics(self, trial)
+
+
+def unmeasured(trial: str) -> TrialMetrics:
+    """For whoever is not scraped: a command, a test."""
+    return Metrics(CollectorRegistry()).of(trial)
+
+
+class TrialMetrics:
+    """What this process has seen of one trial. Every method may be called from any thread."""
+
+    def __init__(self, metrics: Metrics, trial: str) -> None:
+        self.process: Final = metrics
+        self._trial = trial
+        self._shown_of: dict[str, Iterable[int]] = {}
+        for event_type in (*CLASS_BY_TYPE, UNKNOWN_TYPE):
+            for outcome in get_args(Outcome):
+                # A rate can be told of the very first one only where there was a 0 before it.
+                self._count(EVENTS, event_type, outcome, by=0)
+        for reason in get_args(TurnedAway):
+            self._count(TURNED_AWAY, reason, by=0)
+        for histogram in metrics.histograms.values():
+            histogram.labels(trial)
+
     def events_total(self, type: str, outcome: Outcome, count: int = 1) -> None:  # noqa: A002 - the label's own name
         """The gateway has answered events."""
-        self._events.labels(type if type in CLASS_BY_TYPE else UNKNOWN_TYPE, outcome).inc(count)
+        self._count(EVENTS, type if type in CLASS_BY_TYPE else UNKNOWN_TYPE, outcome, by=count)
 
     def requests_turned_away_total(self, reason: TurnedAway) -> None:
         """The gateway has not taken a request with events."""
-        self._turned_away.labels(reason).inc()
+        self._count(TURNED_AWAY, reason)
 
     def event_to_alert_seconds(self, seconds: float) -> None:
         """An event that was received so long ago has caused an alert."""
-        self._event_to_alert.observe(max(0.0, seconds))
+        self._observe(EVENT_TO_ALERT, max(0.0, seconds))
 
     def detection_delay_seconds(self, seconds: float) -> None:
         """What was due so long ago was detected."""
-        self._detection_delay.observe(max(0.0, seconds))
+        self._observe(DETECTION_DELAY, max(0.0, seconds))
 
     def deliveries_total(self, channel: str, outcome: str) -> None:
         """A delivery was attempted. ``channel`` is a name of the configuration, ``outcome`` a word of the dispatcher's."""
-        self._deliveries.labels(channel, outcome).inc()
+        self._count(DELIVERIES, channel, outcome)
 
     def monitor_batch_seconds(self, seconds: float) -> None:
         """The monitor has taken a batch."""
-        self._monitor_batch.observe(seconds)
+        self._observe(MONITOR_BATCH, seconds)
 
     def store_unavailable_total(self, component: str) -> None:
         """A part of Toxwatch could not use the database."""
-        self._store_unavailable.labels(component).inc()
+        self._count(STORE_UNAVAILABLE, component)
 
     def intake_lag_events(self, topic: str, lags: Mapping[int, int]) -> None:
         """So many entries of each partition wait. What is not known now is not shown: an old number is worse than none."""
         for partition in self._shown_of.pop(topic, ()):
-            self._intake_lag.remove(topic, str(partition))
+            self.process.intake_lag.remove(self._trial, topic, str(partition))
         for partition, lag in lags.items():
-            self._intake_lag.labels(topic, str(partition)).set(lag)
+            self.process.intake_lag.labels(self._trial, topic, str(partition)).set(lag)
         self._shown_of[topic] = list(lags)
+
+    def _count(self, declared: Declared, *labels: str, by: int = 1) -> None:
+        self.process.counters[declared.name].labels(self._trial, *labels).inc(by)
+
+    def _observe(self, declared: Declared, value: float) -> None:
+        self.process.histograms[declared.name].labels(self._trial).observe(value)
 
 
 def _counter(declared: Declared, registry: CollectorRegistry) -> Counter:
-    return Counter(declared.name, declared.meaning, declared.labels, registry=registry)
+    return Counter(declared.name, declared.meaning, declared.all_labels, registry=registry)
 
 
 def _histogram(declared: Declared, registry: CollectorRegistry) -> Histogram:
-    return Histogram(declared.name, declared.meaning, declared.labels, buckets=declared.buckets, registry=registry)
+    return Histogram(declared.name, declared.meaning, declared.all_labels, buckets=declared.buckets, registry=registry)

@@ -74,11 +74,13 @@ def parts_of(settings: Settings, clock: Clock, fail_point: Callable[[str], None]
             "log: a service by itself needs a log that others reach, kafka://HOST:PORT (TOXWATCH_LOG); `toxwatch run` does"
             " everything in one process"
         )
-    trial, metrics = trial_of(settings), Metrics(CollectorRegistry())
+    trial = trial_of(settings)
+    metrics = Metrics(CollectorRegistry()).of(trial.id)
     database = Database(settings.database_url)
     try:
         with open_logs(settings, database) as logs:
-            metrics.registry.register(StoreCollector(database, clock, logs.clinical, logs.alerts))
+            collector = StoreCollector(trial.id, database, clock, logs.clinical, logs.alerts)
+            metrics.process.registry.register(collector)
             yield Parts(
                 settings,
                 database,
@@ -239,7 +241,7 @@ async def serve_metrics(
     with listening(parts.settings.metrics) as listener:
         log.info("listening", address=address_of(listener), role="metrics")
         watching = asyncio.create_task(stall_watch(parts, watched, direct).run(stopping))
-        await serve_health(parts.metrics, checks_of(parts, more), listener, stopping)
+        await serve_health(parts.metrics.process, checks_of(parts, more), listener, stopping)
         await watching
 
 

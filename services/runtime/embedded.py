@@ -47,7 +47,7 @@ from services.platform.data_lock import alone_on
 from services.platform.disk import disk_check, disk_is_low, disk_of
 from services.platform.fail_points import nothing
 from services.platform.garbage import spare_what_stays
-from services.platform.metrics import Metrics
+from services.platform.metrics import Metrics, TrialMetrics
 from services.platform.settings import Settings
 from services.platform.supervision import Loop, Workers
 from services.platform.time_source import Clock
@@ -76,7 +76,7 @@ class Parts:
     clock: Clock
     clinical: EventLog
     alerts: EventLog
-    metrics: Metrics
+    metrics: TrialMetrics
     fail_point: Callable[[str], None]
     watch: ClockWatch
 
@@ -92,14 +92,15 @@ class System:
         fail_point: Callable[[str], None] = nothing,
         console: TextIO | None = None,
     ) -> None:
-        trial, metrics = trial_of(settings), Metrics(CollectorRegistry())
+        trial = trial_of(settings)
+        metrics = Metrics(CollectorRegistry()).of(trial.id)
         clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
         parts = Parts(
             settings, database, trial, clock, clinical, alerts, metrics, fail_point, ClockWatch(database, clock)
         )
         recipients = load_recipients(settings.recipients)
         prepare(parts)
-        metrics.registry.register(StoreCollector(database, clock, clinical, alerts))
+        metrics.process.registry.register(StoreCollector(trial.id, database, clock, clinical, alerts))
         self.stopping = asyncio.Event()
         self._limits = connection_limits(settings)
         self._dispatcher = dispatcher_of(parts, recipients, console, is_alone=True)
@@ -116,7 +117,7 @@ class System:
             "gateway": Lasting(self._gateway.state.writer.trouble),
         }
         self._stalls = stall_watch(parts, parts_watched, self._dispatcher.tell_directly, self._relay.wake)
-        self._metrics = metrics
+        self._metrics = metrics.process
         self._checks = [
             database_answers(database),
             clock_is_believed(clock),

@@ -70,8 +70,14 @@ class StoreCollector(Collector):
     """
 
     def __init__(
-        self, database: Database, clock: Clock, clinical: EventLog | None = None, alerts: EventLog | None = None
+        self,
+        trial: str,
+        database: Database,
+        clock: Clock,
+        clinical: EventLog | None = None,
+        alerts: EventLog | None = None,
     ) -> None:
+        self._trial = trial
         self._database = database
         self._logs = (
             (metrics.LOG_LAG, MONITOR, clinical or EmbeddedLog(database, "clinical")),
@@ -85,7 +91,7 @@ class StoreCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """What it gives, without reading anything."""
-        return [_family(declared) for declared in metrics.FROM_STORE]
+        return [self._family(declared) for declared in metrics.FROM_STORE]
 
     def collect(self) -> Iterable[Metric]:
         """Every metric of ``metrics.FROM_STORE``."""
@@ -117,7 +123,15 @@ class StoreCollector(Collector):
             readings |= _room(self._database)
         readings[metrics.STORE_UP.name] = [((), float(is_up))]
         readings[metrics.CLOCK_LEAP.name] = [((), self._clock.leap())]
-        return [_family(declared, readings.get(declared.name, ())) for declared in metrics.FROM_STORE]
+        return [self._family(declared, readings.get(declared.name, ())) for declared in metrics.FROM_STORE]
+
+    def _family(self, declared: metrics.Declared, readings: Iterable[Reading] = ()) -> Metric:
+        make = CounterMetricFamily if declared.kind == "counter" else GaugeMetricFamily
+        family = make(declared.name, declared.meaning, labels=declared.all_labels)
+        own = () if declared.is_of_process else (self._trial,)
+        for labels, value in readings:
+            family.add_metric((*own, *labels), value)
+        return family
 
 
 def _room(database: Database) -> dict[str, list[Reading]]:
@@ -129,14 +143,6 @@ def _room(database: Database) -> dict[str, list[Reading]]:
         if disk is not None:
             found[metrics.DISK_FREE.name] = [((), float(disk.free()))]
     return found
-
-
-def _family(declared: metrics.Declared, readings: Iterable[Reading] = ()) -> Metric:
-    make = CounterMetricFamily if declared.kind == "counter" else GaugeMetricFamily
-    family = make(declared.name, declared.meaning, labels=declared.labels)
-    for labels, value in readings:
-        family.add_metric(labels, value)
-    return family
 
 
 _current: Final = select(generations.c.generation).where(generations.c.is_current).scalar_subquery()

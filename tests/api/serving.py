@@ -20,8 +20,8 @@ from projections.store.engine.database import Database
 from services.api.alert_feed import AlertFeed
 from services.gateway.app import create_app
 from services.gateway.keys import ROLES, KeyRing, NewKey, add_key, revoke_key
-from services.gateway.observing import NobodyWatches
 from services.log.embedded import EmbeddedLog
+from services.platform.metrics import unmeasured
 from services.platform.settings import read_settings
 from services.platform.time_source import elapsed_seconds
 from services.runtime.reading_router import reading_router
@@ -83,7 +83,7 @@ def app_on(database: Database, feed: AlertFeed) -> FastAPI:
         clock=clock,
         settings=read_settings(),
         keys=ring,
-        metrics=NobodyWatches(),
+        metrics=unmeasured(PROTOCOL.trial),
         reading=router,
     )
 

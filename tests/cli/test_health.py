@@ -35,7 +35,7 @@ def _get(path: str, *checks: Check, metrics: Metrics | None = None) -> httpx2.Re
 def test_metrics_are_served_in_the_form_that_prometheus_reads(database: Database) -> None:
     """Those of the process and those of the database, never from a cache between."""
     metrics = Metrics(CollectorRegistry())
-    metrics.registry.register(StoreCollector(database, SetClock()))
+    metrics.registry.register(StoreCollector("NCT02977156", database, SetClock()))
     answer = _get("/metrics", metrics=metrics)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")

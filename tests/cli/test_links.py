@@ -9,9 +9,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from services.clock.watch import ClockWatch
@@ -21,7 +21,7 @@ from services.http.servers import listening, port_of, warn_of_links
 from services.log.embedded import EmbeddedLog
 from services.platform.fail_points import nothing
 from services.platform.links import link_of_alert, url_of
-from services.platform.metrics import Metrics
+from services.platform.metrics import unmeasured
 from services.platform.settings import Settings, read_settings
 from services.runtime.embedded import Parts, dispatcher_of
 from tests.dispatcher.hand_clock import HandClock
@@ -84,8 +84,10 @@ def test_a_dispatcher_by_itself_links_to_the_gateway(tmp_path: Path, public_url:
     settings = read_settings(data=tmp_path, listen="127.0.0.1:9999", public_url=public_url)
     database, clock, console = Database(settings.database_url), HandClock(), io.StringIO()
     clinical, alerts = EmbeddedLog(database, "clinical"), EmbeddedLog(database, "alerts")
-    metrics, watch = Metrics(CollectorRegistry()), ClockWatch(database, clock)
-    parts = Parts(settings, database, PROTOCOL, clock, clinical, alerts, metrics, nothing, watch)
+    metrics, watch = unmeasured(PROTOCOL.trial), ClockWatch(database, clock)
+    parts = Parts(
+        settings, database, Trial(PROTOCOL, settings.source), clock, clinical, alerts, metrics, nothing, watch
+    )
     dispatcher = dispatcher_of(parts, load_recipients(None), console)
     assert asyncio.run(dispatcher.tell_directly(NOTICE)) == 1
     assert re.search(r"\S+$", console.getvalue().strip())[0] == f"{base}/alerts/a%2F1"  # type: ignore[index]

@@ -29,7 +29,7 @@ from services.log.embedded import EmbeddedLog
 from services.log.port import NewEntry
 from services.monitor.relay import Relay
 from services.platform import metrics as declarations
-from services.platform.metrics import FROM_STORE, IN_PROCESS, Metrics
+from services.platform.metrics import FROM_STORE, IN_PROCESS, Metrics, TrialMetrics
 from services.runtime.metrics_store import KEPT_SECONDS, READERS, StoreCollector
 from tests.cli.stores import NOW, SetClock, put, store_at, tell_system_alert
 
@@ -50,7 +50,7 @@ PROMISED = {
     "toxwatch_site_silence_seconds": ("gauge", {"site"}),
     "toxwatch_build_info": ("info", {"version", "python"}),
 }
-SUBJECT = "FR01-001"
+SUBJECT, TRIAL = "FR01-001", "NCT02977156"
 
 
 @pytest.fixture
@@ -60,10 +60,10 @@ def database(database_url: str) -> Iterator[Database]:
         yield store
 
 
-def _registry(database: Database, clock: SetClock | None = None) -> tuple[Metrics, CollectorRegistry]:
+def _registry(database: Database, clock: SetClock | None = None) -> tuple[TrialMetrics, CollectorRegistry]:
     registry = CollectorRegistry()
-    metrics = Metrics(registry)
-    registry.register(StoreCollector(database, clock or SetClock()))
+    metrics = Metrics(registry).of(TRIAL)
+    registry.register(StoreCollector(TRIAL, database, clock or SetClock()))
     return metrics, registry
 
 
@@ -84,13 +84,19 @@ def _read(database: Database, clock: SetClock | None = None) -> Samples:
 
 
 def _value(samples: Samples, name: str, **labels: str) -> float | None:
-    return samples.get((f"toxwatch_{name}", tuple(sorted(labels.items()))))
+    is_of_process = any(one.name == f"toxwatch_{name}" and one.is_of_process for one in (*IN_PROCESS, *FROM_STORE))
+    all_labels = labels if is_of_process else labels | {"trial": TRIAL}
+    return samples.get((f"toxwatch_{name}", tuple(sorted(all_labels.items()))))
 
 
 def test_every_metric_of_the_interface_is_declared() -> None:
     """With the type and the labels that dashboards are written for."""
-    declared = {one.name: (one.kind, set(one.labels)) for one in (*IN_PROCESS, *FROM_STORE)}
-    assert {name: declared.get(name) for name in PROMISED} == PROMISED
+    declared = {one.name: (one.kind, set(one.all_labels)) for one in (*IN_PROCESS, *FROM_STORE)}
+    promised = {
+        name: (kind, labels if name == "toxwatch_build_info" else labels | {"trial"})
+        for name, (kind, labels) in PROMISED.items()
+    }
+    assert {name: declared.get(name) for name in promised} == promised
 
 
 def test_every_declared_metric_is_scraped_with_its_sentence(database: Database) -> None:
@@ -145,7 +151,7 @@ def test_promtool_finds_nothing_to_complain_of(database: Database) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def _observe_all(metrics: Metrics) -> None:
+def _observe_all(metrics: TrialMetrics) -> None:
     metrics.events_total("toxwatch.lab.resulted.v1", "accepted", 500)
     metrics.events_total(SUBJECT, "refused")
     metrics.event_to_alert_seconds(0.02)
@@ -291,7 +297,7 @@ def test_a_restart_loses_no_count_of_alerts_and_letters(database: Database) -> N
 
 def test_one_reading_is_given_to_all_who_scrape_at_once(database: Database) -> None:
     """For a second: a scraper in a hurry is no load."""
-    collector = StoreCollector(database, SetClock())
+    collector = StoreCollector(TRIAL, database, SetClock())
     first = list(collector.collect())
     with database.writing() as connection:
         put(connection, parked_subjects, subject=SUBJECT)
