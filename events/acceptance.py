@@ -68,13 +68,15 @@ class TrialContract:
     """What the configuration of a trial says about its events.
 
     ``subject_pattern`` may have a group named ``site``; the ``site`` attribute must then agree with it.
-    ``sponsor_sources`` are shell patterns of the sources whose sponsor and committee signatures count.
+    ``sponsor_sources`` are shell patterns of the sources whose sponsor and committee signatures count. ``parts`` None: a
+    subject's part may have any name.
     """
 
     trial: str
     subject_pattern: str
     drugs: frozenset[str]
     sponsor_sources: tuple[str, ...] = ("urn:sponsor:*",)
+    parts: tuple[str, ...] | None = None
 
 
 class _Dated(NamedTuple):
@@ -238,6 +240,9 @@ class Acceptance:
 def _enrolled(event: SubjectEnrolled, review: _Review) -> None:
     data = event.data
     review.past("data.enrolled", data.enrolled)
+    parts = review.trial.contract.parts
+    if data.part is not None and parts is not None and data.part not in parts:
+        review.refuse("data.part", f"{show(data.part)} is not one of {listed(parts)}")
     if data.time_zone is not None:
         try:
             if _MACHINE_ZONES.match(data.time_zone):

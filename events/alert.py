@@ -19,6 +19,8 @@ from events.envelope import (
 )
 
 Verdict = Literal["met", "possible", "watch"]
+#: ``part-<name of the part, in lower case>``, or ``part-unknown``.
+POPULATION: Final = r"^part-[a-z0-9][a-z0-9._-]{0,31}$"
 COUNT_MAX: Final = 2**53 - 1
 Sentences = Annotated[list[Text], Field(max_length=LIST_ITEMS_MAX)]
 #: ``news`` is sent at once or grouped, by its urgency. ``quiet`` is sent once, grouped, to those who were told before. ``silent``
@@ -51,7 +53,7 @@ class AlertData(Data):
     previous_verdict: Verdict | None = None
     clauses: Annotated[dict[Identifier, Verdict], Field(max_length=LIST_ITEMS_MAX)]
     urgency: Literal["urgent", "prompt", "routine"]
-    population: Literal["part-a", "part-b", "part-unknown"] | None
+    population: Annotated[str, Field(pattern=POPULATION)] | None
     dose_level: Annotated[int, Field(ge=1)] | None = None
     counts_as_dlt: bool
     reasons: Sentences

@@ -14,7 +14,7 @@ class SubjectEnrolledData(Data):
     """One per subject: the part, the dose level and what else is known at enrolment."""
 
     revision: Revision
-    part: Literal["A", "B"] | None = None
+    part: Identifier | None = None
     dose_level: Annotated[int, Field(ge=1)] | None = None
     enrolled: ClinicalDate
     sex: Literal["F", "M"] | None = None

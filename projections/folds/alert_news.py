@@ -13,7 +13,7 @@ from events.alert import AlertData, Change, Telling
 from events.envelope import LIST_ITEMS_MAX, TEXT_CHARS_MAX, EventRef
 from projections.folds.alert_transition import AlertKind
 from projections.rules.cases.evaluation import STRENGTH, Verdict
-from projections.rules.cases.finding import Finding
+from projections.rules.cases.finding import PART_UNKNOWN, Finding
 
 _URGENCY: Final = {"routine": 0, "prompt": 1, "urgent": 2}
 
@@ -42,12 +42,12 @@ def telling_of(kind: AlertKind, before: AlertData | None, after: Finding | None)
 
 
 def changes_of(
-    before: AlertData | None, after: Finding | None, by: EventRef, reason: str | None, told_before: bool
+    before: AlertData | None, after: Finding | None, by: EventRef, reason: str | None, version: str
 ) -> list[Change]:
-    """What changed, in words; nothing where it is the first that is told. ``reason`` is the event's own, in its words."""
-    if not told_before:
-        return []
+    """What changed, in words. ``reason`` is the event's own, in its words, ``version`` that of the protocol that judges now."""
     found = [*_changes(before, after, by)]
+    if before is not None and before.protocol_version != version:
+        found.insert(0, Change(what="protocol version", before=before.protocol_version, after=version, by=by))
     if reason is not None:
         found.append(Change(what="reason given", after=reason[:TEXT_CHARS_MAX], by=by))
     return found[:LIST_ITEMS_MAX]
@@ -66,7 +66,7 @@ def _changes(before: AlertData | None, after: Finding | None, by: EventRef) -> I
     for what, one, other in (
         ("worst grade", _number(before.worst_grade), _number(after.worst_grade)),
         ("counts as a DLT", _yes(before.counts_as_dlt), _yes(after.counts_as_dlt)),
-        ("population", before.population or "part-unknown", after.population),
+        ("population", before.population or PART_UNKNOWN, after.population),
         ("dose level", _number(before.dose_level), _number(after.dose_level)),
         ("urgency", before.urgency, after.urgency),
     ):
@@ -92,6 +92,7 @@ def _said(said: Said) -> tuple[object, ...]:
         said.dose_level,
         said.counts_as_dlt,
         said.worst_grade,
+        said.protocol_version,
         said.occurrences or 0,
         {*said.questions},
         {*_refs(said)},

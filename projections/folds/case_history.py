@@ -8,8 +8,9 @@ from typing import NamedTuple
 from events.codec import Logged
 from events.dates import Instant
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.cases.assess import CaseEvaluation, evaluate_case
-from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.cases.assess import evaluate_case
+from projections.rules.cases.finding import Finding
+from projections.rules.cases.judged_case import JudgedCase, judged
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import EventKey
 
@@ -28,15 +29,16 @@ def case_history(
     """Every turn of a case until an instant, from the subject's events, each with the instant at which it became known."""
     chart = SubjectChart(protocol, subject)
     turns: list[VerdictChange] = []
-    evaluation: CaseEvaluation | None = None
+    evaluation: JudgedCase | None = None
     for at, (event, time, _) in sorted(known, key=lambda item: (item[0], item[1].event.source, item[1].event.id)):
         if at > until:
             break
         turns.extend(_turns_by_time_alone(evaluation, turns, at - 1))
         if case not in chart.fold(event, time):
             continue
-        evaluation = evaluate_case(chart.facts, case)
-        finding = finding_at(evaluation, at) if evaluation is not None else None
+        each = [evaluate_case(facts, case) for facts in chart.judged_facts]
+        evaluation = judged(each, chart.judging.question)
+        finding = evaluation.at(at) if evaluation is not None else None
         if _told(finding) != _told(turns[-1].finding if turns else None):
             turns.append(VerdictChange(at, finding, EventKey(event.source, event.id)))
     turns.extend(_turns_by_time_alone(evaluation, turns, until))
@@ -44,16 +46,23 @@ def case_history(
 
 
 def _turns_by_time_alone(
-    evaluation: CaseEvaluation | None, turns: list[VerdictChange], until: Instant
+    evaluation: JudgedCase | None, turns: list[VerdictChange], until: Instant
 ) -> Iterator[VerdictChange]:
     finding = turns[-1].finding if turns else None
     while evaluation is not None and finding is not None and finding.due is not None and finding.due <= until:
         at = finding.due
-        finding = finding_at(evaluation, at)
+        finding = evaluation.at(at)
         yield VerdictChange(at, finding, None)
 
 
 def _told(finding: Finding | None) -> object:
     if finding is None:
         return None
-    return (finding.verdict, finding.clauses, finding.overruled, finding.due, finding.counts_as_dlt)
+    return (
+        finding.verdict,
+        finding.clauses,
+        finding.overruled,
+        finding.due,
+        finding.counts_as_dlt,
+        finding.protocol_version,
+    )

@@ -11,13 +11,14 @@ from typing import NamedTuple
 from events.acceptance import STUDY_TREATMENT
 from events.adverse_event import AdverseEventReported
 from projections.folds.lab_queries import lab_questions
-from projections.folds.record_history import conflicting_revisions, ignored_retractions, superseded_reports
+from projections.folds.record_history import conflicting_revisions, effective, ignored_retractions, superseded_reports
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.cases.assess import AE, stray_rulings
 from projections.rules.facts.causality import RELATED, UNRELATED
 from projections.rules.facts.grade_course import OVER, given_grade, is_fatal
 from projections.rules.facts.lab_results import LAB
 from projections.rules.facts.linked_rows import in_circle
+from projections.rules.facts.treatment import is_administration
 
 
 class DataQuery(NamedTuple):
@@ -29,6 +30,7 @@ class DataQuery(NamedTuple):
 
 def chart_queries(chart: SubjectChart) -> Iterator[DataQuery]:
     """Every query of one subject, by record."""
+    yield from _protocol_queries(chart)
     yield from _version_queries(chart)
     for ae_id, known in sorted(chart.facts.adverse_events.items()):
         for question in _row_questions(chart, known.event):
@@ -37,6 +39,25 @@ def chart_queries(chart: SubjectChart) -> Iterator[DataQuery]:
         yield DataQuery(f"{LAB}{lab_id}", question)
     for adjudication_id, question in stray_rulings(chart.facts):
         yield DataQuery(f"adjudication:{adjudication_id}", question)
+
+
+def _protocol_queries(chart: SubjectChart) -> Iterator[DataQuery]:
+    """What has to be asked to know by which version of the protocol the subject is judged (rules.md §7)."""
+    judging = chart.judging
+    for question in (judging.query, judging.question):
+        if question is not None:
+            yield DataQuery("enrolment", question)
+    if len(judging.versions) > 1:
+        return
+    foreign = chart.protocol.contract.drugs - set(judging.versions[0].drugs)
+    for (kind, record_id), history in sorted(chart.records.items()) if foreign else ():
+        version = effective(history) if kind == "administration" else None
+        if version is not None and version.event.data.drug in foreign and is_administration(version.event):
+            yield DataQuery(
+                f"administration:{record_id}",
+                f"{version.event.data.drug} is not a drug of version {judging.names[0]} of the protocol, by which the subject "
+                "is judged: which version is the subject treated under?",
+            )
 
 
 def _version_queries(chart: SubjectChart) -> Iterator[DataQuery]:

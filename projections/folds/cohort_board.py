@@ -1,4 +1,4 @@
-"""The cohort board: subjects of the counted part by dose level, and what their counts decide (rules.md §5).
+"""The cohort board: subjects of the parts that count, by dose level, and what their counts decide (rules.md §5).
 
 Each subject contributes one standing; changing it touches its cohort's counts and nothing else.
 """
@@ -138,16 +138,27 @@ class CohortBoard:
 
 
 def membership_of(chart: SubjectChart, findings: Iterable[Finding]) -> CohortMembership | None:
-    """How a subject counts; None for one who belongs to no cohort: another part, or nothing given yet."""
+    """How a subject counts; None for one who belongs to no cohort: a part that does not count, or nothing given yet.
+
+    Where it is not known which version of the protocol judges, nobody's window is over before it is under each of them.
+    """
+    found = list(findings)
+    each = [_standing_under(one, found) for one in (chart, *chart.others)]
+    counted = [standing for standing in each if standing is not None]
+    return next(
+        (standing for standing in counted if standing.status is MembershipStatus.PENDING), next(iter(counted), None)
+    )
+
+
+def _standing_under(chart: SubjectChart, found: list[Finding]) -> CohortMembership | None:
     facts = chart.facts
     protocol = facts.protocol
-    if facts.treatment is None or facts.part not in (None, protocol.counted_part):
+    if facts.treatment is None or not facts.judged_part.counted:
         return None
-    key = CohortKey(protocol.counted_part, facts.dose_level)
-    found = list(findings)
+    key = CohortKey(facts.judged_part.name, facts.dose_level)
     if any(finding.counts_as_dlt for finding in found):
         return CohortMembership(key, MembershipStatus.EVALUABLE, True, None)
-    still_open = _open_cases(protocol, found)
+    still_open = _open_cases(chart.protocol, found)
     observed = _observed_beyond_window(chart)
     if observed and not (still_open and protocol.assumptions.open_case_keeps_pending):
         return CohortMembership(key, MembershipStatus.EVALUABLE, False, None)
@@ -159,7 +170,7 @@ def membership_of(chart: SubjectChart, findings: Iterable[Finding]) -> CohortMem
 
 def _open_cases(protocol: TrialProtocol, findings: list[Finding]) -> list[str]:
     """Cases, overruled ones aside, with a DLT clause possible or on watch."""
-    ids = {clause.id for clause in protocol.clauses}
+    ids = {clause.id for version in protocol.versions for clause in version.clauses}
     return [
         f"{finding.case} is open: {', '.join(f'{key} {word}' for key, word in finding.clauses.items())}"
         for finding in sorted(findings, key=lambda f: f.case)

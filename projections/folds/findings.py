@@ -6,7 +6,7 @@ Everything here is a function of events and instants: ids are derived, and the i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from events.alert import AlertData
 from events.catalog import AnyEvent
@@ -17,8 +17,9 @@ from events.identity import derived_id
 from projections.folds.alert_news import changes_of, says_the_same, telling_of
 from projections.folds.alert_transition import AlertKind, AlertState, AlertTransition, alert_id_of, state_after
 from projections.folds.subject_chart import SubjectChart
-from projections.rules.cases.assess import CaseEvaluation, evaluate_case
-from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.cases.assess import evaluate_case
+from projections.rules.cases.finding import PART_UNKNOWN, Finding
+from projections.rules.cases.judged_case import JudgedCase, judged
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import EventKey
 
@@ -45,7 +46,7 @@ class SubjectFindings:
         self.findings: dict[str, Finding] = {}
         self.alerts: dict[str, AlertState] = {}
         self.changed: set[str] = set()
-        self._evaluations: dict[str, CaseEvaluation] = {}
+        self._evaluations: dict[str, JudgedCase] = {}
         # When time alone next changes anything in a case: a verdict, or only the reasons that it rests on.
         self._turns: dict[str, Instant] = {}
 
@@ -105,7 +106,8 @@ class SubjectFindings:
 
     def _evaluate(self, cases: Iterable[str]) -> None:
         for case in cases:
-            evaluation = evaluate_case(self.chart.facts, case)
+            each = [evaluate_case(facts, case) for facts in self.chart.judged_facts]
+            evaluation = judged(each, self.chart.judging.question)
             if evaluation is None:
                 self._evaluations.pop(case, None)
             else:
@@ -114,7 +116,7 @@ class SubjectFindings:
     def _find(self, case: str, now: Instant) -> Finding | None:
         """What stands about a case now; kept, with the instant at which it turns."""
         evaluation = self._evaluations.get(case)
-        finding = finding_at(evaluation, now) if evaluation is not None else None
+        finding = evaluation.at(now) if evaluation is not None else None
         if finding != self.findings.get(case):
             self.changed.add(case)
         if finding is None:
@@ -149,22 +151,22 @@ class SubjectFindings:
         finding: Finding | None,
         cause: Cause,
     ) -> AlertData:
-        protocol = self.chart.facts.protocol
         before = standing.open if standing is not None else None
         shown = finding or before
         assert shown is not None, "a transition has a finding before it or after it"
         by = EventRef(source=cause.event.source, id=cause.event.id)
         telling = telling_of(kind, before, finding)
+        version = self.chart.facts.protocol.version if finding is None else finding.protocol_version
         evidence = [EventRef(source=ref.source, id=ref.id) for ref in shown.evidence[:LIST_ITEMS_MAX]]
         return AlertData(
-            alert_id=alert_id_of(protocol, case, self.chart.facts.subject),
+            alert_id=alert_id_of(self.chart.protocol, case, self.chart.facts.subject),
             revision=standing.data.revision + 1 if standing is not None else 1,
             case=case,
             verdict=finding.verdict if finding is not None else None,
             previous_verdict=before.verdict if before is not None else None,
             clauses=dict(finding.clauses) if finding is not None else {},
             urgency=shown.urgency,
-            population=_population(shown),
+            population=shown.population or PART_UNKNOWN,
             dose_level=shown.dose_level,
             counts_as_dlt=finding.counts_as_dlt if finding is not None else False,
             reasons=_fitting(_reasons(kind, finding)),
@@ -174,11 +176,11 @@ class SubjectFindings:
             due=format_instant(finding.due) if finding is not None and finding.due is not None else None,
             detected_at=format_instant(cause.detected_at),
             caused_by=by,
-            protocol_version=protocol.version,
+            protocol_version=version,
             worst_grade=shown.worst_grade,
             news=telling == "news",
             telling=telling,
-            changes=changes_of(before, finding, by, cause.reason, standing is not None),
+            changes=changes_of(before, finding, by, cause.reason, version) if standing is not None else [],
             occurrences=shown.occurrences,
         )
 
@@ -201,9 +203,3 @@ def _reasons(kind: AlertKind, finding: Finding | None) -> list[str]:
 def _fitting(texts: Sequence[str]) -> list[str]:
     """No longer than the contract allows: a reason quotes terms, which may be long themselves."""
     return [text[:TEXT_CHARS_MAX] for text in texts[:LIST_ITEMS_MAX]]
-
-
-def _population(shown: Finding | AlertData) -> Literal["part-a", "part-b", "part-unknown"]:
-    if shown.population == "part-a":
-        return "part-a"
-    return "part-b" if shown.population == "part-b" else "part-unknown"

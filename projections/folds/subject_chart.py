@@ -7,15 +7,15 @@ function of the set of events folded, whatever their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from events.adjudication import DltAdjudicated
 from events.adverse_event import AdverseEventReported
 from events.catalog import AnyEvent
-from events.dates import FAR_PAST, Instant, PartialDate, Span, parse_date, zone_named
+from events.dates import FAR_PAST, Instant, PartialDate, Span, zone_named
 from events.envelope import SubjectEvent
-from events.laboratory import LabResulted
-from events.visit import VisitRecorded
+from events.treatment import TreatmentAdministered
+from projections.folds.kept_records import administered, date_of, kept, regraded
 from projections.folds.latest_instant import LatestInstant
 from projections.folds.record_history import RecordHistory, RecordVersion, effective, with_version
 from projections.rules.cases.accounting import explained_analytes
@@ -24,8 +24,9 @@ from projections.rules.cases.assess import AE, case_names, may_reach_a_clause
 from projections.rules.cases.stopping import PREFIX, could_explain_a_stop
 from projections.rules.facts.analytes import canonical_case
 from projections.rules.facts.grade_course import is_fatal
-from projections.rules.facts.lab_results import LAB, Draw, LabResult, lab_kind
+from projections.rules.facts.lab_results import LAB, Draw, LabResult
 from projections.rules.facts.linked_rows import coupled_cases, first_row, joined_rows, term_key
+from projections.rules.facts.protocol_versions import Judging, day_1_span, judged_by
 from projections.rules.facts.subject_facts import Known, SubjectFacts
 from projections.rules.facts.treatment import TreatmentStart, is_administration, treatment_start
 from projections.rules.logic.trial_protocol import TrialProtocol
@@ -35,35 +36,28 @@ Touched = set[str]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 
+#: The records that say which version of the protocol judges.
+_DATING_KINDS: Final = frozenset({"enrolment", "administration"})
+
 #: What an overrule is judged by: the records that the machine's verdict at its time depended on.
 _SNAPSHOT_KINDS: Final = frozenset({"enrolment", "administration", "discontinuation", "ae", "lab"})
 
 
-class VisitDate(NamedTuple):
-    """What is kept of a visit. ``date`` is None where it was missed."""
-
-    date: PartialDate | None
-
-
 class SubjectChart:
-    """All records of one subject under one protocol.
+    """All records of one subject under the versions of the protocol that judge it; ``under`` one version, whatever it names.
 
-    ``high_water`` is the greatest ``time`` folded so far, none counted later than it was received.
+    ``facts`` are as the oldest of these versions reads the records, ``others`` charts of the same records under each of the
+    rest: there are some only while it is not known which version judges. ``high_water`` is the greatest ``time`` folded so
+    far, none counted later than it was received.
     """
 
-    def __init__(self, protocol: TrialProtocol, subject: str) -> None:
+    def __init__(self, protocol: TrialProtocol, subject: str, under: TrialProtocol | None = None) -> None:
+        self.protocol = protocol
         self.records: dict[RecordKey, RecordHistory] = {}
-        self.facts = SubjectFacts(protocol, subject, protocol.zone, self.known_at)
         self.high_water: Instant = FAR_PAST
-        self._observed = LatestInstant()
-        self._analytes: dict[str, int] = {}
-        self.facts.analytes = self._analytes
-        self._deadly: set[str] = set()
-        self._weighty: set[str] = set()
-        self.facts.deadly, self.facts.weighty = self._deadly, self._weighty
-        self._snapshots: dict[Instant, SubjectFacts] = {}
-        self._spans: dict[PartialDate, Span] = {}
-        self._ctcae = protocol.ctcae_version
+        self.others: tuple[SubjectChart, ...] = ()
+        self._is_fixed = under is not None
+        self.judging = judged_by(protocol, None, None, None) if under is None else Judging((under,))
         self._change: dict[
             str, Callable[[str, RecordVersion | None, RecordVersion | None], Touched | frozenset[str]]
         ] = {
@@ -76,6 +70,20 @@ class SubjectChart:
             "lab": self._result,
             "response": self._response,
         }
+        self._begin(subject, self.judging.versions[0])
+
+    def _begin(self, subject: str, version: TrialProtocol) -> None:
+        """Facts of which nothing is known yet, under a version of the protocol."""
+        self.facts = SubjectFacts(version, subject, version.zone, self.known_at)
+        self._observed = LatestInstant()
+        self._analytes: dict[str, int] = {}
+        self.facts.analytes = self._analytes
+        self._deadly: set[str] = set()
+        self._weighty: set[str] = set()
+        self.facts.deadly, self.facts.weighty = self._deadly, self._weighty
+        self._snapshots: dict[Instant, SubjectFacts] = {}
+        self._spans: dict[PartialDate, Span] = {}
+        self._ctcae = version.ctcae_version
 
     def fold(self, event: AnyEvent, time: Instant, received: Instant | None = None) -> frozenset[str] | set[str]:
         """Take in one event recorded at ``time`` and name the cases that may be judged differently now."""
@@ -87,9 +95,12 @@ class SubjectChart:
             return _NOTHING
         stamp = time if received is None else received
         version = RecordVersion(
-            event.data.revision, time, event.id, event.source, event.retracts, self._kept(event), stamp
+            event.data.revision, time, event.id, event.source, event.retracts, kept(event, self._ctcae), stamp
         )
-        return self._fold((kind, event.record_id), version)
+        touched = self._fold((kind, event.record_id), version)
+        for other in self.others:
+            touched = touched | other.fold(event, time, received)
+        return touched if self._is_fixed or kind not in _DATING_KINDS else touched | self._choose()
 
     def _fold(self, key: RecordKey, version: RecordVersion) -> frozenset[str] | set[str]:
         change = self._change[key[0]]
@@ -121,18 +132,67 @@ class SubjectChart:
         """The facts as they were known at ``instant``: from the events recorded until then."""
         facts = self._snapshots.get(instant)
         if facts is None:
-            then = SubjectChart(self.facts.protocol, self.facts.subject)
+            then = SubjectChart(self.protocol, self.facts.subject, self.facts.protocol)
             for key, history in self.records.items():
                 if key[0] in _SNAPSHOT_KINDS:
                     for version in history:
                         if version.time <= instant:
                             then._fold(key, version)
+            judging = then._judged_by()
+            if self.facts.protocol.version not in judging.names:
+                # Who overruled the case then did so under the version that the subject was treated under then.
+                then = then._under(judging.versions[0])
             facts = self._snapshots[instant] = then.facts
         return facts
 
     def all_cases(self) -> Touched:
         """Every name that a case of this subject may have now."""
-        return set(case_names(self.facts))
+        return set(case_names(self.facts)).union(*(other.all_cases() for other in self.others))
+
+    @property
+    def judged_facts(self) -> list[SubjectFacts]:
+        """The facts as each version that judges reads the records, oldest first."""
+        return [self.facts, *(other.facts for other in self.others)]
+
+    def _judged_by(self) -> Judging:
+        enrolment = self.facts.enrolment
+        event = enrolment.event if enrolment is not None else None
+        enrolled = self.facts.span(event.data.enrolled) if event is not None else None
+        treatment = self.facts.treatment
+        if event is None and any(set(one.drugs) != set(self.protocol.drugs) for one in self.protocol.earlier):
+            # Whatever counts as treatment under some version.
+            treatment = treatment_start(self._administrations(), self.facts.zone)
+        return judged_by(self.protocol, event, enrolled, day_1_span(treatment, self.facts.zone))
+
+    def _choose(self) -> Touched | frozenset[str]:
+        """Judge by the versions that the dates now name. Where they are others, every case may be judged differently."""
+        judging = self._judged_by()
+        before, self.judging = self.judging, judging
+        if judging.names == before.names:
+            return self.all_cases() if judging.question != before.question else _NOTHING
+        touched = self.all_cases()
+        first = judging.versions[0]
+        if first is not self.facts.protocol:
+            self._begin(self.facts.subject, first)
+            self._lay_out()
+        self.others = tuple(self._under(version) for version in judging.versions[1:])
+        return touched | self.all_cases()
+
+    def _under(self, version: TrialProtocol) -> SubjectChart:
+        """The same records under one version of the protocol."""
+        chart = SubjectChart(self.protocol, self.facts.subject, version)
+        chart.records, chart.high_water = dict(self.records), self.high_water
+        chart._lay_out()
+        return chart
+
+    def _lay_out(self) -> None:
+        """Take in every record anew, under another version of the protocol."""
+        for key, history in list(self.records.items()):
+            if key[0] == "lab":
+                history = self.records[key] = tuple(regraded(version, self._ctcae) for version in history)
+            version = effective(history)
+            if version is not None:
+                self._change[key[0]](key[1], None, version)
 
     def _reopen_overrules(self, time: Instant) -> Touched:
         """What was known when a case was overruled has changed with a late event: judge those cases again."""
@@ -168,7 +228,7 @@ class SubjectChart:
         return touched | self.all_cases()
 
     def _administration(self, _record: str, before: RecordVersion | None, after: RecordVersion | None) -> Touched:
-        self._observe(_administered(before), _administered(after))
+        self._observe(administered(before), administered(after))
         if not (self._may_move_treatment(before) or self._may_move_treatment(after)):
             return set()
         treatment = self._treatment()
@@ -181,6 +241,8 @@ class SubjectChart:
     def _may_move_treatment(self, version: RecordVersion | None) -> bool:
         if version is None or not is_administration(version.event):
             return False
+        if version.event.data.drug not in self.facts.protocol.drugs:
+            return False
         known = self.facts.treatment
         if known is None:
             return True
@@ -188,30 +250,11 @@ class SubjectChart:
         return lo <= max(known.latest_first, known.by_drug.get(version.event.data.drug, lo))
 
     def _treatment(self) -> TreatmentStart | None:
-        given = [version.event for kind, version in self._effective() if kind == "administration"]
-        return treatment_start(given, self.facts.zone)
+        drugs = self.facts.protocol.drugs
+        return treatment_start((one for one in self._administrations() if one.data.drug in drugs), self.facts.zone)
 
-    def _kept(self, event: AnyEvent) -> Any:
-        """What the chart keeps of an event: of a result or a visit no more than is asked, for there may be a million."""
-        if isinstance(event, LabResulted):
-            data = event.data
-            kind = lab_kind(
-                self._ctcae,
-                data.test,
-                data.unit,
-                data.lln,
-                data.uln,
-                data.comparator,
-                data.fasting,
-                data.specimen,
-                data.status,
-                data.loinc,
-            )
-            collected = parse_date(data.collected)
-            return LabResult(collected, kind, data.value, data.timepoint)
-        if isinstance(event, VisitRecorded):
-            return VisitDate(parse_date(event.data.date) if event.data.status != "missed" else None)
-        return event
+    def _administrations(self) -> Iterator[TreatmentAdministered]:
+        return (version.event for kind, version in self._effective() if kind == "administration")
 
     def _effective(self) -> Iterator[tuple[str, RecordVersion]]:
         for (kind, _), history in self.records.items():
@@ -349,24 +392,9 @@ class SubjectChart:
     def _observe_anew(self) -> None:
         self._observed = LatestInstant()
         for kind, version in self._effective():
-            date = _date_of(kind, version)
+            date = date_of(kind, version)
             if date is not None:
                 self._observed.add(self._first_instant(date))
 
     def _first_instant(self, date: PartialDate) -> Instant:
         return date.first if date.precision == "instant" else self.facts.zone.to_instant(date.first)
-
-
-def _date_of(kind: str, version: RecordVersion) -> PartialDate | None:
-    if kind == "administration":
-        return _administered(version)
-    observed = version.event
-    if isinstance(observed, LabResult):
-        return observed.collected if observed.measured else None
-    return observed.date if isinstance(observed, VisitDate) else None
-
-
-def _administered(version: RecordVersion | None) -> PartialDate | None:
-    if version is None or not is_administration(version.event):
-        return None
-    return parse_date(version.event.data.given)

@@ -15,7 +15,8 @@ from projections.folds.lab_grades import lab_grades as lab_grade_rows
 from projections.folds.open_queries import asked_by, open_queries
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.cases.assess import evaluate_case
-from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.cases.finding import Finding
+from projections.rules.cases.judged_case import JudgedCase, judged
 from projections.rules.logic.trial_protocol import TrialProtocol
 
 
@@ -85,6 +86,13 @@ class TrialProjection:
 
 def findings_of(chart: SubjectChart, as_of: Instant) -> list[Finding]:
     """What stands about one subject at an instant, by case name, judged from its chart."""
-    evaluations = (evaluate_case(chart.facts, name) for name in sorted(chart.all_cases()))
-    found: Iterable[Finding | None] = (finding_at(e, as_of) for e in evaluations if e is not None)
+    found: Iterable[Finding | None] = (case.at(as_of) for case in _judged_cases(chart))
     return [finding for finding in found if finding is not None]
+
+
+def _judged_cases(chart: SubjectChart) -> Iterator[JudgedCase]:
+    for name in sorted(chart.all_cases()):
+        each = [evaluate_case(facts, name) for facts in chart.judged_facts]
+        case = judged(each, chart.judging.question)
+        if case is not None:
+            yield case

@@ -21,7 +21,7 @@ from projections.rules.cases.predicates import (
     not_flu_like_and_responding,
     related,
 )
-from projections.rules.logic.trial_protocol import Assumptions, Clause, LaboratoryRule, TrialProtocol
+from projections.rules.logic.trial_protocol import Assumptions, Clause, LaboratoryRule, Part, TrialProtocol
 
 CLAUSES: Final = (
     Clause(
@@ -74,10 +74,10 @@ PROTOCOL: Final = TrialProtocol(
     drugs=("pexa-vec", "ipilimumab"),
     time_zone="Europe/Paris",
     clauses=CLAUSES,
-    # The record: during the first 5 weeks, in Part A.
+    # The record: during the first 5 weeks, in Part A. Part B is judged just the same, as a safety signal, and does not count.
     window_days=35,
+    parts=(Part("A", counted=True), Part("B", counted=False)),
     ctcae_version="4.03",
-    counted_part="A",
     # Not in the record: configuration, to be confirmed by the sponsor.
     cohort_design="3+3",
     sponsor_sources=("urn:sponsor:*",),

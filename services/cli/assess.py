@@ -18,13 +18,14 @@ from services.terminal.options import (
     OutputFormat,
     ProtocolName,
     instant_of,
-    protocol_of,
+    judging_protocol,
 )
 from services.terminal.tables import console_for_output, show_assessment
 from services.terminal.writing import write_json
 
 
 def assess(
+    context: typer.Context,
     events: EventPaths,
     as_of: AsOf = None,
     as_of_axis: AsOfAxis = Axis.RECORDED,
@@ -39,7 +40,7 @@ def assess(
 
     Exits with 2 if any line was refused; all the rest is judged all the same.
     """
-    reading = read_log(events, protocol_of(protocol), instant_of(as_of), as_of_axis)
+    reading = read_log(events, judging_protocol(context, protocol), instant_of(as_of), as_of_axis)
     result = reading.as_json(lab_grades)
     if format is Format.JSON:
         write_json(result)

@@ -11,6 +11,7 @@ from events.envelope import SubjectEvent
 from projections.folds.case_history import case_history
 from projections.folds.subject_chart import SubjectChart
 from projections.rules.cases.assess import AE, evaluate_case
+from projections.rules.cases.judged_case import judged
 from projections.rules.facts.linked_rows import first_row
 from services.files.event_files import EventFiles
 from services.files.explanation import explanation, show_explanation
@@ -26,7 +27,7 @@ from services.terminal.options import (
     OutputFormat,
     ProtocolName,
     instant_of,
-    protocol_of,
+    judging_protocol,
 )
 from services.terminal.progress import bytes_read
 from services.terminal.tables import console_for_output
@@ -34,6 +35,7 @@ from services.terminal.writing import write_json
 
 
 def explain(
+    context: typer.Context,
     events: EventPaths,
     subject: Annotated[str, typer.Option("--subject", help="The subject's id.")],
     case: Annotated[str, typer.Option("--case", help="The case, such as ae:AE-1.")],
@@ -46,7 +48,7 @@ def explain(
 
     Also what was exempted, what would settle what is unknown, and how the verdict changed over time.
     """
-    judged_under, instant = protocol_of(protocol), instant_of(as_of)
+    judged_under, instant = judging_protocol(context, protocol), instant_of(as_of)
     with EventFiles(events) as files:
         intake = FileIntake(judged_under, files)
         with bytes_read("reading events", files.bytes_total) as advance:
@@ -56,8 +58,9 @@ def explain(
     chart = SubjectChart(judged_under, subject)
     for logged in known:
         chart.fold(logged.event, logged.time)
-    evaluation = evaluate_case(chart.facts, case, whole=True)
-    if evaluation is None:
+    each = [evaluate_case(facts, case, whole=True) for facts in chart.judged_facts]
+    judged_case = judged(each, chart.judging.question)
+    if judged_case is None:
         report_refusals(intake)
         typer.echo(f"toxwatch: {_no_such_case(chart, subject, case)}", err=True)
         raise typer.Exit(1)
@@ -69,7 +72,7 @@ def explain(
         case,
         instant,
     )
-    told = explanation(judged_under, subject, evaluation, history, instant)
+    told = explanation(judged_under, subject, judged_case, history, instant)
     if format is Format.JSON:
         write_json(told)
     else:

@@ -21,6 +21,7 @@ from services.platform import time_source
 from services.platform.printable import printable
 from services.platform.settings import SettingsError, read_settings
 from services.terminal.live_options import Config
+from services.trials.protocols import ProtocolError, find_protocol
 
 FAILED: Final = 1
 REFUSED: Final = 2
@@ -59,8 +60,8 @@ def try_channels(
     """
     try:
         settings = read_settings(config, recipients=recipients)
-        known = load_recipients(settings.recipients)
-    except (SettingsError, RecipientsError) as error:
+        known = load_recipients(settings.recipients, find_protocol(settings.protocol))
+    except (SettingsError, ProtocolError, RecipientsError) as error:
         _refuse(str(error))
     people = [person for person in known.people if recipient in (None, person.name)]
     if not people:

@@ -21,22 +21,28 @@ WORDING_CHARS_MAX: Final = 80
 
 def with_surroundings(connection: Connection, protocol: TrialProtocol, notices: Sequence[Notice]) -> list[Notice]:
     """The notices with the words of their clauses, the number of other open alerts of the subject, and the site's time zone."""
-    summaries = {
-        clause.id: clause.summary or clause.wording[:WORDING_CHARS_MAX] for clause in (*protocol.clauses, HYS_LAW)
-    }
     subjects = {notice.subject for notice in notices if notice.subject is not None}
     zones = {subject: zone_of(connection, protocol, subject).name for subject in (*subjects, None)}
     found = _open_of(connection, subjects)
     return [
         notice.model_copy(
             update={
-                "summaries": {clause: summaries[clause] for clause in notice.clauses if clause in summaries},
+                "summaries": _summaries(protocol.version_named(notice.protocol_version), notice),
                 "zone": zones[notice.subject],
                 "others_open": len(found.get(notice.subject, set()) - {notice.alert_id}) if notice.subject else None,
             }
         )
         for notice in notices
     ]
+
+
+def _summaries(version: TrialProtocol, notice: Notice) -> dict[str, str]:
+    """The notice's clauses in a few words, as the version says them that judged."""
+    return {
+        clause.id: clause.summary or clause.wording[:WORDING_CHARS_MAX]
+        for clause in (*version.clauses, HYS_LAW)
+        if clause.id in notice.clauses
+    }
 
 
 def _open_of(connection: Connection, subjects: set[str]) -> dict[str, set[str]]:

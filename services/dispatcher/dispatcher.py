@@ -19,8 +19,10 @@ from projections.store.engine.database import Database, StoreUnavailable
 from services.dispatcher import ledger
 from services.dispatcher.alert_reader import AlertReader
 from services.dispatcher.channels.opening import open_channels
+from services.dispatcher.delivery import Delivery
 from services.dispatcher.direct import DirectSender
 from services.dispatcher.intake_watch import IntakeWatch
+from services.dispatcher.judging_anew import is_judging_anew
 from services.dispatcher.lease import lease_seconds
 from services.dispatcher.notice import Notice
 from services.dispatcher.parcel import LISTED_MAX, Busy, Parcel, parcels
@@ -206,6 +208,9 @@ class Dispatcher:
         # Each one under way holds back at most one newer revision of the same alert, and what is not urgent goes together.
         limit = free + len(busy.ids) + LISTED_MAX
         rows = ledger.due(connection, channel, now, limit, busy.ids, others_since, now - self._apart)
+        if any(_may_wait(row) for row in rows) and is_judging_anew(connection, now):
+            # One amendment is one message, and not as many as there are transactions in which it is judged.
+            rows = [row for row in rows if not _may_wait(row)]
         return parcels(connection, rows, busy, now, others_since)
 
     def _start(self, parcel: Parcel) -> None:
@@ -246,6 +251,11 @@ class Dispatcher:
         await asyncio.gather(*self._under_way, self._direct.close(), return_exceptions=True)
         for channel in self._channels.values():
             await channel.close()
+
+
+def _may_wait(row: Delivery) -> bool:
+    """Whether a delivery goes with others, and was not tried yet."""
+    return row.is_grouped and not row.attempts
 
 
 def _problem(error: Exception) -> str:

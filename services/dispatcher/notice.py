@@ -19,6 +19,7 @@ from events.local_time import local_time
 from projections.folds.alert_news import alerting_clauses
 from projections.folds.alert_transition import AlertKind
 from projections.folds.system_alerts import COHORT, INTAKE, STALLED, UNDELIVERED, UNWATCHED, level_of_case
+from projections.rules.cases.finding import PART_UNKNOWN
 
 #: What an alert that is no subject's says, by the beginning of its case. Its reasons may quote a sender, so none is repeated.
 SENTENCES: Final = {
@@ -41,7 +42,7 @@ WITHDRAWN_SENTENCES: Final = {
 }
 BY_ITSELF: Final = "no event of a site: time has passed, or other rules are in force"
 #: What may be said of a change outside Toxwatch, the clauses aside.
-SAID: Final = frozenset({"counts as a DLT", "dose level", "population", "number"})
+SAID: Final = frozenset({"counts as a DLT", "dose level", "population", "number", "protocol version"})
 _HANDLE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 OTHER_SENTENCE: Final = "Toxwatch itself needs attention."
 
@@ -71,6 +72,7 @@ class Notice(BaseModel):
     count: int | None = None
     out_of: int | None = None
     site: str | None = None
+    protocol_version: str = ""
     #: Of the trial around it, when it was planned: what the clauses say in a few words, how many other alerts of the subject are
     #: open, and the IANA name of the time zone in which its readers live.
     summaries: dict[str, str] = {}
@@ -153,7 +155,7 @@ class Notice(BaseModel):
     @property
     def whereabouts(self) -> str:
         """The subject with part and dose level."""
-        part = {"part-a": "part A", "part-b": "part B"}.get(self.population or "", "part not on record")
+        part = part_of(self.population) or "part not on record"
         level = f"level {self.dose_level}" if self.dose_level is not None else "dose level not on record"
         return f"{self.subject}, {part}, {level}"
 
@@ -242,7 +244,16 @@ def notice_of(event: AlertEvent, site: str | None = None) -> Notice:
         count=data.count,
         out_of=data.out_of,
         site=site,
+        protocol_version=data.protocol_version,
     )
+
+
+def part_of(population: str | None) -> str | None:
+    """The part that a population names, for people: ``part A``; None where it is not on record."""
+    if population is None or population == PART_UNKNOWN:
+        return None
+    name = population.removeprefix("part-")
+    return f"part {name.upper() if len(name) == 1 else name}"
 
 
 def handle_of(alert_id: str) -> str:

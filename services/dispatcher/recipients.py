@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -19,12 +19,14 @@ import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.networks import AnyHttpUrl
 
+from events.faults import listed
+from projections.protocols.isi_jx import PROTOCOL as ISI_JX
+from projections.rules.logic.trial_protocol import TrialProtocol
 from services.dispatcher.recipient_faults import RecipientsError, nearest_of, sentence_of
 from services.dispatcher.secret_files import read_password, read_webhook_secrets
 from services.http.outgoing import Proxy
 
 Urgency = Literal["urgent", "prompt", "routine"]
-Population = Literal["part-a", "part-b", "part-unknown"]
 #: ``minimal``: no clinical words. ``clinical``: also what is asked and why something changed, which may name a diagnosis.
 Detail = Literal["minimal", "clinical"]
 
@@ -133,7 +135,7 @@ class Recipient(RecipientSection):
     address: MailAddress | None = None
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
     urgencies: Annotated[frozenset[Urgency], Field(min_length=1)] | None = None
-    populations: Annotated[frozenset[Population], Field(min_length=1)] | None = None
+    populations: Annotated[frozenset[str], Field(min_length=1)] | None = None
     levels: Annotated[frozenset[Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
     operational: bool = True
     detail: Detail = "minimal"
@@ -208,8 +210,11 @@ TERMINAL: Final = Recipients(
 )
 
 
-def load_recipients(path: Path | None) -> Recipients:
-    """The recipients of a file; the terminal without one. Raises :class:`RecipientsError` with a sentence for every fault."""
+def load_recipients(path: Path | None, protocol: TrialProtocol = ISI_JX) -> Recipients:
+    """The recipients of a file; the terminal without one. Raises :class:`RecipientsError` with a sentence for every fault.
+
+    A filter names populations of the protocol: with a misspelt one nobody would be told.
+    """
     if path is None:
         return TERMINAL
     try:
@@ -223,9 +228,17 @@ def load_recipients(path: Path | None) -> Recipients:
     except ValidationError as error:
         raise RecipientsError(f"{path}: {sentence_of(error, _keys_known)}") from None
     try:
+        _check_populations(file, protocol.populations)
         return _with_secrets(file, path.parent)
     except ValueError as error:
         raise RecipientsError(f"{path}: {error}") from None
+
+
+def _check_populations(file: RecipientsFile, known: Sequence[str]) -> None:
+    for number, recipient in enumerate(file.recipients):
+        for population in sorted(recipient.populations or ()):
+            if population not in known:
+                raise ValueError(f"recipients[{number}].populations: {population!r} is not one of {listed(known)}")
 
 
 def _with_secrets(file: RecipientsFile, beside: Path) -> Recipients:

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from events.dates import Instant, format_instant
 from projections.folds.case_history import VerdictChange
-from projections.rules.cases.assess import CaseEvaluation
 from projections.rules.cases.evaluation import ClauseProof, IntervalProof
-from projections.rules.cases.finding import Finding, finding_at
+from projections.rules.cases.finding import Finding
+from projections.rules.cases.judged_case import JudgedCase
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.rules.logic.truth import Answer, unique
 from services.terminal.tables import STYLES
@@ -23,14 +23,10 @@ MARKS: Final = {"yes": "+", "no": "-", "unknown": "?"}
 
 
 def explanation(
-    protocol: TrialProtocol,
-    subject: str,
-    evaluation: CaseEvaluation,
-    history: Sequence[VerdictChange],
-    instant: Instant,
+    protocol: TrialProtocol, subject: str, case: JudgedCase, history: Sequence[VerdictChange], instant: Instant
 ) -> Json:
     """The whole proof at an instant."""
-    finding = finding_at(evaluation, instant)
+    finding, evaluation = case.at(instant), case.leading(instant)
     return {
         "as_of": format_instant(instant),
         "protocol": protocol.name,
@@ -97,6 +93,8 @@ def show_explanation(console: Console, told: Json) -> None:
     finding = told["finding"]
     console.print(f"{told['subject']} {told['case']} as of {told['as_of']}, {told['title']}")
     console.print(_headline(finding))
+    if finding is not None:
+        console.print(f"Judged by version {finding['protocol_version']} of the protocol.")
     for clause in told["clauses"]:
         _show_clause(console, clause)
     if told["questions"]:

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from events.dates import zone_named
 from events.envelope import SUBJECT_PATTERN
 from events.errors import ToxwatchError
+from events.faults import listed
 from events.subject_pattern import check_pattern
+from projections.protocols.isi_jx import PROTOCOL as ISI_JX
 from services.importers.code_lists import CodeLists, Word, normal
 from services.importers.columns import (
     AdverseEventColumns,
@@ -59,19 +61,27 @@ def _source(text: str) -> str:
     return text
 
 
+def _part(name: str) -> str:
+    parts = [part.name for part in ISI_JX.parts]
+    if name not in parts:
+        raise ValueError(f"{name!r} is not one of {listed(parts)}, the parts of {ISI_JX.name}")
+    return name
+
+
 def _files(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+Part = Annotated[str, AfterValidator(_part)]
 Drug = Annotated[str, Field(pattern=DRUG)]
 
 
 class Arm(MappingSection):
     """What an arm is in terms of the protocol. An arm that is no dose level has none."""
 
-    part: Literal["A", "B"] | None = None
+    part: Part | None = None
     dose_level: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -187,7 +187,7 @@ async def run_dispatcher(parts: Parts) -> None:
     stopping = _stopped_by_signals()
     preparation = Preparation(parts)
     warn_of_links(parts.settings)
-    dispatcher = dispatcher_of(parts, load_recipients(parts.settings.recipients))
+    dispatcher = dispatcher_of(parts, load_recipients(parts.settings.recipients, parts.trial.protocol))
 
     async def serve() -> None:
         if await preparation.done(stopping):

@@ -98,7 +98,7 @@ class System:
         parts = Parts(
             settings, database, trial, clock, clinical, alerts, metrics, fail_point, ClockWatch(database, clock)
         )
-        recipients = load_recipients(settings.recipients)
+        recipients = load_recipients(settings.recipients, trial.protocol)
         prepare(parts)
         metrics.process.registry.register(StoreCollector(trial.id, database, clock, clinical, alerts))
         self.stopping = asyncio.Event()

@@ -124,7 +124,7 @@ def _play(index: int, seat: Seat, telling: Telling, rng: random.Random) -> Subje
     enrolment: dict[str, object] = {"part": seat.part, "dose_level": seat.dose_level, "sex": rng.choice(("F", "M"))}
     if index:  # the first one's is filled in later, as a correction
         enrolment |= {"birth_year": rng.randint(1938, 1985), "liver_metastases": rng.random() < 0.4}
-    enrol(log, calendar, enrolment | {"protocol_version": "3.0"})
+    enrol(log, calendar, enrolment | {"protocol_version": "1"})
     missed = missed_days(rng)
     dose = DOSE_LEVELS[seat.dose_level - 1]
     follow(log, calendar, rng, dose, missed=missed, treatment_ends=telling.treatment_ends)

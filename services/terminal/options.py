@@ -39,7 +39,8 @@ ProtocolName = Annotated[
     typer.Option(
         "--protocol",
         envvar="TOXWATCH_PROTOCOL",
-        help="A protocol that comes with Toxwatch, a configuration file (.toml, .json), or a Python module.",
+        help="What if: judge everybody by this protocol, one that comes with Toxwatch, a configuration file (.toml, .json), or "
+        "a Python module. Each by their own version: TOXWATCH_PROTOCOL.",
     ),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to write the result.")]
@@ -61,8 +62,23 @@ def instant_of(as_of: str | None) -> Instant:
         raise typer.BadParameter(f"{as_of!r}: {error}", param_hint="--as-of") from None
 
 
+def judging_protocol(context: typer.Context, name: str) -> TrialProtocol:
+    """The protocol that judges: where ``--protocol`` names it, everybody is judged by its newest version, and that is said."""
+    protocol = protocol_of(name)
+    source = context.get_parameter_source("protocol")
+    # Typer carries its own copy of click, whose enumeration has no public name.
+    if source is None or source.name != "COMMANDLINE":
+        return protocol
+    typer.echo(
+        f"toxwatch: what if: --protocol judges every subject by {protocol.name} version {protocol.version}, whatever version "
+        "they are treated under",
+        err=True,
+    )
+    return protocol.for_everybody
+
+
 def protocol_of(name: str) -> TrialProtocol:
-    """The protocol that ``--protocol`` names."""
+    """The protocol of that name."""
     try:
         return find_protocol(name)
     except ProtocolError as error:

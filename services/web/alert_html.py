@@ -133,7 +133,8 @@ def _had(alert: WholeAlert) -> dict[str, str]:
 
 
 def _clauses(alert: WholeAlert, protocol: TrialProtocol) -> Html:
-    wordings = {**TEXTS, **{clause.id: clause.wording for clause in protocol.clauses}}
+    version = protocol.version_named(alert.protocol_version)
+    wordings = {**TEXTS, **{clause.id: clause.wording for clause in version.clauses}}
     withdrawn = alert.state == "withdrawn"
     shown = shown_clauses(alert, withdrawn=withdrawn)
     rows = [
@@ -143,8 +144,8 @@ def _clauses(alert: WholeAlert, protocol: TrialProtocol) -> Html:
     if not rows:
         return tag("p", "No clause is met, possible or watched.")
     note = ""
-    if alert.protocol_version != protocol.version:
-        note = tag("p", f"The texts are those of version {protocol.version} of the protocol.", class_="soft")
+    if alert.protocol_version != version.version:
+        note = tag("p", f"The texts are those of version {version.version} of the protocol.", class_="soft")
     return joined(table(("clause", "verdict", "what it says"), rows), note)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, insert, update
 
 from events.dates import MINUTE, SECOND
-from projections.store.engine.tables import deliveries
+from projections.store.engine.generation import begin_first_generation
+from projections.store.engine.tables import activations, deliveries, subjects
 from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import Desk, Killed, at_work, trial_in
 from tests.dispatcher.files import hook, mail, person, recipients
@@ -56,6 +57,64 @@ def test_what_is_not_urgent_and_due_together_is_one_message(trial: AlertingTrial
             assert {each["data"]["alert_id"] for each in body["data"]["alerts"]} == prompt
             assert {each["type"] for each in body["data"]["alerts"]} == {"toxwatch.alert.raised.v1"}
             assert len({row.digest for row in trial.rows() if row.urgency == "prompt"}) == 1
+
+    asyncio.run(story())
+
+
+def judged_under(trial: AlertingTrial, subject: str, rules: str) -> None:
+    row = dict.fromkeys(subjects.c.keys()) | dict.fromkeys(("high_water", "latest_time", "latest_received"), 0)
+    row |= {"generation": 1, "subject": subject, "version": 1, "judged_under": rules, "has_dlt": False}
+    with trial.database.writing() as connection:
+        connection.execute(delete(subjects).where(subjects.c.subject == subject))
+        connection.execute(insert(subjects).values(row))
+
+
+def activated(trial: AlertingTrial, rules: str) -> None:
+    texts = dict.fromkeys(("event_id", "source", "protocol", "version", "rules_version"), "x")
+    with trial.database.writing() as connection:
+        begin_first_generation(connection, 0)
+        row = {**texts, "sha256": rules, "time": trial.clock.now(), "sequence": 1}
+        connection.execute(insert(activations).values(row))
+
+
+def test_one_amendment_is_one_message(trial: AlertingTrial, tmp_path: Path) -> None:
+    """While subjects are still judged under the new rules only what is urgent goes; then the rest, in one message."""
+
+    async def story() -> None:
+        async with http_receiver() as receiver:
+            people = recipients(tmp_path, hook(receiver.url) + person("ann", "hook"))
+            activated(trial, "new")
+            judged_under(trial, "FR01-001", "new")
+            judged_under(trial, "FR01-002", "old")
+            async with at_work(trial, people) as desk:
+                first = {trial.raises("prompt", case=f"ae:P-{number}") for number in range(3)}
+                trial.raises("urgent", case="ae:U-0")
+                await desk.comes_to(lambda: len(receiver.posts) == 1)
+                await desk.is_at_rest()
+                assert [kind for kind, _ in heard(receiver)] == ["toxwatch.alert.raised.v1"]
+                second = {trial.raises("prompt", case=f"ae:P-{number}", subject="FR01-002") for number in range(3)}
+                judged_under(trial, "FR01-002", "new")
+                await desk.comes_to(lambda: len(receiver.posts) == 2)
+                await desk.is_at_rest()
+            kind, alerts = heard(receiver)[-1]
+            assert (kind, set(alerts)) == (DIGEST, first | second)
+
+    asyncio.run(story())
+
+
+def test_nobody_waits_for_ever_for_subjects_that_cannot_be_judged(trial: AlertingTrial, tmp_path: Path) -> None:
+    """Ten minutes after the activation, what there is to tell is told."""
+
+    async def story() -> None:
+        async with http_receiver() as receiver:
+            people = recipients(tmp_path, hook(receiver.url) + person("ann", "hook"))
+            activated(trial, "new")
+            judged_under(trial, "FR01-002", "old")
+            async with at_work(trial, people) as desk:
+                trial.raises("prompt", case="ae:P-0")
+                await desk.is_at_rest()
+                assert receiver.posts == []
+                await desk.after(11 * MINUTE, lambda: len(receiver.posts) == 1)
 
     asyncio.run(story())
 

@@ -16,6 +16,7 @@ CONTRACT = TrialContract(
     trial="NCT02977156",
     subject_pattern=r"^(?P<site>FR[0-9]{2})-[0-9]{3,5}$",
     drugs=frozenset({"pexa-vec", "ipilimumab"}),
+    parts=("A", "B"),
 )
 CODEC = Codec(CONTRACT)
 GOLDEN = Path(__file__).parent / "golden"

@@ -30,6 +30,7 @@ CASE_KEYS = {
     "reasons": list,
     "questions": list,
     "evidence": list,
+    "protocol_version": str,
 }
 COHORT_KEYS = {
     "part": str,

@@ -7,7 +7,8 @@ import tracemalloc
 import pytest
 
 from events.dates import DAY, parse_instant
-from projections.folds.subject_chart import SubjectChart, VisitDate
+from projections.folds.kept_records import VisitDate
+from projections.folds.subject_chart import SubjectChart
 from projections.folds.trial_projection import TrialProjection
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.facts.lab_results import LabResult

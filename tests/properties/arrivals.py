@@ -15,6 +15,7 @@ from events.identity import NOT_CONTENT
 from projections.folds.event_ledger import EventLedger
 from projections.folds.trial_projection import TrialProjection
 from projections.protocols.isi_jx import PROTOCOL
+from projections.rules.logic.trial_protocol import TrialProtocol
 from tests.properties.draws import in_offset
 from tests.rules.scenario import decoded
 
@@ -49,10 +50,10 @@ def arrivals(count: int, *, any_order: bool = True) -> st.SearchStrategy[Arrival
     )
 
 
-def verdicts(batches: Sequence[Sequence[Logged]], as_of: Instant) -> Json:
+def verdicts(batches: Sequence[Sequence[Logged]], as_of: Instant, protocol: TrialProtocol = PROTOCOL) -> Json:
     """What ``assess`` says of the events known by their ``time``, asked after every batch, and each taken once."""
-    trial = TrialProjection(PROTOCOL)
-    ledger = EventLedger(PROTOCOL)
+    trial = TrialProjection(protocol)
+    ledger = EventLedger(protocol)
     for batch in batches:
         for event, time, _ in batch:
             subject: str | None = getattr(event, "subject", None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from projections.rules.cases.predicates import immune_related, in_window, lasting_more_than, major_end_organ, related
-from projections.rules.logic.trial_protocol import Clause, TrialProtocol
+from projections.rules.logic.trial_protocol import Clause, Part, TrialProtocol
 
 ANY_SEVERE: Final = "any related adverse event of grade 3 or worse in the first cycle"
 LASTING: Final = "any related adverse event of grade 2 or worse that lasts for more than 3 days"
@@ -30,7 +30,7 @@ PROTOCOL: Final = TrialProtocol(
         Clause("TOX-BOARD", BOARD, at_grade=None),
     ),
     window_days=21,
-    counted_part="A",
+    parts=(Part("A", counted=True), Part("B", counted=False)),
     sponsor_sources=("urn:board:*",),
     major_organs=frozenset({"skin", "eye"}),
     minor_organs=frozenset({"liver"}),

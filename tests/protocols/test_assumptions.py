@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from projections.rules.logic.trial_protocol import Assumptions
-from services.trials.protocols import AssumptionsFile, find_protocol
+from services.trials.protocol_files import AssumptionsFile
+from services.trials.protocols import find_protocol
 from tests.files.command_line import assess
 from tests.files.writing import FR01, Json
 

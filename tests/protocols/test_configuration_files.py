@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from projections.protocols.isi_jx import PROTOCOL
-from projections.rules.logic.trial_protocol import TrialProtocol
-from services.trials.protocols import ProtocolError, ProtocolFile, find_protocol
+from projections.rules.logic.trial_protocol import Part, TrialProtocol
+from services.trials.protocol_files import ProtocolFile
+from services.trials.protocols import ProtocolError, find_protocol
 from tests.files.command_line import assess
 from tests.files.writing import FR01, RELATED, Site
 
@@ -51,12 +52,11 @@ def toml(tmp_path: Path) -> str:
 
 
 def test_every_setting_of_a_protocol_can_be_given_but_its_clauses_and_organs() -> None:
-    """Clauses are code, to be read by a physician."""
-    assert set(ProtocolFile.model_fields) - {"base"} == {field.name for field in fields(TrialProtocol)} - {
-        "clauses",
-        "major_organs",
-        "minor_organs",
-    }
+    """Clauses are code, to be read by a physician. A version has its day where it is an amendment."""
+    given = set(ProtocolFile.model_fields) - {"base", "counted_part", "amendment"}
+    code = {"clauses", "major_organs", "minor_organs"}
+    of_amendments = {"earlier", "effective", "applies_to"}
+    assert given - {"part"} | {"parts"} == {field.name for field in fields(TrialProtocol)} - code - of_amendments
 
 
 def test_what_is_given_replaces_and_what_is_not_stays(toml: str) -> None:
@@ -64,7 +64,7 @@ def test_what_is_given_replaces_and_what_is_not_stays(toml: str) -> None:
     assert (protocol.name, protocol.version, protocol.title) == ("isi-jx-be", "2", "The Belgian arm")
     assert (protocol.trial, protocol.drugs) == ("NCT00000002", ("vaccine", "antibody"))
     assert (protocol.time_zone, protocol.window_days) == ("America/Sao_Paulo", 21)
-    assert (protocol.counted_part, protocol.ctcae_version) == ("B", "5.0")
+    assert (protocol.presumed_part.name, protocol.ctcae_version) == ("B", "5.0")
     assert (protocol.sponsor_sources, protocol.one_system) == (("urn:ghent:*",), (("urn:edc:a", "urn:edc:b"),))
     assert (protocol.signatures, protocol.committee_sources) == ("attested", ("urn:board:*",))
     assert protocol.subject_sites == (("BE1-*", "BE1"),)
@@ -220,3 +220,88 @@ def test_whose_word_a_signature_is_can_be_chosen(tmp_path: Path) -> None:
     path.write_text('base = "isi-jx"\nsignatures = "trusted"\n', encoding="utf-8")
     with pytest.raises(ProtocolError, match="signatures"):
         find_protocol(str(path))
+
+
+AMENDED = """
+base = "isi-jx"
+name = "isi-jx-amended"
+
+[[part]]
+name = "Run-in"
+counted = true
+window = 28
+
+[[part]]
+name = "Expansion"
+counted = false
+window = "none"
+
+[[amendment]]
+version = "2"
+effective = 2017-02-15
+window_days = 21
+drugs = ["pexa-vec", "ipilimumab", "nivolumab"]
+
+[amendment.assumptions]
+stopping_lookback_days = 30
+
+[[amendment]]
+version = "3"
+effective = "2017-06-01"
+applies_to = "everyone"
+ctcae_version = "5.0"
+"""
+
+
+def test_a_file_amends_its_base(tmp_path: Path) -> None:
+    """Each amendment changes what it names, and leaves the rest as it was in the version before."""
+    path = tmp_path / "amended.toml"
+    path.write_text(AMENDED, encoding="utf-8")
+    protocol = find_protocol(str(path))
+    told = [
+        (one.version, one.effective, one.window_days, one.ctcae_version, one.applies_to) for one in protocol.versions
+    ]
+    assert told == [
+        ("1", None, 35, "4.03", "enrolled"),
+        ("2", "2017-02-15", 21, "4.03", "enrolled"),
+        ("3", "2017-06-01", 21, "5.0", "everyone"),
+    ]
+    assert [one.assumptions.stopping_lookback_days for one in protocol.versions] == [7, 30, 30]
+    assert protocol.contract.drugs == {"pexa-vec", "ipilimumab", "nivolumab"}
+    assert protocol.contract.parts == ("Run-in", "Expansion")
+    assert {one.parts for one in protocol.versions} == {
+        (Part("Run-in", counted=True, window=28), Part("Expansion", counted=False, window="none"))
+    }
+
+
+def test_a_file_may_stand_on_an_amended_protocol(tmp_path: Path) -> None:
+    """What it configures holds for every version; and an amendment may take the clauses of another protocol."""
+    (tmp_path / "first.toml").write_text(AMENDED, encoding="utf-8")
+    path = tmp_path / "second.toml"
+    clauses_of = str(Path(__file__).with_name("second_protocol.py"))
+    more = {"version": "4", "effective": "2018-01-01", "clauses_of": clauses_of}
+    text = {"base": "first.toml", "trial": "NCT00000009", "time_zone": "Asia/Tokyo", "amendment": [more]}
+    (tmp_path / "second.json").write_text(json.dumps(text), encoding="utf-8")
+    protocol = find_protocol(str(path.with_suffix(".json")))
+    assert {(one.trial, one.time_zone) for one in protocol.versions} == {("NCT00000009", "Asia/Tokyo")}
+    assert [one.version for one in protocol.versions] == ["1", "2", "3", "4"]
+    assert [clause.id for clause in protocol.clauses] == ["TOX-SEVERE", "TOX-LASTING", "TOX-IMMUNE", "TOX-BOARD"]
+    assert protocol.earlier[0].clauses == PROTOCOL.clauses
+
+
+@pytest.mark.parametrize(
+    ("amendment", "said"),
+    [
+        ({"version": "2"}, "amendment.0.effective: Field required"),
+        ({"version": "2", "effective": "June"}, "effective: 'June' is not a day, such as 2017-06-01"),
+        ({"version": "1", "effective": "2017-06-01"}, "version: two versions have the same name"),
+        ({"version": "2", "effective": "2017-06-01", "trial": "NCT1"}, "amendment.0.trial: Extra inputs"),
+        ({"version": "2", "effective": "2017-06-01", "part": []}, "parts: at least one has to count"),
+    ],
+)
+def test_an_amendment_that_is_wrong_gets_a_sentence(tmp_path: Path, amendment: dict[str, Any], said: str) -> None:
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps({"base": "isi-jx", "amendment": [amendment]}), encoding="utf-8")
+    with pytest.raises(ProtocolError) as caught:
+        find_protocol(str(path))
+    assert said in str(caught.value)

@@ -84,7 +84,7 @@ def test_the_adjudicated_and_the_gravest_clause_are_the_fifth_and_the_first() ->
 
 def test_what_the_record_says_is_what_is_configured() -> None:
     """Five weeks, Part A, two drugs, CTCAE version 4, French sites."""
-    assert (PROTOCOL.trial, PROTOCOL.window_days, PROTOCOL.counted_part) == ("NCT02977156", 5 * 7, "A")
+    assert (PROTOCOL.trial, PROTOCOL.window_days, PROTOCOL.presumed_part.name) == ("NCT02977156", 5 * 7, "A")
     assert PROTOCOL.drugs == ("pexa-vec", "ipilimumab")
     assert (PROTOCOL.ctcae_version, PROTOCOL.time_zone) == ("4.03", "Europe/Paris")
 

@@ -56,6 +56,7 @@ class CaseEvaluation:
 
     ``clauses`` are the machine's, in the protocol's order, the adjudicated clause last. ``grade_is_missing`` says that some
     grade is not on record, ``serious`` that something says serious; ``course_starts`` is when each laboratory course begins.
+    ``counted`` is whether the subject's part counts, ``part_question`` what to ask where that is presumed.
     """
 
     name: str
@@ -63,8 +64,10 @@ class CaseEvaluation:
     decision: Decision
     overrule: Overrule | None
     adjudicated_clause: str
+    protocol_version: str
     part: str | None
-    counted_part: str
+    counted: bool
+    part_question: str | None
     dose_level: int | None
     worst: int | None
     last_confirmed: Instant | None
@@ -217,8 +220,10 @@ def _adjudicated(
         decision=decision,
         overrule=overrule,
         adjudicated_clause=adjudicated.id,
+        protocol_version=protocol.version,
         part=facts.part,
-        counted_part=protocol.counted_part,
+        counted=facts.judged_part.counted,
+        part_question=facts.part_question,
         dose_level=facts.dose_level,
         worst=case.course.worst if case else None,
         last_confirmed=case.course.last_confirmed if case and case.presumed_ongoing else None,

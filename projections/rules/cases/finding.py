@@ -10,23 +10,26 @@ from projections.rules.cases.adjudication import Ruling
 from projections.rules.cases.assess import CaseEvaluation, lapse_question
 from projections.rules.cases.evaluation import ClauseProof, Verdict, strongest
 from projections.rules.cases.hys_law import CLAUSE as HYS_LAW
+from projections.rules.logic.trial_protocol import population_of
 from projections.rules.logic.truth import EventKey, Truth, unique
 
 Urgency = Literal["urgent", "prompt", "routine"]
 
 PRESUMED_ONGOING = "presumed-ongoing"
-ASK_PART = "Which part of the study is the subject in? Not on record: judged as Part {counted}."
+PART_UNKNOWN = population_of(None)
 ASK_DOSE_LEVEL = "At which dose level was the subject treated? Not on record."
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One case at one instant. ``verdict`` None only where an effective adjudication alone keeps the case listed.
+    """One case at one instant, judged by ``protocol_version``.
 
-    ``occurrences`` counts the intervals that meet, or may meet, a clause: a further row or course of a case is one more.
+    ``verdict`` is None only where an effective adjudication alone keeps the case listed. ``occurrences``
+    counts the intervals that meet, or may meet, a clause: a further row or course of a case is one more.
     """
 
     case: str
+    protocol_version: str
     verdict: Verdict | None
     clauses: dict[str, Verdict]
     population: str
@@ -77,6 +80,7 @@ class Finding:
             "reasons": list(self.reasons),
             "questions": list(self.questions),
             "evidence": [ref._asdict() for ref in self.evidence],
+            "protocol_version": self.protocol_version,
         }
 
 
@@ -91,23 +95,24 @@ def finding_at(evaluation: CaseEvaluation, instant: Instant) -> Finding | None:
     if evaluation.overrule is not None:
         lapse = evaluation.overrule.lapse(evaluation, instant)
         overruled = lapse is None
-    counted = evaluation.part is None or evaluation.part == evaluation.counted_part
-    counts = counted and not overruled and any(word == "met" and key != HYS_LAW.id for key, word in verdicts.items())
+    is_dlt = any(word == "met" and key != HYS_LAW.id for key, word in verdicts.items())
+    counts = evaluation.counted and not overruled and is_dlt
     standing = [evaluation.clauses[key] for key in verdicts]
     leading = [evaluation.clauses[key] for key, word in verdicts.items() if word == verdict]
     presumed = bool(leading) and all(proof.presumes_ongoing(instant) for proof in leading)
     questions = [question for proof in standing for question in proof.questions(instant)]
     if lapse is not None and evaluation.overrule is not None:
         questions.append(lapse_question(evaluation.overrule, lapse))
-    if evaluation.part is None:
-        questions.append(ASK_PART.format(counted=evaluation.counted_part))
+    if evaluation.part_question is not None:
+        questions.append(evaluation.part_question)
     if counts and evaluation.dose_level is None:
         questions.append(ASK_DOSE_LEVEL)
     return Finding(
         case=evaluation.name,
+        protocol_version=evaluation.protocol_version,
         verdict=verdict,
         clauses=verdicts,
-        population=f"part-{evaluation.part.lower()}" if evaluation.part else "part-unknown",
+        population=population_of(evaluation.part),
         dose_level=evaluation.dose_level,
         counts_as_dlt=counts,
         overruled=overruled,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from events.adjudication import DltAdjudicated
 from events.adverse_event import AdverseEventReported
@@ -18,10 +18,16 @@ from events.subject import SubjectDiscontinued, SubjectEnrolled
 from projections.rules.facts.dosing_order import is_before_treatment
 from projections.rules.facts.laboratory import Laboratory
 from projections.rules.facts.treatment import TreatmentStart
-from projections.rules.logic.trial_protocol import TrialProtocol
+from projections.rules.logic.trial_protocol import Part, TrialProtocol, window_length
 from projections.rules.logic.truth import EventKey
 
 E = TypeVar("E", covariant=True)
+
+ASK_PART: Final = "Which part of the study is the subject in? Not on record: judged as Part {presumed}."
+ASK_OTHER_PART: Final = (
+    "Which part of the study is the subject in? Version {version} of the protocol has no Part {part}: judged as Part "
+    "{presumed}."
+)
 
 
 class Known(NamedTuple, Generic[E]):
@@ -65,8 +71,32 @@ class SubjectFacts:
 
     @property
     def part(self) -> str | None:
-        """``"A"``, ``"B"`` or None where it is not on record."""
+        """The name of the subject's part; None where it is not on record."""
         return self.enrolment.event.data.part if self.enrolment else None
+
+    @property
+    def judged_part(self) -> Part:
+        """The part by whose meaning the subject is judged: their own, else the one that is presumed."""
+        return self.protocol.part_named(self.part) or self.protocol.presumed_part
+
+    @property
+    def part_question(self) -> str | None:
+        """What to ask where the part is presumed: it is not on record, or the version that judges declares none of the name."""
+        if self.part is None:
+            return ASK_PART.format(presumed=self.judged_part.name)
+        if self.protocol.part_named(self.part) is None:
+            return ASK_OTHER_PART.format(part=self.part, version=self.protocol.version, presumed=self.judged_part.name)
+        return None
+
+    @property
+    def window_days(self) -> int | None:
+        """How many days the subject's window has; None: it has no end."""
+        return self.protocol.window_days_of(self.judged_part)
+
+    @property
+    def window(self) -> int:
+        """The length of the subject's window in microseconds of wall clock."""
+        return window_length(self.window_days)
 
     @property
     def site(self) -> str | None:

@@ -28,7 +28,7 @@ def window_of_start(facts: SubjectFacts, start: Span, onset: Span, end: Span | N
     answer = in_window(facts, treatment, start)
     if answer.truth is not Truth.NO:
         return answer
-    window_close = treatment.day1_lo + facts.protocol.window
+    window_close = treatment.day1_lo + facts.window
     if not grade_known and start.wall_lo < window_close and _not_over_before(treatment, end):
         doubt = unknown(
             "it began before day 1 and was not over by then, and when it reached its grade is not on record",
@@ -49,22 +49,21 @@ def window_of_start(facts: SubjectFacts, start: Span, onset: Span, end: Span | N
 
 def in_window(facts: SubjectFacts, treatment: TreatmentStart, moment: Span) -> Answer:
     """Whether ``moment`` lies in the window: yes for all it may mean, no for none, else unknown."""
-    length = facts.protocol.window
+    length = facts.window
     first_lo, first_hi = treatment.day1_lo, treatment.day1_hi
     evidence = treatment.evidence
     if _certainly_before_dose(facts, treatment, moment):
         return no(f"{written(moment)}, before the first administration", *evidence)
     if moment.wall_hi < first_lo or moment.wall_lo >= first_hi + length:
-        side = "before day 1" if moment.wall_hi < first_lo else f"after day {facts.protocol.window_days}"
+        side = "before day 1" if moment.wall_hi < first_lo else f"after day {facts.window_days}"
         return no(f"{written(moment)}, {side}", *evidence)
     if (
         first_hi <= moment.wall_lo
         and moment.wall_hi < first_lo + length
         and not _may_be_before_dose(facts, treatment, moment)
     ):
-        return yes(
-            f"{written(moment)}, {day_number(moment, first_lo, first_hi)} of {facts.protocol.window_days}", *evidence
-        )
+        of_days = "" if facts.window_days is None else f" of {facts.window_days}"
+        return yes(f"{written(moment)}, {day_number(moment, first_lo, first_hi)}{of_days}", *evidence)
     if first_lo != first_hi:
         return unknown(
             f"{written(moment)}, and day 1 is not known exactly",
@@ -82,7 +81,7 @@ def window_end(facts: SubjectFacts) -> tuple[int, int] | None:
     """The wall-clock instants at which the window ends, at the earliest and at the latest; None before treatment."""
     if facts.treatment is None:
         return None
-    return facts.treatment.day1_lo + facts.protocol.window, facts.treatment.day1_hi + facts.protocol.window
+    return facts.treatment.day1_lo + facts.window, facts.treatment.day1_hi + facts.window
 
 
 def _before_treatment_is_known(facts: SubjectFacts, onset: Span) -> Answer:

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final, Literal
 
 from events.acceptance import INJECTION_PROCEDURE, STUDY_TREATMENT, TrialContract
-from events.dates import DAY, Zone, zone_named
+from events.dates import DAY, FAR_PAST, Instant, Zone, parse_date, zone_named
 from events.subject_pattern import SlowPattern, check_pattern
 from projections.rules.logic.truth import Answer
 
 Organ = str
 
-PARTS: Final = ("A", "B")
 WINDOW_DAYS_MAX: Final = 3660
+#: Longer than any date of the contract is away: the window of a part that has none.
+_UNENDING: Final = 1000 * 366 * DAY
+_PART_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+#: ``part-unknown`` is the population of a subject whose part is not on record.
+_NO_PART: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,29 @@ class Assumptions:
     laboratory_slack_hours: int = 24
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a trial, and what it means: whether its subjects count for the dose levels, and its window.
+
+    ``window``: the protocol's own, so many days of its own, or none: then whatever comes after the first administration
+    is in it.
+    """
+
+    name: str
+    counted: bool
+    window: int | Literal["protocol", "none"] = "protocol"
+
+    def __post_init__(self) -> None:
+        if not _PART_NAME.fullmatch(self.name) or self.name.lower() == _NO_PART:
+            raise ValueError(f"parts: {self.name!r} cannot name a part: use letters, digits, '.', '_' or '-'")
+        if isinstance(self.window, int):
+            _check_days(f"parts: {self.name}: window", self.window)
+        elif self.window == "none" and self.counted:
+            raise ValueError(
+                f"parts: {self.name}: a part that counts needs a window, or no subject of it ever completes one"
+            )
+
+
 #: rules.md §3.8. What is neither major nor minor must be adjudicated.
 MAJOR_ORGANS: Final[frozenset[Organ]] = frozenset(
     {
@@ -97,10 +126,11 @@ MINOR_ORGANS: Final[frozenset[Organ]] = frozenset({"skin", "thyroid", "joint"})
 
 @dataclass(frozen=True, kw_only=True)
 class TrialProtocol:
-    """A trial's clauses and their configuration.
+    """A trial's clauses and their configuration: the newest version, with the ones ``earlier``, which stay executable.
 
     ``window_days`` counts from day 1, the site-local date of the first administration of any of ``drugs``, inclusive.
-    ``one_system`` lists groups of sources (patterns) that count as one writer of a record.
+    ``one_system`` lists groups of sources (patterns) that count as one writer of a record. Which version judges a subject
+    is said in ``protocol_versions``; only the fields of :data:`VERSIONED` may differ between them.
     """
 
     name: str
@@ -115,7 +145,8 @@ class TrialProtocol:
     #: By which the sites grade, and laboratory results are graded.
     ctcae_version: Literal["4.03", "5.0"] = "4.03"
     cohort_design: str = "3+3"
-    counted_part: str = "A"
+    #: In the protocol's order. A subject whose part is not on record is judged as one of the first that counts.
+    parts: tuple[Part, ...]
     sponsor_sources: tuple[str, ...] = ("urn:sponsor:*",)
     #: ``attested``: the sponsor's system states who signed. ``own``: a party's signature counts from its own source alone.
     signatures: Literal["attested", "own"] = "attested"
@@ -129,6 +160,12 @@ class TrialProtocol:
     major_organs: frozenset[Organ] = MAJOR_ORGANS
     minor_organs: frozenset[Organ] = MINOR_ORGANS
     assumptions: Assumptions = field(default_factory=Assumptions)
+    #: The local day (``2017-06-01``, in the protocol's time zone) from which on this version is in force; None: from the first.
+    effective: str | None = None
+    #: ``enrolled``: whoever is enrolled from that day on, or names it. ``everyone``: all subjects are judged by it anew.
+    applies_to: Literal["enrolled", "everyone"] = "enrolled"
+    #: The versions before this one, oldest first.
+    earlier: tuple[TrialProtocol, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -138,12 +175,8 @@ class TrialProtocol:
         except SlowPattern as error:
             raise ValueError(f"subject_pattern: {error}") from None
         zone_named(self.time_zone)
-        if self.window_days < 1:
-            raise ValueError(f"window_days: {self.window_days} is not a number of days")
-        if self.window_days > WINDOW_DAYS_MAX:
-            raise ValueError(f"window_days: {self.window_days} is more than {WINDOW_DAYS_MAX}")
-        if self.counted_part not in PARTS:
-            raise ValueError(f"counted_part: {self.counted_part!r} is not one of {list(PARTS)}")
+        _check_days("window_days", self.window_days)
+        _check_parts(self.parts)
         if not self.drugs or len(set(self.drugs)) != len(self.drugs):
             raise ValueError("drugs: a protocol needs at least one study drug, each named once")
         reserved = {STUDY_TREATMENT, INJECTION_PROCEDURE} & set(self.drugs)
@@ -156,6 +189,32 @@ class TrialProtocol:
             )
         if len({clause.id for clause in self.clauses}) != len(self.clauses):
             raise ValueError("clauses: two have the same id")
+        _check_versions(self.versions)
+
+    def amended(self, version: str, effective: str, **changes: Any) -> TrialProtocol:
+        """The next version: what ``changes`` says, and all the rest as it was. The versions until now stay executable."""
+        before = (*self.earlier, replace(self, earlier=()))
+        given = {"applies_to": "enrolled", **changes, "version": version, "effective": effective}
+        return replace(self, **given, earlier=before)
+
+    @property
+    def versions(self) -> tuple[TrialProtocol, ...]:
+        """Every version, oldest first; this one is the newest."""
+        return (*self.earlier, self)
+
+    @property
+    def for_everybody(self) -> TrialProtocol:
+        """The same protocol with every subject judged by its newest version: what would be, were it everybody's."""
+        return replace(self, applies_to="everyone")
+
+    @cached_property
+    def in_force_from(self) -> Instant:
+        """The instant at which the version came into force: local midnight, in the protocol's time zone."""
+        return FAR_PAST if self.effective is None else self.zone.resolve(parse_date(self.effective)).lo
+
+    def version_named(self, name: str) -> TrialProtocol:
+        """The version of that name; the newest where there is none (another protocol's alert may name it)."""
+        return next((one for one in self.versions if one.version == name), self)
 
     @property
     def zone(self) -> Zone:
@@ -170,12 +229,29 @@ class TrialProtocol:
     @property
     def contract(self) -> TrialContract:
         """What an event must agree with to be one of this trial's."""
-        return TrialContract(self.trial, self.subject_pattern, frozenset(self.drugs), self.sponsor_sources)
+        drugs = frozenset(drug for one in self.versions for drug in one.drugs)
+        parts = tuple(dict.fromkeys(part.name for one in self.versions for part in one.parts))
+        return TrialContract(self.trial, self.subject_pattern, drugs, self.sponsor_sources, parts)
 
     @property
-    def window(self) -> int:
-        """The window's length in microseconds of wall clock."""
-        return self.window_days * DAY
+    def populations(self) -> list[str]:
+        """Every population that an alert of this trial may be about (events.md)."""
+        return [population_of(name) for name in (*(self.contract.parts or ()), None)]
+
+    @property
+    def presumed_part(self) -> Part:
+        """The part in which a subject is judged whose own is not on record: the first that counts."""
+        return next(part for part in self.parts if part.counted)
+
+    def part_named(self, name: str | None) -> Part | None:
+        """The part of that name; None where this version declares none."""
+        return next((part for part in self.parts if part.name == name), None)
+
+    def window_days_of(self, part: Part) -> int | None:
+        """How many days the window of a part has; None: it has no end."""
+        if part.window == "protocol":
+            return self.window_days
+        return None if part.window == "none" else part.window
 
     @property
     def adjudicated_clause(self) -> str:
@@ -228,3 +304,81 @@ class TrialProtocol:
             any(fnmatchcase(a, pattern) for pattern in group) and any(fnmatchcase(b, pattern) for pattern in group)
             for group in self.one_system
         )
+
+
+#: What an amendment may change; the rest belongs to the trial.
+VERSIONED: Final = frozenset(
+    {
+        "version",
+        "title",
+        "drugs",
+        "clauses",
+        "window_days",
+        "ctcae_version",
+        "cohort_design",
+        "parts",
+        "major_organs",
+        "minor_organs",
+        "assumptions",
+        "effective",
+        "applies_to",
+        "earlier",
+    }
+)
+
+
+def population_of(part: str | None) -> str:
+    """How `assess` and alerts name a part; None where it is not on record."""
+    return f"part-{(part or _NO_PART).lower()}"
+
+
+def window_length(days: int | None) -> int:
+    """The length of a window in microseconds of wall clock."""
+    return _UNENDING if days is None else days * DAY
+
+
+def _check_days(field_name: str, days: int) -> None:
+    if days < 1:
+        raise ValueError(f"{field_name}: {days} is not a number of days")
+    if days > WINDOW_DAYS_MAX:
+        raise ValueError(f"{field_name}: {days} is more than {WINDOW_DAYS_MAX}")
+
+
+def _check_day(effective: str) -> None:
+    try:
+        is_day = parse_date(effective).precision == "day"
+    except ValueError:
+        is_day = False
+    if not is_day:
+        raise ValueError(f"effective: {effective!r} is not a day, such as 2017-06-01")
+
+
+def _check_parts(parts: tuple[Part, ...]) -> None:
+    if not any(part.counted for part in parts):
+        raise ValueError("parts: at least one has to count, or no dose level has anybody in it")
+    names = [part.name.lower() for part in parts]
+    if len(set(names)) != len(names):
+        raise ValueError("parts: two have the same name")
+
+
+def _check_versions(versions: tuple[TrialProtocol, ...]) -> None:
+    newest = versions[-1]
+    if newest.effective is not None:
+        _check_day(newest.effective)
+    if newest.earlier and versions[0].effective is not None:
+        raise ValueError(
+            f"effective: {versions[0].version!r} is the first version, which is in force from the first day on"
+        )
+    for before, after in pairwise(versions):
+        if after.effective is None:
+            raise ValueError(f"effective: from which day on is version {after.version!r} in force?")
+        if before.in_force_from >= after.in_force_from:
+            raise ValueError(
+                f"effective: version {after.version!r} is in force from no later day than {before.version!r}"
+            )
+    names = [one.version for one in versions]
+    if len(set(names)) != len(names):
+        raise ValueError("version: two versions have the same name")
+    for name in sorted({one.name for one in fields(TrialProtocol)} - VERSIONED):
+        if any(getattr(one, name) != getattr(newest, name) for one in versions):
+            raise ValueError(f"{name}: belongs to the trial, and no amendment changes it")

@@ -203,7 +203,7 @@ def alert_content(body: str, more: Mapping[str, Any] | None = None) -> tuple[Any
     value = {**json.loads(body), **(more or {})}
     if value["verdict"] not in ("met", "possible") or value.get("overruled"):
         return None
-    names = ("urgency", "verdict", "population", "dose_level", "counts_as_dlt", "worst_grade")
+    names = ("urgency", "verdict", "population", "dose_level", "counts_as_dlt", "worst_grade", "protocol_version")
     evidence = sorted((ref["source"], ref["id"]) for ref in (value.get("evidence") or [])[:LIST_ITEMS_MAX])
     questions = sorted({*(value.get("questions") or [])[:LIST_ITEMS_MAX]})
     return (

@@ -76,7 +76,7 @@ class SubjectAlert(WebhookAlert):
     """An alert about a subject: it has `subject`."""
 
     subject: str = Field(description="The study's pseudonymous id.")
-    population: str | None = Field(description="`part-a`, `part-b` or `part-unknown`.")
+    population: str | None = Field(description="`part-<name of the part, in lower case>` or `part-unknown`.")
     verdict: Verdict | None = Field(description="Null once the alert is withdrawn.")
     previous_verdict: Verdict | None
     clauses: dict[str, Verdict] = Field(description="The clauses that are met, or may be. Empty once it is withdrawn.")
