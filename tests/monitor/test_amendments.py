@@ -10,6 +10,7 @@ import pytest
 from events.alert import AlertEvent
 from events.codec import Logged
 from events.dates import DAY
+from projections.folds.trial import Trial
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.logic.trial_protocol import TrialProtocol
 from projections.store.engine.database import Database
@@ -68,7 +69,7 @@ def assert_nothing_differs(deployment: Deployment) -> None:
     """The stored rows are those that the log gives."""
     rules = configuration_hash(deployment.protocol)
     read = reading_of(deployment.log, deployment.protocol)
-    rebuild = Rebuild(deployment.database, deployment.protocol, rules, SOURCE, read, 1, CONSUMER)
+    rebuild = Rebuild(deployment.database, Trial(deployment.protocol, SOURCE), rules, read, 1, CONSUMER)
     with rebuild.aside(deployment.clock.now()), rebuild.snapshot(deployment.clock.now) as connection:
         assert list(differences(connection, rebuild.generation)) == []
 
