@@ -92,7 +92,7 @@ def _reset(place: Cursor, why: str) -> ServerSentEvent:
 
 def _page(connection: Connection, parameters: AlertParameters) -> AlertPage:
     life, after = number_of(connection, parameters.after, newest_seq(connection))
-    found = alerts_after(connection, **{**dict(parameters), "after": after})
+    found = alerts_after(connection, **{**parameters.filters(), "after": after})
     following = Cursor(life, found[-1].seq).told if len(found) == parameters.limit else None
     return AlertPage(alerts=[alert_shape(alert) for alert in found], next=following)
 

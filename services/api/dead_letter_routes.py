@@ -59,5 +59,5 @@ def _page(
     connection: Connection, parameters: DeadLetterParameters, sites: Sequence[str] | None, sender: str | None
 ) -> tuple[list[DeadLetterRow], int | None]:
     life, after = number_of(connection, parameters.after)
-    found = letters_after(connection, sites=sites, sender=sender, **{**dict(parameters), "after": after})
+    found = letters_after(connection, sites=sites, sender=sender, **{**parameters.filters(), "after": after})
     return found, Cursor(life, found[-1].id).told if len(found) == parameters.limit else None

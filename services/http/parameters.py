@@ -18,6 +18,8 @@ from services.terminal.options import Axis
 
 #: What the database can count to.
 PLACE_MAX: Final = 2**63 - 1
+#: The parameter of every route that reads, for who wants to see the event that was just sent.
+AT_LEAST: Final = "at_least"
 #: How long the word of a state or a reason may be.
 WORD_CHARS_MAX: Final = 64
 
@@ -45,6 +47,16 @@ class Parameters(BaseModel):
     """What the parameters of every route have in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    at_least: str | None = Field(
+        None,
+        max_length=WORD_CHARS_MAX,
+        description="A position as the gateway answered it, `0/1234`: wait, at most 5 seconds, until it is projected.",
+    )
+
+    def filters(self) -> dict[str, Any]:
+        """What the route itself is to look at."""
+        return {name: value for name, value in self if name != AT_LEAST}
 
 
 class AlertParameters(Parameters):

@@ -18,6 +18,7 @@ from services.api.assessment_routes import AssessmentRoutes
 from services.api.asyncapi import asyncapi_document
 from services.api.dead_letter_routes import DeadLetterRoutes
 from services.api.query_routes import QueryRoutes
+from services.api.read_your_write import ReadYourWrite
 from services.api.reader import Reader
 from services.gateway.documents import SECURITY_SCHEME, problem_response
 from services.http.access import OPERATOR, READERS, SITE, Access, Authenticate
@@ -39,7 +40,7 @@ MEANINGS: Final = {
     409: "A place that was given out in another life of the database, before it was restored.",
     422: "A parameter that cannot be taken.",
     429: "Too many requests, or streams, of this key at a time; `Retry-After` says when to ask again.",
-    503: "The store cannot be read now; `Retry-After` says when to ask again.",
+    503: "The store cannot be read now, or has not come to `at_least`; `Retry-After` says when to ask again.",
 }
 _SECONDS: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 RETRY_AFTER: Final = {429: _SECONDS, 503: _SECONDS}
@@ -71,6 +72,7 @@ def reading_router(
     letters = DeadLetterRoutes(reader)
     standing = AssessmentRoutes(database, protocol, clock, {"clinical": clinical, "alerts": alerts})
     readers = Depends(access.of(*READERS))
+    caught_up = Depends(ReadYourWrite(database, clinical.partitions))
 
     def get(
         path: str,
@@ -81,7 +83,8 @@ def reading_router(
         **more: Any,
     ) -> None:
         responses = {**answer, **_problems(*problems)}
-        router.add_api_route(path, endpoint, dependencies=list(may), responses=responses, **more)
+        # Last: nobody waits who may not read.
+        router.add_api_route(path, endpoint, dependencies=[*may, caught_up], responses=responses, **more)
 
     get("/v1/alerts", told.page, readers, problems=(409,))
     # Before the route of one alert, which would take its name for an id.

@@ -27,6 +27,6 @@ def test_the_document_is_valid_and_says_how_each_route_can_fail(database: Databa
             if status != "200":
                 assert set(response["content"]) == {"application/problem+json"}, (path, status)
     named = {parameter["name"] for parameter in described["/v1/alerts"]["parameters"]}
-    assert named == {"subject", "verdict", "state", "after", "limit"}
+    assert named == {"subject", "verdict", "state", "after", "limit", "at_least"}
     streamed = {parameter["name"].lower() for parameter in described["/v1/alerts/stream"]["parameters"]}
-    assert streamed == {"after", "last-event-id"}
+    assert streamed == {"after", "last-event-id", "at_least"}
