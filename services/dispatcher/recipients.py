@@ -20,7 +20,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic.networks import AnyHttpUrl
 
 from events.faults import listed
-from projections.protocols.isi_jx import PROTOCOL as ISI_JX
 from projections.rules.logic.trial_protocol import TrialProtocol
 from services.dispatcher.recipient_faults import RecipientsError, nearest_of, sentence_of
 from services.dispatcher.secret_files import read_password, read_webhook_secrets
@@ -210,7 +209,7 @@ TERMINAL: Final = Recipients(
 )
 
 
-def load_recipients(path: Path | None, protocol: TrialProtocol = ISI_JX) -> Recipients:
+def load_recipients(path: Path | None, protocol: TrialProtocol) -> Recipients:
     """The recipients of a file; the terminal without one. Raises :class:`RecipientsError` with a sentence for every fault.
 
     A filter names populations of the protocol: with a misspelt one nobody would be told.

@@ -14,7 +14,6 @@ from events.envelope import SUBJECT_PATTERN
 from events.errors import ToxwatchError
 from events.faults import listed
 from events.subject_pattern import check_pattern
-from projections.protocols.isi_jx import PROTOCOL as ISI_JX
 from services.importers.code_lists import CodeLists, Word, normal
 from services.importers.columns import (
     AdverseEventColumns,
@@ -28,6 +27,7 @@ from services.importers.columns import (
     TextFormat,
     VisitColumns,
 )
+from services.trials.protocols import ProtocolError, find_protocol
 
 Domain = Literal["DM", "EX", "SV", "AE", "DS", "LB"]
 
@@ -61,27 +61,19 @@ def _source(text: str) -> str:
     return text
 
 
-def _part(name: str) -> str:
-    parts = [part.name for part in ISI_JX.parts]
-    if name not in parts:
-        raise ValueError(f"{name!r} is not one of {listed(parts)}, the parts of {ISI_JX.name}")
-    return name
-
-
 def _files(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
-Part = Annotated[str, AfterValidator(_part)]
 Drug = Annotated[str, Field(pattern=DRUG)]
 
 
 class Arm(MappingSection):
     """What an arm is in terms of the protocol. An arm that is no dose level has none."""
 
-    part: Part | None = None
+    part: str | None = None
     dose_level: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -90,6 +82,8 @@ class Mapping(MappingSection):
 
     name: str = "sdtm"
     title: str = ""
+    #: The protocol whose clauses and parts the study is judged by: what `--protocol` takes.
+    base: str = "isi-jx"
     trial: str | None = None
     study: str | None = None
     site: str | None = None
@@ -117,6 +111,22 @@ class Mapping(MappingSection):
     def study_drugs(self) -> tuple[str, ...]:
         """The drugs of the protocol, placebo included, each once and in the mapping's order."""
         return tuple(dict.fromkeys(drug for drug in self.drugs.values() if drug))
+
+    @model_validator(mode="after")
+    def _arms_are_of_the_protocol(self) -> Mapping:
+        named = {arm: one.part for arm, one in self.arms.items() if one.part is not None}
+        if not named:
+            return self
+        try:
+            parts = find_protocol(self.base).contract.parts or ()
+        except ProtocolError as error:
+            raise ValueError(f"base: {error}") from None
+        for arm, part in named.items():
+            if part not in parts:
+                raise ValueError(
+                    f"arms.{arm}.part: {part!r} is not one of {listed(list(parts))}, the parts of {self.base}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _agree(self) -> Mapping:

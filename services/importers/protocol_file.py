@@ -1,14 +1,12 @@
-"""The configuration of a protocol for an imported study: the clauses of ISI-JX over the study's own drugs."""
+"""The configuration of a protocol for an imported study: the clauses of its base over the study's own drugs."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from services.importers.study import UTC, Study
-
-BASE: Final = "isi-jx"
 
 
 def protocol_of(study: Study) -> dict[str, Any] | None:
@@ -17,7 +15,7 @@ def protocol_of(study: Study) -> dict[str, Any] | None:
     if not mapping.study_drugs or study.trial is None:
         return None
     return {
-        "base": BASE,
+        "base": mapping.base,
         "name": mapping.name,
         "trial": study.trial,
         "subject_pattern": mapping.subject_pattern,

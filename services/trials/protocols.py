@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from events.errors import ToxwatchError
-from projections.protocols.isi_jx import PROTOCOL as ISI_JX
+from projections.protocols import isi_jx, made_up
 from projections.rules.escalation.cohort_designs import DESIGNS
 from projections.rules.logic.trial_protocol import TrialProtocol
 from services.trials.protocol_files import ProtocolFile, amended, configured, read_protocol_file
 
-BUNDLED: Final = {ISI_JX.name: ISI_JX}
+BUNDLED: Final[dict[str, TrialProtocol]] = {page.PROTOCOL.name: page.PROTOCOL for page in (isi_jx, made_up)}
 CONFIGURATION: Final = (".json", ".toml")
 
 

@@ -88,7 +88,7 @@ def test_a_dispatcher_by_itself_links_to_the_gateway(tmp_path: Path, public_url:
     parts = Parts(
         settings, database, Trial(PROTOCOL, settings.source), clock, clinical, alerts, metrics, nothing, watch
     )
-    dispatcher = dispatcher_of(parts, load_recipients(None), console)
+    dispatcher = dispatcher_of(parts, load_recipients(None, PROTOCOL), console)
     assert asyncio.run(dispatcher.tell_directly(NOTICE)) == 1
     assert re.search(r"\S+$", console.getvalue().strip())[0] == f"{base}/alerts/a%2F1"  # type: ignore[index]
     with capture_logs() as said:

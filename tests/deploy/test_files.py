@@ -15,6 +15,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
+from projections.protocols.isi_jx import PROTOCOL
 from services.dispatcher.recipients import load_recipients
 from services.gateway.intake_topics import load_intake_topics
 from services.log.rights import declared_rights
@@ -79,7 +80,7 @@ def test_a_service_is_given_settings_that_there_are(service: Any) -> None:
 def test_the_configuration_that_is_mounted_is_valid() -> None:
     """Its settings, and the files of recipients and intake topics that they name."""
     settings = read_settings(ROOT / "deploy" / "config" / "toxwatch.toml")
-    assert load_recipients(settings.recipients)
+    assert load_recipients(settings.recipients, PROTOCOL)
     assert load_intake_topics(settings.intake) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from projections.protocols.isi_jx import PROTOCOL
 from services.dispatcher.recipients import Recipients, load_recipients
 
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -24,7 +25,7 @@ def write(directory: Path, text: str) -> Path:
 
 def recipients(directory: Path, text: str) -> Recipients:
     """The file, read."""
-    return load_recipients(write(directory, text))
+    return load_recipients(write(directory, text), PROTOCOL)
 
 
 def hook(url: str, name: str = "hook", more: str = "") -> str:

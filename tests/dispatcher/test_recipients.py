@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import services.dispatcher.recipients as recipients_module
+from projections.protocols.isi_jx import PROTOCOL
 from services.dispatcher.recipient_faults import RecipientsError
 from services.dispatcher.recipients import TERMINAL, load_recipients
 from services.dispatcher.secret_files import WEBHOOK_SECRETS_MAX
@@ -27,7 +28,7 @@ def test_the_example_is_valid_and_shows_every_key(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o600)
     file = tmp_path / "recipients.toml"
     file.write_text(text, encoding="utf-8")
-    loaded = load_recipients(file)
+    loaded = load_recipients(file, PROTOCOL)
     assert {person.name for person in loaded.people} == {"medical-monitor", "sponsor", "operator"}
     assert {config.type for config in loaded.channels.values()} == {"console", "smtp", "webhook"}
     keys = {
@@ -40,7 +41,7 @@ def test_the_example_is_valid_and_shows_every_key(tmp_path: Path) -> None:
 
 def test_without_a_file_alerts_go_to_the_terminal() -> None:
     """One recipient, who takes everything."""
-    assert load_recipients(None) is TERMINAL
+    assert load_recipients(None, PROTOCOL) is TERMINAL
     assert [config.type for config in TERMINAL.channels.values()] == ["console"]
     assert TERMINAL.people[0].urgencies is None
     assert TERMINAL.people[0].operational
@@ -108,7 +109,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, sentence: str) -> None
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     """By its name."""
     with pytest.raises(RecipientsError, match=r"none\.toml: cannot be read: No such file"):
-        load_recipients(tmp_path / "none.toml")
+        load_recipients(tmp_path / "none.toml", PROTOCOL)
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o666])
@@ -117,7 +118,7 @@ def test_a_secret_that_every_user_can_use_is_refused(tmp_path: Path, mode: int) 
     file = write(tmp_path, HOOK + ANN)
     (tmp_path / "hook.secret").chmod(mode)
     with pytest.raises(RecipientsError, match=r"hook\.secret; chmod 600 it"):
-        load_recipients(file)
+        load_recipients(file, PROTOCOL)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640])
@@ -125,7 +126,7 @@ def test_a_secret_for_its_owner_or_a_group_is_taken(tmp_path: Path, mode: int) -
     """As services and containers hold them."""
     file = write(tmp_path, HOOK + ANN)
     (tmp_path / "hook.secret").chmod(mode)
-    assert load_recipients(file).secrets["hook"][0].get_secret_value() == WEBHOOK_SECRET
+    assert load_recipients(file, PROTOCOL).secrets["hook"][0].get_secret_value() == WEBHOOK_SECRET
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_a_secret_that_cannot_sign_is_refused_and_not_quoted(tmp_path: Path, sec
     file = write(tmp_path, HOOK + ANN)
     (tmp_path / "hook.secret").write_text(secret, encoding="utf-8")
     with pytest.raises(RecipientsError, match=r"channels\.hook\.secret_file") as raised:
-        load_recipients(file)
+        load_recipients(file, PROTOCOL)
     assert not secret or secret not in str(raised.value)
 
 
@@ -153,9 +154,9 @@ def test_a_secret_that_cannot_sign_is_refused_and_not_quoted(tmp_path: Path, sec
 def test_a_webhook_may_have_several_secrets(tmp_path: Path, count: int) -> None:
     """One a line, in their order; another set of them is another configuration."""
     file = write(tmp_path, HOOK + ANN)
-    one = load_recipients(file)
+    one = load_recipients(file, PROTOCOL)
     (tmp_path / "hook.secret").write_text("\r\n".join(OTHER_SECRETS[:count]) + "\n\n", encoding="utf-8")
-    loaded = load_recipients(file)
+    loaded = load_recipients(file, PROTOCOL)
     assert [secret.get_secret_value() for secret in loaded.secrets["hook"]] == OTHER_SECRETS[:count]
     assert loaded.fingerprint("hook") != one.fingerprint("hook")
     assert not [secret for secret in OTHER_SECRETS if secret in repr(loaded)]
@@ -175,7 +176,7 @@ def test_what_is_wrong_with_several_secrets_names_the_line(tmp_path: Path, secre
     file = write(tmp_path, HOOK + ANN)
     (tmp_path / "hook.secret").write_text("\n".join(secrets), encoding="utf-8")
     with pytest.raises(RecipientsError) as raised:
-        load_recipients(file)
+        load_recipients(file, PROTOCOL)
     assert sentence in str(raised.value)
     assert "line" in str(raised.value)
     assert not [secret for secret in secrets if secret in str(raised.value)]
@@ -186,7 +187,7 @@ def test_a_password_is_one_line(tmp_path: Path) -> None:
     file = write(tmp_path, mail(25, TLS + "\nusername = 'x'\npassword_file = 'mail.password'") + person("ann", "mail"))
     (tmp_path / "mail.password").write_text("one\ntwo", encoding="utf-8")
     with pytest.raises(RecipientsError, match=r"mail\.password must hold one line"):
-        load_recipients(file)
+        load_recipients(file, PROTOCOL)
 
 
 def test_detail_is_minimal_unless_something_else_is_said(tmp_path: Path) -> None:
@@ -229,4 +230,4 @@ def test_the_fingerprint_is_that_of_the_configuration(tmp_path: Path, changed: s
     assert recipients(tmp_path, changed + ANN).fingerprint("hook") != first
     file = write(tmp_path, HOOK + ANN)
     (tmp_path / "hook.secret").write_text("whsec_" + base64.b64encode(b"y" * 24).decode(), encoding="utf-8")
-    assert load_recipients(file).fingerprint("hook") != first
+    assert load_recipients(file, PROTOCOL).fingerprint("hook") != first

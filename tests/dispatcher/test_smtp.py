@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from projections.protocols.isi_jx import PROTOCOL
 from services.dispatcher.channels.port import Message, SendOutcome
 from services.dispatcher.channels.smtp import SmtpChannel, mail_of
 from services.dispatcher.notice import Notice
@@ -140,7 +141,7 @@ def test_a_wrong_password_is_for_people_to_mend(tmp_path: Path, certificate: Pat
         async with mail_server(certificate, login=True) as box:
             file = write(tmp_path, mail(box.port, more) + person("ann", "mail"))
             (tmp_path / "mail.password").write_text("a wrong password", encoding="utf-8")
-            return await _channel(load_recipients(file)).send(MESSAGE)
+            return await _channel(load_recipients(file, PROTOCOL)).send(MESSAGE)
 
     outcome = asyncio.run(send())
     assert outcome.kind == "rejected"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from projections.protocols.isi_jx import PROTOCOL
 from services.dispatcher.channels.port import SendOutcome
 from services.dispatcher.channels.webhook import WebhookChannel
 from services.dispatcher.recipients import WebhookChannelConfig, load_recipients
@@ -29,7 +30,7 @@ def posted(directory: Path, *secrets: str) -> Post:
         async with http_receiver() as receiver:
             file = write(directory, hook(receiver.url) + person("ann", "hook"))
             (directory / "hook.secret").write_text("\n".join(secrets) + "\n", encoding="utf-8")
-            loaded = load_recipients(file)
+            loaded = load_recipients(file, PROTOCOL)
             config = loaded.channels["hook"]
             assert isinstance(config, WebhookChannelConfig)
             channel = WebhookChannel(config, loaded.secrets["hook"], time_source.now)

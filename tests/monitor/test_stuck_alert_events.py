@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from projections.folds.trial import Trial
+from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.database import Database
 from projections.store.engine.tables import alert_events, deliveries
 from services.dispatcher.alert_reader import AlertReader
@@ -68,7 +69,7 @@ def test_an_alert_event_that_cannot_be_planned_is_told_of_and_passed_over(
         return plan(self, entries, connection, now)
 
     monkeypatch.setattr(Planner, "plan", raises)
-    planner = Planner(Trial(deployment.protocol, SOURCE), load_recipients(None))
+    planner = Planner(Trial(deployment.protocol, SOURCE), load_recipients(None, PROTOCOL))
     reader = AlertReader(database, deployment.alert_log, planner, deployment.clock, lambda _: None)
     reader.catch_up()
     assert reader.catch_up() is False
