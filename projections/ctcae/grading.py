@@ -110,6 +110,12 @@ def _lacks(cut: CutOff, assay: Assay, context: Context) -> Iterator[str]:
         yield "the manufacturer's level of myocardial infarction"
     if cut.condition == "fasting" and assay.fasting is None:
         yield "whether the subject was fasting"
-    needs_baseline = not context.before and ("BASELINE" in references or (cut.condition or "").startswith("baseline"))
-    if needs_baseline and (context.baseline is None or context.baseline.abnormal is None):
+    if context.before:
+        return
+    baseline = context.baseline
+    # A number is compared with the baseline's value; which of two texts holds depends on whether it was abnormal.
+    asked_if_abnormal = (cut.condition or "").startswith("baseline")
+    if (baseline is None and "BASELINE" in references) or (
+        asked_if_abnormal and (baseline is None or baseline.abnormal is None)
+    ):
         yield "the baseline"

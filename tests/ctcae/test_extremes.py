@@ -73,3 +73,31 @@ def test_a_threshold_beyond_every_number_is_reached_by_none() -> None:
     grades = grade_result(VERSION, Assay("ALT", "U/L", None, 1e18), 1e300)
     assert [grade.grade for grade in grades] == [4]
     assert all(math.isfinite(float(grade.grade or 0)) for grade in grades)
+
+
+@pytest.mark.parametrize(
+    ("lln", "uln", "why"),
+    [
+        (1e-18, 1e18, None),
+        (0, 40, None),
+        (-5, 40, None),
+        (40, 40, None),
+        (40.1, 40, "the lower limit 40.1 is above the upper limit 40"),
+        (None, 0, "the upper limit is 0"),
+        (None, -1, "the upper limit is -1"),
+        (9.9e-19, 40, "the lower limit 9.9e-19 is none that a laboratory has"),
+        (-1.1e18, 40, "the lower limit -1.1e+18 is none that a laboratory has"),
+        (None, 1.1e18, "the upper limit 1.1e+18 is none that a laboratory has"),
+    ],
+)
+def test_limits_that_fit_together_are_graded_by_and_others_asked_about(
+    lln: float | None, uln: float, why: str | None
+) -> None:
+    """rules.md §4: LLN above ULN, or an ULN of 0 or less, is incoherent; equal limits are not."""
+    (grade,) = grade_result(VERSION, Assay("ALT", "U/L", lln, uln), 30.0)
+    if why is None:
+        assert grade.direction == "high"
+        assert grade.question is None or "limits" not in grade.question
+    else:
+        assert (grade.direction, grade.why) == (None, why)
+        assert grade.question == f"What are the reference limits? Not graded: {why}."

@@ -294,7 +294,10 @@ def test_a_missing_file_is_1_and_named(tmp_path: Path) -> None:
         (["--format", "xml"], "'xml' is not one of"),
         (["--lab-grades", "some"], "'some' is not one of"),
         (["--as-off", AS_OF], "No such option"),
-        (["--protocol", "isi-jy"], "protocol 'isi-jy': neither one of ours (isi-jx), nor a file, nor a module"),
+        (
+            ["--protocol", "isi-jy"],
+            "protocol 'isi-jy': neither one of ours (isi-jx, made-up), nor a file, nor a module",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -95,6 +95,24 @@ def test_the_order_within_one_request_counts(gateway: Gateway) -> None:
     assert gateway.intake_alerts() == {"intake:FR01/bad-field": "open"}
 
 
+def test_every_change_of_such_an_alert_wakes_those_who_deliver(gateway: Gateway) -> None:
+    """When it is raised, counts one less or is settled; by an event behind it in one request as well. Nothing else does."""
+    sent: list[tuple[Any, list[str]]] = [
+        ([severe(1), severe(2)], ["outbox"]),
+        (ae(1, id="e-1b"), ["log", "outbox"]),
+        (ae(2, id="e-2b"), ["log", "outbox"]),
+        (ae(2, id="e-2b"), []),
+        (ae(3), ["log"]),
+        ([severe(4), ae(4, id="e-4b")], ["log", "outbox"]),
+        (ae(5, data={"grade": 2, "term": 7}), []),
+        (ae(5, id="e-5b"), ["log"]),
+    ]
+    for body, woken in sent:
+        gateway.woken.clear()
+        gateway.post(body, *([LINES] if isinstance(body, list) else []))
+        assert gateway.woken == woken
+
+
 def test_a_settled_message_that_comes_again_is_told_of_again(gateway: Gateway) -> None:
     """It was refused after the valid event for its record had arrived, and may say worse."""
     gateway.post(severe(1))

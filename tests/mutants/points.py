@@ -76,6 +76,8 @@ def _changeable(node: ast.AST) -> Iterator[ast.expr]:
     skipped: set[int] = set()
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         skipped = {id(node.returns), id(node.args), *(id(one) for one in node.decorator_list)}
+    elif isinstance(node, ast.ClassDef):
+        skipped = {id(one) for one in node.decorator_list}
     elif isinstance(node, ast.AnnAssign):
         skipped = {id(node.annotation)}
     elif isinstance(node, ast.JoinedStr | ast.Import | ast.ImportFrom | ast.Assert | ast.Raise):

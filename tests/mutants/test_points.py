@@ -27,6 +27,12 @@ def test_each_operator_bound_and_constant_is_changed_once() -> None:
     ]
 
 
+def test_how_a_class_is_declared_is_not_changed() -> None:
+    """That it is frozen changes nothing that it does."""
+    source = "@dataclass(frozen=True)\nclass A:\n    x = 1\n"
+    assert [one.before for one in mutants(source)] == ["1"]
+
+
 @pytest.mark.parametrize(
     "path",
     ["projections/rules/facts/window.py", "projections/rules/cases/hys_law.py", "projections/store/write/batch.py"],

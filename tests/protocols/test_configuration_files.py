@@ -138,7 +138,11 @@ def test_a_configuration_may_stand_on_another(toml: str, tmp_path: Path) -> None
 
 WRONG: list[tuple[str, Any, str]] = [
     ("no base", {"window_days": 35}, "base: Field required"),
-    ("an unknown base", {"base": "isi-jy"}, "'isi-jy': neither one of ours (isi-jx), nor a file, nor a module"),
+    (
+        "an unknown base",
+        {"base": "isi-jy"},
+        "'isi-jy': neither one of ours (isi-jx, made-up), nor a file, nor a module",
+    ),
     ("an unknown setting", {"base": "isi-jx", "windw_days": 35}, "windw_days"),
     ("an unknown assumption", {"base": "isi-jx", "assumptions": {"lookback": 1}}, "assumptions.lookback"),
     ("text for a number", {"base": "isi-jx", "window_days": "35"}, "window_days"),

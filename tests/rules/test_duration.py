@@ -191,7 +191,29 @@ def test_a_gap_of_a_day(end: str | None, start: str, near: bool) -> None:
 def test_the_earlier_of_two_ends_is_taken_end_by_end() -> None:
     march, fifth = at("2017-03"), at("2017-03-05")
     both = earlier(march, fifth)
-    assert (both.lo, both.hi, both.bare) == (march.lo, fifth.hi, True)
+    assert both == Span(march.lo, fifth.hi, march.wall_lo, fifth.wall_hi, bare=True)
+    assert earlier(fifth, march) == both
     exact = at("2017-03-02T10:00:00Z")
     assert earlier(exact, at("2017-03-09")) == exact
     assert parse_instant("2017-03-02T10:00:00Z") == earlier(fifth, exact).hi
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "bare"),
+    [
+        ("2017-03-05", "2017-03-05T22:59:59.999999Z", True),
+        ("2017-03-01T10:00:00Z", "2017-03-02", False),
+        ("2017-03-01", "2017-03-02T10:00:00Z", True),
+    ],
+)
+def test_the_earlier_of_two_ends_is_timed_where_the_one_that_ends_first_is(a: str, b: str, bare: bool) -> None:
+    assert earlier(at(a), at(b)).bare is bare
+    assert earlier(at(b), at(a)).bare is bare
+
+
+def test_of_a_bare_date_and_an_instant_that_are_one_the_bare_one_counts() -> None:
+    """Nothing is taken to be more exact than the record says."""
+    day = at("2017-03-05")
+    timed = day._replace(bare=False)
+    assert earlier(day, timed).bare
+    assert earlier(timed, day).bare

@@ -72,8 +72,8 @@ class CaseEvaluation:
     worst: int | None
     last_confirmed: Instant | None
     sources: tuple[EventKey, ...]
-    grade_is_missing: bool = False
-    serious: bool = False
+    grade_is_missing: bool
+    serious: bool
     course_starts: tuple[Span, ...] = ()
 
     @property

@@ -100,9 +100,13 @@ class ClauseProof:
         return "; ".join(unique(answer.reason for answer in answers))
 
     def questions(self, instant: Instant) -> list[str]:
-        """What would settle it."""
+        """What would settle it. Whether something still goes on is not asked where the verdict stands without it."""
+        presumed = self.presumes_ongoing(instant)
         return unique(
-            answer.question for proof in self.deciding(instant) for answer in proof.answers(instant) if answer.question
+            answer.question
+            for proof in self.deciding(instant)
+            for answer in proof.answers(instant)
+            if answer.question and (presumed or not (answer.presumes_ongoing and answer.truth is Truth.YES))
         )
 
     def evidence(self, instant: Instant) -> list[EventKey]:

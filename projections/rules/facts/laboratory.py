@@ -113,7 +113,8 @@ class AnalyteDraws:
 
     def _find(self, draw: Draw, severe: dict[str, tuple[Bounds, ...]]) -> None:
         kind, value = draw.result.kind, draw.result.value
-        if value is not None and kind.usable and not kind.needs_context and kind.normal[0] < value < kind.normal[1]:
+        above, below = kind.normal
+        if value is not None and kind.usable and not kind.needs_context and above < value < below:
             return
         bounds = self._grade(draw)
         worst = max((bound.high for bound in bounds), default=None)

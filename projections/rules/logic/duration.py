@@ -144,9 +144,8 @@ def earlier(a: Span, b: Span) -> Span:
 
 
 def _bare_of(a: Span, b: Span) -> bool:
-    if a.lo == b.lo and a.hi == b.hi:
-        return a.bare or b.bare
-    return a.bare if a.hi <= b.hi else b.bare
+    """Bare where the one that ends first is; of two that end together, where one of them is."""
+    return any(span.bare for span in (a, b) if span.hi == min(a.hi, b.hi))
 
 
 def _not_before(start: Span, since: Span) -> Span:
