@@ -102,7 +102,7 @@ def test_a_difference_is_told_as_what_it_is(
     before, after = told(POSSIBLE), replace(POSSIBLE, **now)
     assert not says_the_same(before, after)
     assert telling_of("revised", before, after) == telling
-    found = changes_of(before, after, CAUSE, None, told_before=True)
+    found = changes_of(before, after, CAUSE, None, version="1")
     assert [(one.what, one.before, one.after) for one in found] == shown
     assert all(one.by == CAUSE for one in found)
 
@@ -124,7 +124,7 @@ def test_what_is_weaker_is_told_quietly(strong: dict[str, Any], weak: dict[str, 
 def test_a_watch_and_other_words_are_nothing_that_an_alert_says() -> None:
     after = replace(POSSIBLE, clauses={"DLT-1": "possible"}, reasons=("in other words",), due=5)
     assert says_the_same(told(POSSIBLE), after)
-    assert changes_of(told(POSSIBLE), after, CAUSE, None, told_before=True) == []
+    assert changes_of(told(POSSIBLE), after, CAUSE, None, version="1") == []
     assert telling_of("revised", told(POSSIBLE), after) == "silent"
 
 
@@ -143,21 +143,20 @@ def test_raising_is_news_and_withdrawing_is_quiet() -> None:
     )
 
 
-def test_the_first_that_is_told_has_no_change_and_what_came_after_a_withdrawal_has() -> None:
-    assert changes_of(None, POSSIBLE, CAUSE, "entered in error", told_before=False) == []
-    found = changes_of(None, POSSIBLE, CAUSE, None, told_before=True)
+def test_what_is_told_anew_after_a_withdrawal_shows_what_it_is_now() -> None:
+    found = changes_of(None, POSSIBLE, CAUSE, None, version="1")
     assert [(one.what, one.before, one.after) for one in found] == [("DLT-1", "no", "possible")]
 
 
 def test_a_withdrawal_shows_each_clause_that_is_gone_the_ruling_and_the_reason_given() -> None:
     """A case that is gone, and one that was overruled: the machine's verdict stays visible, and alerts no more."""
     reason = "entered in error " * 200
-    gone = changes_of(told(POSSIBLE), None, CAUSE, reason, told_before=True)
+    gone = changes_of(told(POSSIBLE), None, CAUSE, reason, version="1")
     assert [(one.what, one.before, one.after) for one in gone] == [
         ("DLT-1", "possible", "no"),
         ("reason given", None, reason[:2000]),
     ]
-    overruled = changes_of(told(POSSIBLE), replace(POSSIBLE, overruled=True), CAUSE, None, told_before=True)
+    overruled = changes_of(told(POSSIBLE), replace(POSSIBLE, overruled=True), CAUSE, None, version="1")
     assert [(one.what, one.before, one.after) for one in overruled] == [
         ("DLT-1", "possible", "no"),
         ("adjudicated", None, "not dose-limiting"),
