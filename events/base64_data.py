@@ -26,7 +26,7 @@ class BadBase64(ValueError):  # noqa: N818 - reads better where it is caught
 def with_plain_data(raw: bytes) -> bytes:
     """The event with ``data`` in place of ``data_base64``, whose JSON stays as its sender wrote it.
 
-    Any other line is given back as it is, a broken one too: what is wrong with that is said by whoever reads it. Raises
+    Any other line is given back as it is, a broken one too: the reader says what is wrong with it. Raises
     :class:`BadBase64`.
     """
     if MARK not in raw:

@@ -23,7 +23,7 @@ __all__ = ["LINE_BYTES_MAX", "Codec", "Logged", "looks_severe", "readable_id"]
 
 LINE_BYTES_MAX: Final = 256 * 1024
 
-#: What stands for a subject id that is not the trial's, wherever else in the event it occurs.
+#: Replaces a subject id that is not the trial's, wherever else in the event it occurs.
 MASK: Final = "(masked)"
 #: A shorter text cannot be told from chance in an id.
 NAME_CHARS_MIN: Final = 3

@@ -33,7 +33,7 @@ Test = Callable[[str], bool]
 
 
 class SlowPattern(ValueError):  # noqa: N818 - reads better where it is caught
-    """Matching by this pattern may take for ever: a sentence for whoever wrote it."""
+    """Matching by this pattern may take for ever: a sentence for its author."""
 
 
 def check_pattern(pattern: str) -> None:

@@ -50,7 +50,7 @@ _ROUND: Final = re.compile(r"x?1(0{1,12})")
 _FILTRATION: Final = re.compile(
     r"ml/(min|mn|m|s|sec)[/.*]?(?:\{1\.73_m2\}|\(?1[.,]73(?:m2|m\^2|m\*2|sqm|sq\.m|squarem|m²)?\)?|\(173\.10\*-2\.m2\))"
 )
-#: A thousand or a million of a litre is no count of cells: whoever writes K/L meant something else.
+#: A thousand or a million of a litre is no count of cells: K/L must mean something else.
 _SMALL_VOLUMES: Final = frozenset({"uL", "mm3", "nL", "mL"})
 _FOR_SMALL_VOLUMES: Final = frozenset({"k", "M"})
 

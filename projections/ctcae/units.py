@@ -82,7 +82,7 @@ def _whitelist() -> dict[str, Unit]:
 
 
 _UNITS: Final = _whitelist()
-# What stands in braces in UCUM is a remark, without meaning for the value: 10*9{cells}/L, {INR}.
+# Text in braces is a remark in UCUM, without meaning for the value: 10*9{cells}/L, {INR}.
 _REMARK: Final = re.compile(r"\{[^{}]*\}")
 
 

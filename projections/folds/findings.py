@@ -35,9 +35,9 @@ class Cause(NamedTuple):
 
 
 class SubjectFindings:
-    """The chart of one subject together with what stands about it, kept current event by event.
+    """The chart of one subject together with its findings, kept current event by event.
 
-    ``findings`` are the cases with a verdict or an effective adjudication, ``alerts`` what was told of them, and ``changed``
+    ``findings`` are the cases with a verdict or an effective adjudication, ``alerts`` their newest revisions, and ``changed``
     the cases whose finding is another since that set was last emptied.
     """
 
@@ -114,7 +114,7 @@ class SubjectFindings:
                 self._evaluations[case] = evaluation
 
     def _find(self, case: str, now: Instant) -> Finding | None:
-        """What stands about a case now; kept, with the instant at which it turns."""
+        """The finding on a case now; kept, with the instant at which it turns."""
         evaluation = self._evaluations.get(case)
         finding = evaluation.at(now) if evaluation is not None else None
         if finding != self.findings.get(case):

@@ -19,7 +19,7 @@ from projections.rules.logic.truth import EventKey
 class RecordVersion(NamedTuple):
     """One event as a version of its record. The first four fields decide which is in effect; ``event`` never does.
 
-    ``received`` is the stamp of whoever took the event, or its ``time`` where nobody has stamped it.
+    ``received`` is the gateway's stamp, or its ``time`` where nobody has stamped it.
     """
 
     revision: int

@@ -85,7 +85,7 @@ class TrialProjection:
 
 
 def findings_of(chart: SubjectChart, as_of: Instant) -> list[Finding]:
-    """What stands about one subject at an instant, by case name, judged from its chart."""
+    """The findings on one subject at an instant, by case name, judged from its chart."""
     found: Iterable[Finding | None] = (case.at(as_of) for case in _judged_cases(chart))
     return [finding for finding in found if finding is not None]
 

@@ -56,7 +56,7 @@ class AlertFeed:
         self.followers = 0
 
     def wake(self) -> None:
-        """There may be news: whoever waits looks now. To be called in the event loop."""
+        """There may be news: waiting followers look now. To be called in the event loop."""
         woken, self._woken = self._woken, asyncio.Event()
         self._asked_at = float("-inf")
         woken.set()

@@ -23,7 +23,7 @@ from services.platform.time_source import Clock
 from services.terminal.options import Axis
 from services.trials.rules_version import configuration_hash
 
-#: Which log each consumer reads. Whoever is not named here reads the clinical log.
+#: Which log each consumer reads; the others read the clinical log.
 READ_BY: Final = {DISPATCHER: "alerts"}
 
 

@@ -112,7 +112,7 @@ def main() -> NoReturn:
     except typer.Abort:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing more can be said, and Python must not try on its way out.
+        # The reader of our output has gone; nothing more can be said, and Python must not try on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except (ToxwatchError, OSError) as error:

@@ -16,7 +16,7 @@ WAITING_MAX: Final = 10 * MINUTE
 
 
 def is_judging_anew(connection: Connection, now: Instant) -> bool:
-    """Whether some subject is yet to be judged under the rules in force, or what was told of it is still on its way."""
+    """Whether some subject is yet to be judged under the rules in force, or its alerts are still on their way."""
     c = activations.c
     latest = connection.execute(
         select(c.sha256, c.time).order_by(c.time.desc(), c.sequence.desc()).limit(1)

@@ -202,7 +202,7 @@ class Recipients:
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-#: Without a file: whoever watches the terminal.
+#: Without a file: the terminal.
 TERMINAL: Final = Recipients(
     channels={"console": ConsoleChannelConfig(type="console")},
     people=(Recipient(name="terminal", role="operator", channels=("console",)),),

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 def reconcile(connection: Connection, recipients: Recipients, now: Instant) -> None:
     """Try again what was disabled and is configured otherwise; what waits for a recipient or channel that is gone goes on.
 
-    It goes on to whoever is to be told now, so that a channel with a new name loses nothing.
+    It goes on to those who are to be told now, so that a channel with a new name loses nothing.
     """
     for channel, fingerprint in ledger.disabled(connection).items():
         if channel not in recipients.channels or recipients.fingerprint(channel) != fingerprint:

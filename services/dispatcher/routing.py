@@ -43,7 +43,7 @@ class Directory:
 
 
 def _takes(person: Recipient, notice: Notice) -> bool:
-    """A dose level on hold is the medical monitor's business, whoever else looks after the system."""
+    """A dose level on hold is the medical monitor's business, not only the operators'."""
     if notice.subject is None and not notice.case.startswith(COHORT):
         return person.operational
     return (

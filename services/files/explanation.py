@@ -89,7 +89,7 @@ def _standing(finding: Finding | None) -> Json:
 
 
 def show_explanation(console: Console, told: Json) -> None:
-    """The proof as text: what stands, each clause, what is open, and how it came about."""
+    """The proof as text: the verdict, each clause, open questions, and the history."""
     finding = told["finding"]
     console.print(f"{told['subject']} {told['case']} as of {told['as_of']}, {told['title']}")
     console.print(_headline(finding))

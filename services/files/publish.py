@@ -34,7 +34,7 @@ MEDIA_TYPE: Final = "application/x-ndjson"
 
 #: Each line has its answer.
 ANSWERED: Final = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.MULTI_STATUS, HTTPStatus.UNPROCESSABLE_ENTITY})
-#: The gateway, or what stands before it, cannot take it now.
+#: The gateway, or a proxy before it, cannot take it now.
 LATER: Final = frozenset(
     {
         HTTPStatus.TOO_MANY_REQUESTS,

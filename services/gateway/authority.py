@@ -35,7 +35,7 @@ class OutsideAuthority(EventRefused):
 class Authority:
     """Who may write what, of the events of one trial. ``source`` is the deployment's, ``urn:toxwatch:<deployment>``.
 
-    ``assigned`` are the sites of each source that an operator has assigned; it is kept current by whoever knows.
+    ``assigned`` are the sites of each source that an operator has assigned; the intake keeps it current.
     """
 
     def __init__(self, trial: Trial) -> None:

@@ -86,7 +86,7 @@ class IntakeLedger:
     def take(self, caller: Caller, event: AnyEvent, raw: bytes) -> tuple[bool, Taken]:
         """Take an event, or find that it was taken: whether it is new, and the one that stands.
 
-        Raises ``EventRefused`` where it contradicts what stands, or is not the caller's to write.
+        Raises ``EventRefused`` where it contradicts what is on record, or is not the caller's to write.
         """
         if caller.role == Role.SITE:
             self._check_site(event)
@@ -201,7 +201,7 @@ class IntakeLedger:
             self._taken[(row.source, row.event_id)] = Taken(row.subject, bodies[position], position, -1)
 
     def _bodies(self, positions: Sequence[Position]) -> dict[Position, bytes]:
-        """What stands at these positions; those that lie close together are read together."""
+        """The entries at these positions; those that lie close together are read together."""
         found: dict[Position, bytes] = {}
         runs: list[tuple[Position, int]] = []
         for position in positions:

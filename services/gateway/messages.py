@@ -103,7 +103,7 @@ def _structured(raw: bytes) -> ReceivedMessage:
     """An event in JSON; with ``data`` where its sender's library made base64 of it."""
     event = raw.strip(_WHITE)
     if len(event) <= LINE_BYTES_MAX:  # what is larger is refused, and not worth reading
-        with suppress(BadBase64):  # which is said by whoever reads the event
+        with suppress(BadBase64):  # the reader of the event says so
             event = with_plain_data(event)
     return ReceivedMessage(raw, event)
 

@@ -1,4 +1,4 @@
-"""Taking up again what the gateway refused, once its cause is mended: with the authority of whoever sent it, and no more."""
+"""Taking up again what the gateway refused, once its cause is mended: with its sender's authority, and no more."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class TopicReader:
             consumer.close(autocommit=False)
 
     def _look(self) -> None:
-        """See how far behind whoever reads is."""
+        """See how far behind the reading gateway is."""
         if elapsed_seconds() - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = elapsed_seconds()

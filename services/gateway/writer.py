@@ -4,7 +4,7 @@ One task hands them to the :class:`~services.gateway.intake.Intake`, which works
 and each commit takes as much of every queue as is fair: a key that sends little is not kept waiting by one that floods, whose
 large requests are written piece by piece. A sender is answered once all of its events are committed, and never before.
 
-Where judging falls behind, less is taken at a time. What stands in the log before an event is judged before it: a flood that is
+Where judging falls behind, less is taken at a time. Entries before an event in the log are judged before it: a flood that is
 taken faster than it is judged would delay everybody's alerts.
 """
 
@@ -26,7 +26,7 @@ from services.platform.time_source import elapsed_seconds
 
 #: How many events are committed together at most.
 GROUP_EVENTS_MAX: Final = 2_000
-#: Fewer where the machine is slow: whoever comes during a commit should not wait for longer than about this.
+#: Fewer where the machine is slow: a request that comes during a commit should wait no longer than about this.
 COMMIT_SECONDS: Final = 0.25
 GROUP_EVENTS_MIN: Final = 400
 #: A request of no more events than this is never cut in two.

@@ -106,7 +106,7 @@ class Door:
                 return
 
     def sweep(self) -> None:
-        """Cut whoever's time is up."""
+        """Cut connections whose time is up."""
         now = self._elapsed()
         for place in [place for place in self._places if place.guest and place.guest.is_overdue(now, self._limits)]:
             self._cut(place, "too_slow")

@@ -83,7 +83,7 @@ async def _serve_in_a_thread(server: Server, listener: socket.socket) -> None:
             asyncio.run(server.serve([listener]))
         except SystemExit:
             error = RuntimeError("the server of metrics and health did not start")
-        except Exception as raised:  # noqa: BLE001 - handed on to whoever waits
+        except Exception as raised:  # noqa: BLE001 - handed on to the caller
             error = raised
         loop.call_soon_threadsafe(end, error)
 

@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Nothing: whoever runs several servers in one process stops them in order."""
+        """Nothing: a process with several servers stops them in order itself."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -139,7 +139,7 @@ LAB_STATUS: Final[dict[str, LabStatus | Nothing]] = {
 
 
 class CodeLists(MappingSection):
-    """The code lists of a study, each over its defaults. ``severity_as_grade`` has none: whoever sets it decides."""
+    """The code lists of a study, each over its defaults. ``severity_as_grade`` has none: setting it is a decision."""
 
     flag: Annotated[dict[Word, bool | Nothing], AfterValidator(_over(FLAG))] = Field(FLAG)
     sex: Annotated[dict[Word, Literal["F", "M"] | Nothing], AfterValidator(_over(SEX))] = Field(SEX)

@@ -60,7 +60,7 @@ def is_column_field(section: MappingSection, key: str) -> bool:
 
 
 class TextFormat(MappingSection):
-    """How CSV and transport files are written. ``missing``: what stands for "no value", beside nothing at all."""
+    """How CSV and transport files are written. ``missing``: words for "no value", beside an empty cell."""
 
     encoding: Annotated[str, AfterValidator(_encoding)] = UTF_8
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","

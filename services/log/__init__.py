@@ -1,1 +1,1 @@
-"""The event log: one port, and what stands behind it."""
+"""The event log: one port, and its implementations."""

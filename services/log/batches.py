@@ -67,7 +67,7 @@ class _Batches:
         self._next = fetch_offset
 
     def next_batch(self) -> Any:
-        """The next batch, or what stands for it; None at the end."""
+        """The next batch, or a stand-in for it; None at the end."""
         raw = self._records._next_slice
         if raw is None:
             return None

@@ -18,7 +18,7 @@ from services.log.kafka_client import Cluster
 #: How long an append or a read may take; its caller holds a transaction open meanwhile.
 SECONDS_MAX: Final = 8.0
 ANSWER_SECONDS: Final = 4.0
-#: How long whoever closes waits for what is under way.
+#: How long closing waits for requests under way.
 CLOSE_SECONDS_MAX: Final = 0.5
 
 

@@ -1,7 +1,7 @@
 """That a deployment was moved away is written in its own database, so that it is not started again by mistake.
 
 Two that go on from the same events would tell the same people twice, and each would miss what the other is told. The mark is a
-position of the log: whoever moves it is a consumer that has read it to the end.
+position of the log: the move is a consumer that has read it to the end.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from services.platform.settings import Settings
 
 
 class Logs(NamedTuple):
-    """What happened, and what was told of it."""
+    """The clinical log and the alert log."""
 
     clinical: EventLog
     alerts: EventLog

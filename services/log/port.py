@@ -51,7 +51,7 @@ class EventLog(Protocol):
         """Append entries, and give the position of each. Raises ``StoreUnavailable``.
 
         Embedded: durable when ``transaction`` is committed, and one that is there already keeps its position. Kafka: durable on
-        return, whatever becomes of the transaction; appended again it stands there twice, and whoever reads goes by its id.
+        return, whatever becomes of the transaction; appended again it is there twice, and readers go by its id.
         """
         ...
 

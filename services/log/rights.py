@@ -63,7 +63,7 @@ def declared_rights(prefix: str, intakes: Iterable[str]) -> list[Right]:
         Right(clock, "DESCRIBE", "TOPIC", alerts),
         Right(dispatcher, "READ", "TOPIC", alerts),
         Right(dispatcher, "DESCRIBE", "TOPIC", clinical),
-        # Whoever exports, verifies, rebuilds, and takes parked input up again.
+        # Commands that export, verify, rebuild and replay.
         Right(operator, "READ", "TOPIC", clinical),
         Right(operator, "WRITE", "TOPIC", clinical),
         Right(operator, "READ", "TOPIC", alerts),

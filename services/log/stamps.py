@@ -1,6 +1,6 @@
 """``receivedtime``: the present, but never before that of an earlier entry. The latest of each log stands in the database.
 
-Whoever stamps locks the row until the transaction ends: what is taken is taken by one at a time, however many gateways there
+Stamping locks the row until the transaction ends: what is taken is taken by one at a time, however many gateways there
 are, and stands in the order of its stamps.
 """
 

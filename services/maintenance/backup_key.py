@@ -1,4 +1,4 @@
-"""The key under which a deployment's backups are sealed: whoever changes one cannot seal it again.
+"""The key under which a deployment's backups are sealed: one that was changed cannot be sealed again without it.
 
 It is kept apart from the backups, readable by its owner alone: where ``TOXWATCH_BACKUP_KEY`` says, else in the account's
 configuration directory (``~/.config/toxwatch``), else, where there is none, in the data directory. The first backup makes it.
@@ -44,7 +44,7 @@ class BackupKey(NamedTuple):
 
 
 class Seal(NamedTuple):
-    """What stands behind a backup: by which key, and the HMAC of everything before it."""
+    """The seal at the end of a backup: by which key, and the HMAC of everything before it."""
 
     key: bytes
     mac: bytes

@@ -41,7 +41,7 @@ def activate(
     """
     sha256 = configuration_hash(trial.protocol)
     with database.writing() as connection:
-        # First of all: whoever else is starting just now waits here, and then finds that they are in force.
+        # First of all: another process that starts now waits here, and then finds them in force.
         received = log.stamp(clock.now(), connection)
         latest = rules_in_force(connection)
         if latest is not None and latest.sha256 == sha256:

@@ -41,7 +41,7 @@ RETRY_SECONDS: Final = 0.5
 #: How often there is time for what else there is to do, and how often lags are written down.
 IDLE_SECONDS: Final = 1.0
 SHOW_SECONDS: Final = 5.0
-#: How long whoever loses a partition may take to finish the batch in hand, before somebody else has it.
+#: Grace period to finish the current batch after losing a partition, before another worker has it.
 FINISH_SECONDS_MAX: Final = 3.0
 
 log = structlog.get_logger()

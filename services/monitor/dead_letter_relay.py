@@ -1,6 +1,6 @@
 """From the table of dead letters to their topic: each letter at least once, under an id by which a reader tells it again.
 
-Whoever parks writes the table in its own transaction and nothing else, so a letter is in the topic only if it is in the table.
+Parking writes the table in its own transaction and nothing else, so a letter is in the topic only if it is in the table.
 What is erased before it was carried is carried without its bytes; what was carried before that ends with the topic's retention.
 """
 
@@ -27,7 +27,7 @@ OURS: Final = "toxwatch_"
 
 
 class DeadLetterRelay:
-    """Carries what waits. ``source`` is the deployment's. Several may be at it: each claims letters that no other has."""
+    """Carries what waits. ``source`` is the deployment's. Several may run: each claims letters that no other has."""
 
     def __init__(self, database: Database, topic: DeadLetterTopic, source: str) -> None:
         self._database = database

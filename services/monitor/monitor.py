@@ -167,7 +167,7 @@ class Monitor:
     def _attempt(self, entries: Sequence[LogEntry], failing: Failing, now: Instant) -> BatchOutcome:
         first, last = entries[0], entries[-1]
         with self._forgetting_on_failure(), self._database.writing() as connection:
-            # Before anything is looked at: until now a rebuild may have changed over, or a subject be watched again.
+            # Before anything is looked at: until now a rebuild may have cut over, or a subject been replayed.
             if not move_position(connection, CONSUMER, first.partition, first.offset, last.offset + 1):
                 raise FencedMonitor(f"the position of partition {first.partition} is no longer {first.offset}")
             self._passing("monitor.moved")

@@ -30,7 +30,7 @@ class Relay:
     def relay(self) -> int:
         """Append what waits, at most so many at once, then mark it as sent; say how many.
 
-        Stopped between the two, it appends again: the log, or its reader, knows the ids. 0 too where another relay is at it.
+        Stopped between the two, it appends again: the log, or its reader, knows the ids. 0 too where another relay runs.
         One alert event that cannot be appended holds back its alert, and no other: raises then, once the others are carried.
         """
         c = alert_events.c

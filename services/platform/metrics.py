@@ -296,7 +296,7 @@ class Metrics:
 
 
 def unmeasured(trial: str) -> TrialMetrics:
-    """For whoever is not scraped: a command, a test."""
+    """For what is not scraped: a command, a test."""
     return Metrics(CollectorRegistry()).of(trial)
 
 

@@ -183,7 +183,7 @@ async def run_clock(parts: Parts) -> None:
 
 
 async def run_dispatcher(parts: Parts) -> None:
-    """Tell whoever has to be told."""
+    """Deliver alerts to their recipients."""
     stopping = _stopped_by_signals()
     preparation = Preparation(parts)
     warn_of_links(parts.settings)

@@ -228,7 +228,7 @@ def store_loop(parts: Parts) -> Loop:
 def dispatcher_of(
     parts: Parts, recipients: Recipients, console: TextIO | None = None, *, is_alone: bool = False
 ) -> Dispatcher:
-    """Tells whoever has to be told."""
+    """Delivers alerts to their recipients."""
     return Dispatcher(
         parts.database,
         parts.alerts,

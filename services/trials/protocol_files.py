@@ -1,6 +1,6 @@
 """A study's own configuration of a protocol, and its amendments, as a TOML or JSON file.
 
-What stands at the top holds for every version of the base. Each ``[[amendment]]`` is the version after the one before it.
+Settings at the top hold for every version of the base. Each ``[[amendment]]`` is the version after the one before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from projections.rules.logic.trial_protocol import Assumptions, Part, TrialProtocol
 
-#: What belongs to the newest version alone; the rest of what stands at the top holds for every version of the base.
+#: What belongs to the newest version alone; the other settings at the top hold for every version of the base.
 _OF_THE_NEWEST: Final = ("version", "title")
 
 

@@ -162,7 +162,7 @@ class TrialProtocol:
     assumptions: Assumptions = field(default_factory=Assumptions)
     #: The local day (``2017-06-01``, in the protocol's time zone) from which on this version is in force; None: from the first.
     effective: str | None = None
-    #: ``enrolled``: whoever is enrolled from that day on, or names it. ``everyone``: all subjects are judged by it anew.
+    #: ``enrolled``: subjects enrolled from that day on, or that name it. ``everyone``: all are judged by it anew.
     applies_to: Literal["enrolled", "everyone"] = "enrolled"
     #: The versions before this one, oldest first.
     earlier: tuple[TrialProtocol, ...] = ()

@@ -1,4 +1,4 @@
-"""What the declarations of tables have in common: types of columns, what stands for nothing, and the names of indexes."""
+"""What the declarations of tables have in common: types of columns, values for "none" in keys, and the names of indexes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sqlalchemy import BigInteger, Integer, MetaData
 Serial: Final = BigInteger().with_variant(Integer(), "sqlite")
 Micros: Final = BigInteger
 
-#: What stands for "about no subject" where a key needs a value.
+#: "About no subject", where a key needs a value.
 NOBODY: Final = ""
-#: What stands for "no dose level on record" where a key needs a value.
+#: "No dose level on record", where a key needs a value.
 UNASSIGNED: Final = 0
 
 metadata: Final = MetaData(

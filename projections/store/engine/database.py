@@ -139,7 +139,7 @@ class Database:
 
     @contextmanager
     def alone(self, on: str) -> Iterator[None]:
-        """Be the only process that does something on this database. Raises :class:`AlreadyDone` where another is at it."""
+        """Hold a lock by name. Raises :class:`AlreadyDone` where another process holds it on this database."""
         if self.is_sqlite:
             with Path(f"{make_url(self.url).database}.{on}.lock").open("w") as lock:
                 try:
@@ -342,13 +342,13 @@ class Lock(IntEnum):
 
 
 def take_lock(connection: Connection, turn: Lock) -> None:
-    """Wait until whoever has the turn has committed; keep it until this transaction ends."""
+    """Wait for the lock, and keep it until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(turn.value)))
 
 
 def try_lock(connection: Connection, turn: Lock, of: str = "") -> bool:
-    """Take the turn, or that of one thing among several, where nobody has it, and say whether it was taken."""
+    """Take the lock, or the one of a thing among several, if it is free; say whether it was taken."""
     if connection.dialect.name != "postgresql":
         return True
     number = _lock_number(f"{turn.value} {of}") if of else turn.value

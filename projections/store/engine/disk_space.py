@@ -19,7 +19,7 @@ PAGES_AT_ONCE: Final = 500
 
 
 def size_of(database: Database) -> int:
-    """How many bytes a database takes, with what stands beside it."""
+    """How many bytes a database takes, its write-ahead log included."""
     if not database.is_sqlite:
         with database.reading() as connection:
             return int(connection.scalar(select(func.pg_database_size(func.current_database()))) or 0)

@@ -1,6 +1,6 @@
 """Waking other processes: PostgreSQL tells those who listen as soon as a transaction is committed.
 
-Nothing depends on it: a notification is lost where nobody is connected, so whoever waits also looks by itself now and then. On
+Nothing depends on it: a notification is lost where nobody is connected, so listeners also look by themselves now and then. On
 SQLite all who wait are in this process, and are woken without the database.
 """
 

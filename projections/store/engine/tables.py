@@ -1,4 +1,4 @@
-"""Every table there is, in four groups: logs, what is projected from them, what was told, and what only lives here.
+"""Every table there is, in four groups: logs, projections, published alerts, and what only lives here.
 
 Instants are microseconds since 1970 (UTC), as everywhere in Toxwatch. What is *projected* can be dropped and made again from the
 log; a rebuild makes it beside the living one under the next ``generation``, and a reader sees one generation at a time.
@@ -171,7 +171,7 @@ subjects: Final = Table(
     PrimaryKeyConstraint("generation", "subject"),
 )
 
-#: What stands about each case at the subject's high-water instant. ``body`` is the entry in ``assess``'s JSON.
+#: The finding on each case at the subject's high-water instant. ``body`` is the entry in ``assess``'s JSON.
 findings: Final = Table(
     "findings",
     metadata,

@@ -1,4 +1,4 @@
-"""What a change-over to rebuilt projections has to tell, and to put aside: where they differ from what was told and parked."""
+"""Cutover to rebuilt projections: the alerts and dead letters in which they differ from the published and parked ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from projections.store.write.subject_state import SubjectState
 def what_is_told_otherwise(
     connection: Connection, protocol: TrialProtocol, generation: int, parked: set[str], now: Instant
 ) -> list[AlertTransition]:
-    """The steps that make what was told what stands in a generation. ``parked``: of whom it judges nothing further."""
+    """Transitions that bring the published alerts in line with a generation. ``parked``: subjects that it does not judge."""
     rules = rules_in_force(connection)
     if rules is None:
         return []
@@ -98,7 +98,7 @@ def settle_parked(
 
 
 def told_otherwise(connection: Connection, generation: int) -> set[str]:
-    """The subjects of whom something was told that is not what stands, or that was not told."""
+    """The subjects whose published alerts differ from their findings."""
     more = (findings.c.urgency, findings.c.worst_grade, findings.c.occurrences)
     columns = (findings.c.subject, findings.c.case_name, findings.c.body, *more)
     stands: dict[tuple[str, str], tuple[Any, ...]] = {}
@@ -146,7 +146,7 @@ def _holds(
 def _levels(
     connection: Connection, protocol: TrialProtocol, generation: int
 ) -> Iterator[tuple[CohortRow, list[str], AlertState | None]]:
-    """Every dose level with the subjects that count there, and what was told of it."""
+    """Every dose level with the subjects that count there, and its published alert."""
     design = DESIGNS[protocol.cohort_design]
     c = cohorts.c
     for row in connection.execute(

@@ -1,6 +1,6 @@
-"""Making the projections again from the first event, beside the living ones, and then changing over, or comparing.
+"""Making the projections again from the first event, beside the live ones, and then cutting over, or comparing.
 
-Live traffic goes on meanwhile. The change-over is one transaction, at a moment when both have come equally far.
+Live traffic goes on meanwhile. The cutover is one transaction, at a moment when both have come equally far.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Rebuild:
     def begun(self, now: Instant) -> Iterator[Rebuild]:
         """Make room, and keep others from doing the same. What an earlier one left behind is dropped.
 
-        Raises ``OtherRules`` where others than these are in force, ``AlreadyDone`` where another is at it.
+        Raises ``OtherRules`` where others than these are in force, ``AlreadyDone`` where another rebuild runs.
         """
         with self._database.alone(OPERATION):
             with self._database.reading() as connection:
@@ -192,7 +192,7 @@ class Rebuild:
             return self._attempt(piece, failing, now)
 
         def met(_failed: EventFailed) -> None:
-            """What is parked in the end is told of when this changes over."""
+            """Alerts about what is parked in the end are published at the cutover."""
 
         for outcome in taken_in_pieces(entries, attempt, met, self._subject_at):
             self.outcome.refused += outcome.refused

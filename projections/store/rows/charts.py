@@ -135,7 +135,7 @@ def _as_row(generation: int, row: SubjectRow) -> Row:
 
 
 def write_findings(connection: Connection, generation: int, changed: Mapping[tuple[str, str], Finding | None]) -> None:
-    """Put in what stands about each case, by subject and case; None: nothing does any more."""
+    """Write the finding on each case, by subject and case; None: there is none any more."""
     rows = [
         {
             "generation": generation,
@@ -188,7 +188,7 @@ def _delete(connection: Connection, table: Any, generation: int, keys: Sequence[
 
 
 def stored_findings(connection: Connection, generation: int, wanted: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """What stands about each case of these subjects, as entries in ``assess``'s JSON, by subject."""
+    """The finding on each case of these subjects, as entries in ``assess``'s JSON, by subject."""
     found: dict[str, list[dict[str, Any]]] = {subject: [] for subject in wanted}
     order = (findings.c.subject, findings.c.case_name)
     for part in pieces(found):

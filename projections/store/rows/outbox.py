@@ -1,4 +1,4 @@
-"""What was told: the outbox of alert events, which is their history too, and the newest revision of each alert."""
+"""The outbox of alert events, which is also their history, and the newest revision of each alert."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ def publish(connection: Connection, trial: Trial, transitions: Sequence[AlertTra
 
 
 def published_states(connection: Connection, alert_ids: Iterable[str]) -> dict[str, AlertState]:
-    """What was told last of each of these alerts."""
+    """The newest revision of each of these alerts."""
     wanted = select(alerts.c.alert_id, alerts.c.state, alerts.c.data).where(alerts.c.alert_id.in_(list(alert_ids)))
     return {row.alert_id: _standing(row.state, row.data) for row in connection.execute(wanted)}
 
 
 def published_of_subjects(connection: Connection, subjects: Iterable[str]) -> dict[str, dict[str, AlertState]]:
-    """What was told last of every case of these subjects, by subject and case."""
+    """The newest revision of every alert about these subjects, by subject and case."""
     found: dict[str, dict[str, AlertState]] = {subject: {} for subject in subjects}
     wanted = select(alerts.c.subject, alerts.c.case_name, alerts.c.state, alerts.c.data).where(
         alerts.c.subject.in_(list(found))

@@ -1,8 +1,8 @@
 """One batch of the clinical log, applied in the caller's transaction (design.md, "From an event to an alert, live").
 
 Event by event, in the order of the log: what is new is folded into its subject's chart, the cases that it touches and those
-that are due are judged at the subject's high-water instant, and compared with what was told. Where batches are cut makes no
-difference. The rows are written once, at the end, in bulk.
+that are due are judged at the subject's high-water instant, and compared with the published alerts. Where batches are cut makes
+no difference. The rows are written once, at the end, in bulk.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class BatchOutcome:
 
 
 class BatchWriter:
-    """The work of one transaction. ``states`` are the subjects kept between batches; whoever rolls back forgets them.
+    """The work of one transaction. ``states`` are the subjects kept between batches; clear them after a rollback.
 
     ``rules`` is the hash of the configuration that judges: :class:`OtherRules` is raised where others are in force. ``parked``
     are the subjects that are not watched, and grows. ``publishes`` False: what is judged is told to nobody (a rebuild).
@@ -346,7 +346,7 @@ class BatchWriter:
             self._tell(hold_transition(row, with_dlt, told, self._protocol, caused_by, self._now))
 
     def _told_of(self, case: str) -> AlertState | None:
-        """What was told last of a case that is no subject's."""
+        """The newest revision of the alert about a case that is no subject's."""
         alert_id = alert_id_of(self._protocol, case)
         if alert_id not in self._told:
             self._told[alert_id] = published_states(self._connection, [alert_id]).get(alert_id)

@@ -162,7 +162,7 @@ def settle(connection: Connection, trial: Trial, arrived: Sequence[ArrivedEvent]
     """
     if not arrived or connection.scalar(select(dead_letters.c.id).where(IS_URGENT).limit(1)) is None:
         return 0
-    # First of all: whoever tells of a letter and whoever closes it would wait for each other.
+    # First of all: one who publishes about a dead letter and one who closes it would deadlock.
     take_lock(connection, Lock.OUTBOX)
     by_record: dict[tuple[str, str, str], list[ArrivedEvent]] = {}
     by_event: dict[tuple[str, str], list[ArrivedEvent]] = {}

@@ -54,7 +54,7 @@ def tell_of_numbers(connection: Connection, trial: Trial, now: Instant) -> int:
 def merge_single_alerts(connection: Connection, trial: Trial, now: Instant) -> int:
     """Earlier versions had one alert for each letter: raise the alert of its site and reason, then withdraw that one.
 
-    Nothing that waits is forgotten: the letters stay parked, and whoever was told of one is told where it is counted now.
+    Nothing that waits is forgotten: the dead letters stay, and recipients of one learn where it is counted now.
     """
     single = [case for case in _open_cases(connection) if "/" not in case]
     if not single:

@@ -13,7 +13,7 @@ KEPT_EVENTS_MAX: Final = 400_000
 
 
 class SubjectCache(MutableMapping[str, SubjectState]):
-    """Watches by subject. Whoever rolls a transaction back clears it: what it changed in memory is not what is stored."""
+    """States by subject. Clear it after a rollback: what the transaction changed in memory was not stored."""
 
     def __init__(self, events_max: int = KEPT_EVENTS_MAX) -> None:
         self._events_max = events_max

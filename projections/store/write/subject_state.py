@@ -1,4 +1,4 @@
-"""One subject as the monitor keeps it between batches: chart, findings, what was told, and what of it is not yet written."""
+"""One subject as the monitor keeps it between batches: chart, findings, published alerts, and what of it is not yet written."""
 
 from __future__ import annotations
 

@@ -52,5 +52,5 @@ class Places:
         """For each partition, how many of its entries stood before an offset of the old log."""
         found = Counter(self._partition[:offset])
         everywhere = sum(number < offset for number in self._everywhere)
-        # Partition 0 has counted what stands everywhere already.
+        # Partition 0 has counted the entries that are everywhere already.
         return [found[number] + (everywhere if number else 0) for number in range(len(self.ends))]
