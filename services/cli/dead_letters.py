@@ -179,7 +179,7 @@ class _Erasing(NamedTuple):
         with suppress(StoreUnavailable):
             give_back(self.database)
         gone = _forgotten(self.database)
-        return "" if gone else "; the bytes stay in the file until whoever reads an older state has done"
+        return "" if gone else "; the bytes stay in the file until readers of an older state have finished"
 
 
 def _forgotten(database: Database) -> bool:

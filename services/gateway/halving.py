@@ -48,7 +48,7 @@ class NotTaken(EventRefused):
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(
-            f"it cannot be taken ({type(cause).__name__}), a fault of Toxwatch and not yours; it is kept for whoever mends it"
+            f"it cannot be taken ({type(cause).__name__}), a fault of Toxwatch and not yours; it is kept until that is mended"
         )
 
 

@@ -52,6 +52,6 @@ class Decoder:
 
             belongs = partition_of(entry.key, self._partitions)
             if belongs != entry.position.partition:
-                error = f"key: it belongs to partition {belongs}; whoever wrote it has another partitioner"
+                error = f"key: it belongs to partition {belongs}; its producer uses another partitioner"
                 return BadField(error, field="key", event_id=readable_id(entry.body))
         return self._codec.read(entry.body)

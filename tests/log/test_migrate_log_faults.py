@@ -141,7 +141,7 @@ def test_a_topic_that_holds_something_else_is_left_alone(case: Case) -> None:
     with case.topics() as (clinical, _), case.new() as new, new.writing() as connection:
         clinical.append([foreign], connection)
     before = case.entries()
-    with pytest.raises(TargetTaken, match="is not from here"):
+    with pytest.raises(TargetTaken, match="is not from this deployment"):
         case.move()
     assert case.entries() == before
     _nothing_was_done(case)

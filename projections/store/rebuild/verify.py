@@ -37,7 +37,9 @@ def differences(connection: Connection, rebuilt: int) -> Iterator[Difference]:
         for where, here, there in (("only stored", current, rebuilt), ("only from the log", rebuilt, current)):
             yield from _only_in(connection, table, where, here, there, not_watched)
     for subject in sorted(told_otherwise(connection, current) - not_watched):
-        yield Difference("alerts", "told otherwise", f"what was told of {subject} is not what stands")
+        yield Difference(
+            "alerts", "published otherwise", f"the published alerts about {subject} differ from its findings"
+        )
     yield from _broken_histories(connection)
 
 

@@ -100,4 +100,4 @@ def _compare(target: KafkaLog, expected: list[Entry]) -> None:
         found = target.read(partition, wanted[0].position.offset, len(wanted))
         for one, other in zip(wanted, found, strict=True):
             if one != other:
-                raise TargetTaken(f"{target.topic}: what stands at {other.position} is not from here")
+                raise TargetTaken(f"{target.topic}: the entry at {other.position} is not from this deployment")
