@@ -35,10 +35,8 @@ RecordKey = tuple[str, str]
 Touched = set[str]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
-
 #: The records that say which version of the protocol judges.
 _DATING_KINDS: Final = frozenset({"enrolment", "administration"})
-
 #: What an overrule is judged by: the records that the machine's verdict at its time depended on.
 _SNAPSHOT_KINDS: Final = frozenset({"enrolment", "administration", "discontinuation", "ae", "lab"})
 

@@ -16,7 +16,7 @@ from events.dates import Instant, parse_instant
 from services.files.publish import MEDIA_TYPE, PATH
 from services.http.outgoing import client_options
 from services.platform.time_source import Clock
-from services.simulator.trial import Trial
+from services.simulator.trial import SimulatedTrial
 
 SPONSOR: Final = "sponsor"
 #: How long the player sleeps at most before it looks at the clock again (real seconds).
@@ -32,7 +32,7 @@ class ScheduledEvent(NamedTuple):
     line: bytes
 
 
-def arrivals(trial: Trial) -> list[ScheduledEvent]:
+def arrivals(trial: SimulatedTrial) -> list[ScheduledEvent]:
     """Every event of the trial, in the order in which it arrives."""
     found: list[ScheduledEvent] = []
     latest: Instant = 0

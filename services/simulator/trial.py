@@ -82,7 +82,7 @@ class SubjectStory:
 
 
 @dataclass(frozen=True)
-class Trial:
+class SimulatedTrial:
     """The simulated trial: the subjects, and all events in the order of their arrival."""
 
     seed: int
@@ -95,7 +95,7 @@ class Trial:
         return (draft.line(received=received) for draft in self.arrivals)
 
 
-def simulate_trial(seed: int, start: date = DEFAULT_START) -> Trial:
+def simulate_trial(seed: int, start: date = DEFAULT_START) -> SimulatedTrial:
     """Play the whole plan. The same seed and start give the same bytes."""
     numbers: Counter[str] = Counter()
     subjects = []
@@ -106,7 +106,7 @@ def simulate_trial(seed: int, start: date = DEFAULT_START) -> Trial:
         rng = random.Random(f"{seed}/{log.subject}")
         calendar = Calendar(_first_dose(start, seat, rng))
         subjects.append(_play(index, seat, Telling(calendar, log), rng))
-    return Trial(seed, start, subjects, _in_order_of_arrival(subjects))
+    return SimulatedTrial(seed, start, subjects, _in_order_of_arrival(subjects))
 
 
 def _first_dose(start: date, seat: Seat, rng: random.Random) -> date:

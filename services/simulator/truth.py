@@ -17,7 +17,7 @@ from typing import Final
 from services.simulator.envelope import TRIAL, utc
 from services.simulator.schedule import DOSE_LEVELS, IPILIMUMAB_DAYS, PEXA_VEC_DAYS, VISIT_DAYS
 from services.simulator.telling import Check, Silence
-from services.simulator.trial import SubjectStory, Trial
+from services.simulator.trial import SimulatedTrial, SubjectStory
 
 PROTOCOL: Final = "isi-jx"
 Row = dict[str, object]
@@ -47,7 +47,7 @@ HELD_GROUP: Final = 6
 _FINAL_GROUPS: Final = (0, 1, 3, 4, 5, 6)  # group 2 is superseded by its expansion, group 3
 
 
-def truth_of(trial: Trial) -> Row:
+def truth_of(trial: SimulatedTrial) -> Row:
     """Everything the plan meant, ready to be written."""
     cutoff = _cutoff(trial)
     checks = [check for subject in trial.subjects for check in subject.telling.checks]
@@ -72,7 +72,7 @@ def written(truth: Mapping[str, object]) -> bytes:
     return (json.dumps(truth, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _cutoff(trial: Trial) -> datetime:
+def _cutoff(trial: SimulatedTrial) -> datetime:
     """The midnight (UTC) after the last message came in."""
     last = trial.arrivals[-1].arrival
     return datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
@@ -102,7 +102,7 @@ def _story(subject: SubjectStory) -> Row:
     }
 
 
-def _check(trial: Trial, check: Check) -> Row:
+def _check(trial: SimulatedTrial, check: Check) -> Row:
     seat = next(each.seat for each in trial.subjects if each.subject_id == check.subject)
     row: Row = {
         "as_of": utc(check.as_of),
@@ -120,7 +120,7 @@ def _check(trial: Trial, check: Check) -> Row:
     return row | ({"due": check.due} if check.due is not None else {})
 
 
-def _silences(trial: Trial, cutoff: datetime) -> Iterable[Silence]:
+def _silences(trial: SimulatedTrial, cutoff: datetime) -> Iterable[Silence]:
     """What the stories say, and for everyone the evening of day 1; for those whose story leaves nothing, the end."""
     for subject in trial.subjects:
         telling = subject.telling
@@ -134,7 +134,7 @@ def _silence(silence: Silence) -> Row:
     return {"as_of": utc(silence.as_of), "axis": silence.axis, "subject": silence.subject}
 
 
-def _cohorts(trial: Trial, cutoff: datetime) -> list[Row]:
+def _cohorts(trial: SimulatedTrial, cutoff: datetime) -> list[Row]:
     rows: list[Row] = []
     for group, outcome in OUTCOMES.items():
         members = [each for each in trial.subjects if each.seat.group == group]

@@ -58,7 +58,7 @@ class Topics:
 
     def send(self, name: str, subject: str = "FR01-001", **more: object) -> Producer:
         """Enrol and treat a subject, in a transaction where ``more`` names one."""
-        producer = Producer({"bootstrap.servers": str(self.cluster), **more})
+        producer = Producer({"bootstrap.servers": str(self.cluster), "linger.ms": 200, **more})
         if "transactional.id" in more:
             producer.init_transactions(60)
             producer.begin_transaction()

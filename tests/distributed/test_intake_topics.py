@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Producer
 from sqlalchemy import select
 
+from projections.protocols.isi_jx import PROTOCOL
 from projections.store.engine.tables import dead_letters, taken_events
 from services.gateway.intake_topics import load_intake_topics
 from services.log import topics
@@ -118,7 +119,8 @@ def test_outside_producers_are_taken_with_the_same_checks(gateway: Fleet, tmp_pa
     metrics = f"http://{gateway.members['gateway'].address('metrics')}/metrics"
     # Though the last that stands in one of them is the marker of a transaction.
     lags = [
-        f'toxwatch_intake_lag_events{{partition="0",topic="{name}"}} 0.0' for name in ("central-lab", "safety-desk")
+        f'toxwatch_intake_lag_events{{partition="0",topic="{name}",trial="{PROTOCOL.trial}"}} 0.0'
+        for name in ("central-lab", "safety-desk")
     ]
     eventually(lambda: all(lag in httpx2.get(metrics).text for lag in lags), 30, lambda: httpx2.get(metrics).text)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from services.simulator.stories import STORIES
-from services.simulator.trial import PLAN, Trial, simulate_trial
+from services.simulator.trial import PLAN, SimulatedTrial, simulate_trial
 from tests.simulator.contract import GRADE_3, codec
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ OTHER_STARTS = (date(2016, 2, 29), date(2019, 9, 4), date(2020, 12, 27))
 
 
 @lru_cache
-def trial(seed: int = 1) -> Trial:
+def trial(seed: int = 1) -> SimulatedTrial:
     return simulate_trial(seed)
 
 
