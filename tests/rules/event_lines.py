@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tests import builder
-from tests.rules.notation import UNKNOWN, WHEN, Days, Json, NotationError, Vocabulary, items, phrases
+from tests.rules.notation import MOMENT, UNKNOWN, WHEN, Days, Json, NotationError, Vocabulary, items, phrases
 from tests.rules.readers import (
     Reader,
     a_constant,
@@ -35,7 +35,7 @@ SUBJECT: Final = "FR01-001"
 DRUGS: Final = ("pexa-vec", "ipilimumab")
 
 _LINE: Final = re.compile(
-    rf"(?P<id>\S+)\s+(?P<time>{WHEN})\s+(?:(?P<subject>[A-Z]{{2}}[0-9]{{2}}-[0-9]{{3,5}})\s+)?(?P<said>\S.*)"
+    rf"(?P<id>\S+)\s+(?P<time>{MOMENT})\s+(?:(?P<subject>[A-Z]{{2}}[0-9]{{2}}-[0-9]{{3,5}})\s+)?(?P<said>\S.*)"
 )
 _STATUSES: Final = {"given": "given", "partly given": "partial", "not given": "not-given"}
 _RECORDS: Final = {
@@ -110,7 +110,7 @@ def _finish(stem: str, data: Json) -> None:
     for party in [name for name in data if name.startswith(_CAUSALITY)]:
         data.setdefault("causality", {})[party.removeprefix(_CAUSALITY)] = data.pop(party)
     for signature in data.get("signatures") or []:
-        signature["at"] = signature["at"] or data["decided"]
+        signature["at"] = signature["at"] or data.get("decided")
 
 
 def _enrolled(found: re.Match[str], days: Days) -> tuple[str, Json]:

@@ -25,7 +25,8 @@ DAY_1: Final = date(2017, 2, 13)
 _ZONE: Final = ZoneInfo(PROTOCOL.time_zone)
 _DATE: Final = r"D-?[1-9][0-9]*|[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?"
 _CLOCK: Final = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
-#: A date, with or without an hour.
+#: A date with an hour, and a date with or without one.
+MOMENT: Final = rf"(?:{_DATE}) (?:{_CLOCK})"
 WHEN: Final = rf"(?:{_DATE})(?: (?:{_CLOCK}))?"
 _WHEN: Final = re.compile(rf"(?P<day>{_DATE})(?: (?P<clock>[0-9:.]+)(?P<offset>Z|[+-][0-9:]+)?)?")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -43,10 +43,12 @@ def read(text: str, name: str) -> list[Json]:
         groups = yaml.load(text, _Texts)
     except (NotationError, yaml.YAMLError) as error:
         raise ScenarioError(f"{name}: {error}") from None
-    scenarios = []
-    for group in groups:
+    scenarios: list[Json] = []
+    for group in groups if isinstance(groups, list) else [groups]:
         _check_keys(group, {"rule", "scenarios"}, {"scenarios"}, f"{name}: a rule with its scenarios")
         rule = {"rule": group["rule"]} if "rule" in group else {}
+        if not isinstance(group["scenarios"], list):
+            raise ScenarioError(f"{name}: 'scenarios' is not a list")
         scenarios += [{**rule, **_scenario(written, name)} for written in group["scenarios"]]
     return scenarios
 
@@ -67,16 +69,21 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> Json:
 _Texts.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def _check_keys(mapping: Json, known: set[str], needed: set[str], where: str) -> None:
+def _check_keys(mapping: Any, known: set[str], needed: set[str], where: str) -> None:
+    if not isinstance(mapping, dict):
+        raise ScenarioError(f"{where}: {mapping!r} has no keys")
     for key in mapping.keys() - known:
         raise ScenarioError(f"{where}: {key!r} is not known; known are {', '.join(sorted(known))}")
     for key in needed - mapping.keys():
         raise ScenarioError(f"{where}: {key!r} is missing")
 
 
-def _scenario(written: Json, name: str) -> Json:
-    where = f"{name}, scenario {written.get('id')}"
+def _scenario(written: Any, name: str) -> Json:
+    where = f"{name}, scenario {written.get('id') if isinstance(written, dict) else written}"
     _check_keys(written, _KEYS, {"id", "title", "as of", "events"}, where)
+    for key, value in written.items():
+        if not isinstance(value, str):
+            raise ScenarioError(f"{where}: {key!r} is not a text")
     page = _Page(where, Days())
     if "day 1" in written:
         page = page._replace(days=Days(page.read(written["day 1"], lambda line, _: date.fromisoformat(line))))
