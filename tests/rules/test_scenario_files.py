@@ -186,6 +186,10 @@ AE = {"ae_id": "AE-1", "term": "Rash", "revision": 1}
             },
         ),
         (
+            "result L-1 ALT 31 no unit, drawn D8, ULN 40",
+            {"lab_id": "L-1", "revision": 1, "test": "ALT", "value": 31, "uln": 40, "collected": "2017-02-20"},
+        ),
+        (
             "result ALT no value U/L, drawn D8, status not-done",
             {
                 "lab_id": "L-ALT-2017-02-20",
