@@ -285,7 +285,7 @@ _KINDS: Final = [
                 "outcome": a_word("outcome"),
                 **yes_or_no("serious", "serious"),
                 "seriousness": a_list("seriousness"),
-                "causality": a_word("causality"),
+                "causality ?": a_constant("causality", None),
                 "investigator": _causality("investigator"),
                 "sponsor": _causality("sponsor"),
                 **yes_or_no("immune_related", "immune related"),

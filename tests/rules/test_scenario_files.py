@@ -287,6 +287,7 @@ def test_a_case_is_all_that_its_line_says_and_no_where_it_says_nothing() -> None
         ('AE-1 "Rash", gade 3', "'gade 3' is not known here; known are: rev, preferred term"),
         ('AE-1 "Rash", grade three', "'three' is no number"),
         ('AE-1 "Rash", grade 3, grade 4', "'grade 4': grade is said twice"),
+        ('AE-1 "Rash", causality possible', "'causality possible' is not known here"),
         ('AE-1 "Rash", ongoing perhaps', "'perhaps' is not known here"),
         ('AE-1 "Rash", from D0', "'D0' is no date"),
         ('AE-1 "Rash", from 2017-02 08:00', "an hour needs a whole date before it"),
