@@ -13,38 +13,27 @@ from pathlib import Path
 
 import pytest
 
+from tests import builder
 from tests.architecture.sources import PACKAGES, ROOT, pyproject
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
 
-TWO_EVENTS = (
-    {
-        "type": "toxwatch.subject.enrolled.v1",
-        "data": {"revision": 1, "part": "A", "dose_level": 1, "enrolled": "2017-02-28"},
+TWO_EVENTS = {
+    "subject.enrolled": {"revision": 1, "part": "A", "dose_level": 1, "enrolled": "2017-02-28"},
+    "treatment.administered": {
+        "administration_id": "ADM-1",
+        "revision": 1,
+        "drug": "pexa-vec",
+        "given": "2017-03-01T09:00:00+01:00",
+        "status": "given",
     },
-    {
-        "type": "toxwatch.treatment.administered.v1",
-        "data": {
-            "administration_id": "ADM-1",
-            "revision": 1,
-            "drug": "pexa-vec",
-            "given": "2017-03-01T09:00:00+01:00",
-            "status": "given",
-        },
-    },
-)
+}
 
 
 def event_file(path: Path) -> None:
-    envelope = {
-        "specversion": "1.0",
-        "source": "urn:site:FR01:edc",
-        "subject": "FR01-001",
-        "time": "2017-03-01T10:00:00+01:00",
-        "trial": "NCT02977156",
-        "site": "FR01",
-    }
-    lines = [json.dumps({**envelope, "id": f"E-{i}", **event}) for i, event in enumerate(TWO_EVENTS, 1)]
+    named = {"subject": "FR01-001", "time": "2017-03-01T10:00:00+01:00"}
+    events = [builder.event(stem, data, id=f"E-{i}", **named) for i, (stem, data) in enumerate(TWO_EVENTS.items(), 1)]
+    lines = [json.dumps(event) for event in events]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ from projections.folds.findings import SubjectFindings
 from projections.protocols.isi_jx import PROTOCOL
 from services.simulator.portfolio import Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
+from tests import builder
 
 HISTORY = 10_000
 WINDOW = 100
@@ -61,19 +62,12 @@ def _each_result_revised_at_once() -> Iterator[bytes]:
         collected = f"2017-{1 + day // 28:02d}-{1 + day % 28:02d}T{hour:02d}:00:00Z"
         for revision in (1, 2):
             data = {"lab_id": f"L-{number}", "revision": revision, "test": "ALT", "value": 20, "collected": collected}
-            yield json.dumps(
-                {
-                    "specversion": "1.0",
-                    "id": f"{number}-{revision}",
-                    "source": "urn:site:FR01:lis",
-                    "type": "toxwatch.lab.resulted.v1",
-                    "subject": "FR01-001",
-                    "site": "FR01",
-                    "trial": PROTOCOL.trial,
-                    "time": collected.replace(":00Z", f":{revision:02d}Z"),
-                    "data": data,
-                }
-            ).encode()
+            attributes = {
+                "id": f"{number}-{revision}",
+                "time": collected.replace(":00Z", f":{revision:02d}Z"),
+                "source": "urn:site:FR01:lis",
+            }
+            yield json.dumps(builder.event("lab.resulted", data, subject="FR01-001", **attributes)).encode()
 
 
 def _time(logged: Logged) -> int:

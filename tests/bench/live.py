@@ -25,6 +25,7 @@ from services.gateway.keys import SITE, add_key
 from services.platform import time_source
 from services.simulator.portfolio import Load, simulate_portfolio
 from services.simulator.trial import DEFAULT_START
+from tests import builder
 
 Json = dict[str, Any]
 BIN = Path(sys.executable).parent
@@ -143,12 +144,11 @@ async def _delays(url: str, key: str, directory: Path, site: str) -> list[float]
 def _event(site: str, number: int, now: datetime) -> Json:
     """Of a subject treated yesterday: an adverse event of grade 4, related, or a result without meaning."""
     subject = f"{site}-{90000 + number // 10}"
-    envelope = {"specversion": "1.0", "source": f"urn:site:{site}:bench", "subject": subject, "site": site}
-    envelope |= {"id": f"bench-{number}", "time": now.isoformat(), "trial": "NCT02977156"}
+    envelope = {"source": f"urn:site:{site}:bench", "id": f"bench-{number}", "time": now.isoformat()}
     yesterday = (now - timedelta(days=1)).isoformat()
     if number % 10 == 0:
         given = {"administration_id": "A", "revision": 1, "drug": "pexa-vec", "given": yesterday, "status": "given"}
-        return {**envelope, "type": "toxwatch.treatment.administered.v1", "data": given}
+        return builder.event("treatment.administered", given, subject=subject, **envelope)
     if number % 10 == 5:
         causality = {"investigator": {"pexa-vec": "related", "ipilimumab": "related"}}
         data = {
@@ -159,9 +159,9 @@ def _event(site: str, number: int, now: datetime) -> Json:
             "onset": now.isoformat(),
             "causality": causality,
         }
-        return {**envelope, "type": "toxwatch.ae.reported.v1", "data": data}
+        return builder.event("ae.reported", data, subject=subject, **envelope)
     data = {"lab_id": f"L{number}", "revision": 1, "test": "ALT", "value": 20, "collected": now.isoformat()}
-    return {**envelope, "type": "toxwatch.lab.resulted.v1", "data": data}
+    return builder.event("lab.resulted", data, subject=subject, **envelope)
 
 
 async def _watch(directory: Path, seen: dict[str, float]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from events.dates import DAY, HOUR, SECOND, Instant, format_instant
 from services.platform import time_source
+from tests import builder
 
 Json = dict[str, Any]
 
@@ -46,17 +47,12 @@ class Author:
         """One event, recorded now. ``known`` is what the story knows of it."""
         self._written += 1
         event_id = f"{self.subject}-{self._written}"
-        event = {
-            "specversion": "1.0",
+        attributes = {
             "id": event_id,
-            "source": source or f"urn:site:{self.site}:edc",
-            "type": f"toxwatch.{stem}.v1",
-            "subject": self.subject,
-            "site": self.site,
             "time": format_instant(time_source.now()),
-            "trial": TRIAL,
-            "data": data,
+            **({"source": source} if source else {}),
         }
+        event = builder.event(stem, data, subject=self.subject, **attributes)
         return Line(event_id, self.subject, json.dumps(event).encode(), **known)
 
     def treated(self, level: int = 1) -> list[Line]:

@@ -11,6 +11,7 @@ import pytest
 from events.acceptance import TrialContract
 from events.codec import Codec, Logged
 from events.errors import EventRefused
+from tests import builder
 
 CONTRACT = TrialContract(
     trial="NCT02977156",
@@ -65,19 +66,8 @@ DATA: dict[str, dict[str, Any]] = {
 def event(kind: str, data: dict[str, Any] | None = None, **attributes: Any) -> dict[str, Any]:
     """A valid event of ``toxwatch.<kind>.v1`` with some of its data or attributes replaced; ``...`` leaves one out."""
     name = f"toxwatch.{kind}.v1"
-    whole = {
-        "specversion": "1.0",
-        "id": "e-1",
-        "source": "urn:site:FR01:edc",
-        "type": name,
-        "subject": "FR01-001",
-        "site": "FR01",
-        "time": TIME,
-        "trial": "NCT02977156",
-        "data": _without({**DATA[name], **(data or {})}),
-        **attributes,
-    }
-    return _without(whole)
+    usual = {"id": "e-1", "time": TIME, "source": "urn:site:FR01:edc", "site": "FR01", "subject": "FR01-001"}
+    return builder.event(kind, {**DATA[name], **(data or {})}, **{**usual, **attributes})
 
 
 def line(kind: str, data: dict[str, Any] | None = None, **attributes: Any) -> bytes:
@@ -114,7 +104,3 @@ def error_of(raw: bytes) -> str | None:
     except EventRefused as refusal:
         return refusal.error
     return None
-
-
-def _without(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not ...}

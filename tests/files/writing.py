@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import builder
+
 Json = dict[str, Any]
 
 TIME = "2017-03-20T09:00:00Z"
@@ -28,19 +30,14 @@ class Site:
 
     def event(self, kind: str, data: Json, *, time: str = TIME, **attributes: Any) -> Json:
         record = next((str(value) for name, value in data.items() if name.endswith("_id")), data.get("scope", ""))
-        whole = {
-            "specversion": "1.0",
+        usual = {
             "id": f"{self.subject}.{kind}.{record}.r{data.get('revision', '')}",
             "source": self.source,
-            "type": f"toxwatch.{kind}.v1",
             "subject": self.subject,
             "site": self.site,
-            "time": time,
             "trial": self.trial,
-            "data": _without(data),
-            **attributes,
         }
-        return _without(whole)
+        return builder.event(kind, data, **{**usual, "time": time, **attributes})
 
     def enrolled(self, *, data: Json | None = None, **attributes: Any) -> Json:
         usual = {"revision": 1, "part": "A", "dose_level": 2, "enrolled": "2017-02-06"}
@@ -114,7 +111,3 @@ def write(path: Path, events: Iterable[Json | bytes]) -> str:
     """A file of events; its path as the command line takes it."""
     path.write_bytes(lines(events))
     return str(path)
-
-
-def _without(fields: Json) -> Json:
-    return {name: value for name, value in fields.items() if value is not ...}

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from tests import builder
+
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 LINES = "application/x-ndjson"
@@ -35,20 +37,15 @@ def new_subject(site: str = "FR01") -> str:
 
 def event(kind: str, subject: str, data: dict[str, Any], **attributes: Any) -> Event:
     """One event; an attribute that is None is left out."""
-    site = subject[:4]
-    whole = {
-        "specversion": "1.0",
+    usual = {
         "id": f"{subject}-{next(_numbers)}",
-        "source": f"urn:site:{site}:edc",
-        "type": f"toxwatch.{kind}.v1",
-        "subject": subject,
-        "site": site,
-        "trial": TRIAL,
         "time": text(datetime.now(UTC)),
-        "data": {"revision": 1, **data},
-        **attributes,
+        "source": f"urn:site:{subject[:4]}:edc",
+        "site": subject[:4],
     }
-    return {name: value for name, value in whole.items() if value is not None}
+    named = {"subject": subject, **usual, **attributes}
+    whole = {name: ... if value is None else value for name, value in named.items()}
+    return builder.event(kind, {"revision": 1, **data}, **whole)
 
 
 def enrolled(subject: str, data: dict[str, Any] | None = None, **attributes: Any) -> Event:

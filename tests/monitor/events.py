@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from events.codec import Logged
+from tests import builder
 from tests.properties.stories import RELATED, on
 from tests.properties.timelines import SITE
 from tests.rules.scenario import decoded
@@ -14,22 +15,8 @@ Json = dict[str, Any]
 
 def event(stem: str, subject: str, event_id: str, time: str, data: Json, **envelope: Any) -> Logged:
     """One event of site FR01's own source."""
-    (logged,) = decoded(
-        [
-            {
-                "specversion": "1.0",
-                "id": event_id,
-                "source": SITE,
-                "type": f"toxwatch.{stem}.v1",
-                "subject": subject,
-                "site": subject[:4],
-                "time": time,
-                "trial": "NCT02977156",
-                "data": data,
-                **envelope,
-            }
-        ]
-    )
+    attributes = {"id": event_id, "time": time, "source": SITE, **envelope}
+    (logged,) = decoded([builder.event(stem, data, subject=subject, **attributes)])
     return logged
 
 

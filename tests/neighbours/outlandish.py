@@ -14,6 +14,7 @@ from typing import Any, Final
 from events.codec import Codec
 from events.errors import EventRefused
 from projections.protocols.isi_jx import PROTOCOL
+from tests import builder
 from tests.crash.stories import TRIAL, Line
 
 Json = dict[str, Any]
@@ -102,17 +103,14 @@ class Outlandish:
         subject = self._pick(*self._subjects)
         if self._chance.random() < 0.05:
             data["x"] = self._own()
-        event = {
-            "specversion": "1.0",
+        attributes = {
             "id": f"{subject}-{self._count}-{self._identifier()}"[:250],
             "source": self._pick(*self._sources),
-            "type": f"toxwatch.{kind}.v1",
-            "subject": subject,
             "site": self._site,
             "time": self._instant(),
-            "trial": TRIAL,
-            "data": {name: value for name, value in data.items() if value is not None or self._chance.random() < 0.2},
         }
+        kept = {name: value for name, value in data.items() if value is not None or self._chance.random() < 0.2}
+        event = builder.event(kind, kept, subject=subject, trial=TRIAL, **attributes)
         if self._chance.random() < 0.05:
             event["ownextension"] = self._text()
         return event

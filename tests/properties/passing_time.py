@@ -10,6 +10,7 @@ from projections.folds.alert_transition import AlertTransition
 from projections.folds.findings import SubjectFindings
 from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.cases.finding import Finding
+from tests import builder
 from tests.properties.timelines import CLOCK
 from tests.rules.scenario import decoded
 
@@ -47,20 +48,9 @@ class WatchedSubject:
 
 def clock_reached(subject: str, due: Instant, case: str) -> Logged:
     """Time that passed, as an event."""
-    (logged,) = decoded(
-        [
-            {
-                "specversion": "1.0",
-                "id": f"clock-{case}-{due}",
-                "source": CLOCK,
-                "type": "toxwatch.clock.reached.v1",
-                "subject": subject,
-                "time": format_instant(due),
-                "trial": PROTOCOL.trial,
-                "data": {"due": format_instant(due), "case": case},
-            }
-        ]
-    )
+    at = format_instant(due)
+    attributes = {"id": f"clock-{case}-{due}", "time": at, "source": CLOCK, "site": ...}
+    (logged,) = decoded([builder.event("clock.reached", {"due": at, "case": case}, subject=subject, **attributes)])
     return logged
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from events.alert import AlertData
 from events.dates import Instant, parse_instant
-from projections.protocols.isi_jx import PROTOCOL
+from tests import builder
 from tests.properties.passing_time import WatchedSubject
 from tests.properties.timelines import SITE, SPONSOR
 from tests.rules.scenario import decoded
@@ -38,17 +38,7 @@ class Monitor(WatchedSubject):
 
     def sends(self, stem: str, time: str, data: Json, source: str = SITE) -> Heard:
         """An event arrives."""
-        event = {
-            "specversion": "1.0",
-            "id": f"e{next(self.ids)}",
-            "source": source,
-            "type": f"toxwatch.{stem}.v1",
-            "subject": SUBJECT,
-            "site": "FR01",
-            "time": time,
-            "trial": PROTOCOL.trial,
-            "data": data,
-        }
+        event = builder.event(stem, data, subject=SUBJECT, id=f"e{next(self.ids)}", time=time, source=source)
         return [f"{kind} {data.revision} {data.verdict}" for kind, _, _, data in self.take(*decoded([event]))]
 
     def enrolled(self, *, part: str | None, revision: int = 1, time: str = on(1, 8)) -> Heard:

@@ -7,7 +7,6 @@ somebody's clock writes the same instant.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,15 +19,12 @@ from projections.folds.trial_projection import TrialProjection
 from projections.protocols.isi_jx import PROTOCOL
 from tests.properties.arrivals import Arrival, arrivals, first_come, in_other_offsets, verdicts
 from tests.properties.timelines import random_timeline
-from tests.rules.scenario import decoded, load
+from tests.rules.scenario import decoded
+from tests.rules.scenario_files import load_all
 
 Json = dict[str, Any]
 
-SCENARIOS = {
-    scenario["id"]: scenario
-    for path in sorted((Path(__file__).parents[1] / "rules" / "scenarios").glob("*.json"))
-    for scenario in load(path)
-}
+SCENARIOS = {scenario["id"]: scenario for scenario in load_all()}
 #: The same examples on every machine, and few of each, for there are hundreds of scenarios.
 few = settings(
     max_examples=6, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]

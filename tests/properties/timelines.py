@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from events.codec import Logged
 from events.dates import DAY, HOUR, Instant, format_instant, parse_instant
+from tests import builder
 from tests.properties.draws import Draw, days_after, in_offset, start_of
 from tests.properties.results import results
 from tests.properties.toxicities import BEGINNINGS, adverse_event, dates_of, revised
@@ -125,19 +126,9 @@ class _Story:
     def add(self, stem: str, time: Instant, data: Json, source: str = SITE) -> Instant:
         """Record an event, now and then by a clock in another offset."""
         offset = self.draw.one_of([0, 0, 0, 0, -300, 60, 120])
-        self.events.append(
-            {
-                "specversion": "1.0",
-                "id": f"{self.subject[-3:]}-{len(self.events):03d}",
-                "source": source,
-                "type": f"toxwatch.{stem}.v1",
-                "subject": self.subject,
-                "site": "FR01",
-                "time": in_offset(time, offset) if offset else format_instant(time),
-                "trial": "NCT02977156",
-                "data": data,
-            }
-        )
+        event_id = f"{self.subject[-3:]}-{len(self.events):03d}"
+        at = in_offset(time, offset) if offset else format_instant(time)
+        self.events.append(builder.event(stem, data, subject=self.subject, id=event_id, time=at, source=source))
         return time
 
     def day(self, number: int, coarse: float = 0.03, timed: float = 0.2) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from events.codec import Codec, Logged
@@ -15,11 +14,6 @@ from projections.protocols.isi_jx import PROTOCOL
 from projections.rules.logic.trial_protocol import TrialProtocol
 
 Json = dict[str, Any]
-
-
-def load(path: Path) -> list[Json]:
-    scenarios: list[Json] = json.loads(path.read_text(encoding="utf-8"))
-    return scenarios
 
 
 def decoded(events: Iterable[Json], protocol: TrialProtocol = PROTOCOL) -> list[Logged]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.files.writing import FR01
-from tests.rules.scenario import assess, decoded, load
+from tests.rules.scenario import assess, decoded
+from tests.rules.scenario_files import load_all
 
-DIRECTORY = Path(__file__).parent / "scenarios"
 LATER = "2017-06-01T00:00:00Z"
 RELATED = "investigator: possible for pexa-vec; investigator: possible for ipilimumab"
 UNASSESSED = "investigator: no causality for pexa-vec; investigator: no causality for ipilimumab"
@@ -46,7 +45,7 @@ UNASSESSED = "investigator: no causality for pexa-vec; investigator: no causalit
 )
 def test_what_is_known_comes_first_and_what_is_not_known_is_named_last(scenario: str, reasons: list[str]) -> None:
     """Of a met clause nothing is "not known"; of a possible one, what keeps it from being met."""
-    found = next(one for one in load(DIRECTORY / "acceptance.json") if one["id"] == scenario)
+    found = next(one for one in load_all() if one["id"] == scenario)
     (case,) = assess(decoded(found["events"]), found["as_of"])["cases"]
     assert case["reasons"] == reasons
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from projections.protocols.isi_jx import PROTOCOL
-from tests.rules.scenario import assess, decoded, load, mismatches
+from tests.rules.scenario import assess, decoded, mismatches
+from tests.rules.scenario_files import load_all
 
-DIRECTORY = Path(__file__).parent / "scenarios"
-SCENARIOS = [scenario for path in sorted(DIRECTORY.glob("*.json")) for scenario in load(path)]
+SCENARIOS = load_all()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario["id"] for scenario in SCENARIOS])
