@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert
 
 from events.dates import MINUTE, SECOND
 from projections.store.engine.generation import begin_first_generation
-from projections.store.engine.tables import activations, deliveries, subjects
+from projections.store.engine.tables import activations, subjects
 from tests.dispatcher.alerts import AlertingTrial
 from tests.dispatcher.desk import Desk, Killed, at_work, trial_in
 from tests.dispatcher.files import hook, mail, person, recipients
@@ -48,7 +48,7 @@ def test_what_is_not_urgent_and_due_together_is_one_message(trial: AlertingTrial
             urgent = [trial.raises("urgent", case=f"ae:U-{number}") for number in range(4)]
             people = recipients(tmp_path, hook(receiver.url) + person("ann", "hook"))
             async with at_work(trial, people) as desk:
-                await desk.comes_to(lambda: all(row.state == "delivered" for row in trial.rows()))
+                await desk.comes_to(lambda: [row.state for row in trial.rows()] == ["delivered"] * 16)
                 await desk.is_at_rest()
             messages = heard(receiver)
             assert Counter(kind for kind, _ in messages) == {"toxwatch.alert.raised.v1": 4, DIGEST: 1}
@@ -194,23 +194,24 @@ def test_a_message_that_may_have_arrived_is_repeated_as_it_was(tmp_path: Path, s
 
 
 def test_what_was_refused_goes_with_what_came_meanwhile(trial: AlertingTrial, tmp_path: Path) -> None:
-    """A message that certainly has not arrived is made anew; the second is not kept waiting for a minute."""
+    """A message that certainly has not arrived is made anew, with what came meanwhile; it was none that others wait behind."""
 
     async def story() -> None:
         async with http_receiver() as receiver:
             receiver.answers = [Answer(503)]
             people = recipients(tmp_path, hook(receiver.url) + person("ann", "hook"))
+            refused = {trial.raises("prompt", case=f"ae:P-{number}") for number in range(2)}
             async with at_work(trial, people) as desk:
-                trial.raises("prompt", case="ae:P-0")
-                trial.raises("prompt", case="ae:P-1")
-                await desk.comes_to(lambda: "throttled" in trial.outcomes())
-                with trial.database.writing() as connection:
-                    connection.execute(update(deliveries).values(next_attempt_at=trial.clock.now() + 5 * SECOND))
-                trial.raises("prompt", case="ae:P-2", telling="news")
-                await desk.after(5 * SECOND, lambda: len(receiver.taken) == 1)
+                await desk.comes_to(lambda: trial.outcomes().count("throttled") == 2)
+                later = trial.raises("prompt", case="ae:P-2", telling="news")
+                # Whether the third is looked at before the two are due again is a race: alone, it makes them wait for a minute.
+                await desk.comes_to(lambda: len(trial.rows()) == 3)
+                await desk.after(10 * SECOND, lambda: len(receiver.taken) == 1)
                 await desk.is_at_rest()
-            assert {row.state for row in trial.rows()} == {"delivered"}
-            assert len(heard(receiver)[-1][1]) >= 2
+                taken = [set(alerts) for _, alerts in heard(receiver)[1:]]
+                assert taken in ([refused | {later}], [{later}])
+                await desk.after(MINUTE, lambda: all(row.state == "delivered" for row in trial.rows()))
+            assert {alert for alerts in taken for alert in alerts} | {*heard(receiver)[-1][1]} == refused | {later}
 
     asyncio.run(story())
 
