@@ -15,6 +15,7 @@ from projections.store.engine.generation import next_offset
 from services.api.reader import Reader
 from services.http.parameters import AT_LEAST
 from services.http.problems import Problem, unavailable
+from services.log.port import EventLog
 from services.monitor.monitor import CONSUMER
 from services.platform.time_source import elapsed_seconds
 
@@ -25,19 +26,19 @@ _POSITION: Final = re.compile(r"(\d{1,4})/(\d{1,18})")
 
 
 class ReadYourWrite:
-    """A dependency of every route that reads. ``partitions``: of the clinical log."""
+    """A dependency of every route that reads. ``clinical`` is the log whose positions are meant."""
 
-    def __init__(self, database: Database, partitions: int) -> None:
+    def __init__(self, database: Database, clinical: EventLog) -> None:
         # One thread for all who wait: a page must not wait for them.
         self._reader = Reader(database, at_once=1)
-        self._partitions = partitions
+        self._clinical = clinical
 
     async def __call__(self, request: Request) -> None:
         """Wait at most five seconds. Raises ``Problem``: 422 for what is no position, 503 where it is not reached by then."""
         named = request.query_params.get(AT_LEAST)
         if named is None:
             return
-        partition, offset = self._read(named)
+        partition, offset = await self._reader.run(partial(self._read, named))
         since, look = elapsed_seconds(), LOOK_SECONDS_MIN
         while await self._reader.ask(partial(_reached, partition=partition)) <= offset:
             if elapsed_seconds() - since + look > WAIT_SECONDS_MAX:
@@ -49,7 +50,7 @@ class ReadYourWrite:
         found = _POSITION.fullmatch(named)
         if found is None:
             raise _refused("give a position as the gateway answered it, such as 0/1234")
-        if int(found[1]) >= self._partitions:
+        if int(found[1]) >= self._clinical.partitions:
             raise _refused(f"the log has no partition {int(found[1])}")
         return int(found[1]), int(found[2])
 

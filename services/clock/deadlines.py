@@ -54,7 +54,7 @@ class DeadlineClock:
         self._log = log
         self._trial = trial
         self._clock = clock
-        self._passing = fail_point
+        self._fail_point = fail_point
 
     def fire(self) -> int:
         """Write an event for every deadline that has come, at most so many at once, and say for how many.
@@ -105,9 +105,9 @@ class DeadlineClock:
             if not found:
                 return 0
             received = self._log.stamp(now, connection)
-            self._passing("clock.claimed")
+            self._fail_point("clock.claimed")
             self._log.append([self._entry(one, now, received) for one in found], connection)
-            self._passing("clock.appended")
+            self._fail_point("clock.appended")
             fired = (
                 update(deadlines)
                 .where(
@@ -119,7 +119,7 @@ class DeadlineClock:
                 .values(is_fired=True)
             )
             connection.execute(fired, [{"of_subject": d.subject, "of_case": d.case, "at": d.due} for d in found])
-        self._passing("clock.committed")
+        self._fail_point("clock.committed")
         return len(found)
 
     def seconds_to_next(self) -> float:

@@ -29,7 +29,7 @@ class AlertReader:
         self._log = log
         self._planner = planner
         self._clock = clock
-        self._passing = fail_point
+        self._fail_point = fail_point
         self._next: dict[int, int] = {}
 
     def catch_up(self) -> bool:
@@ -46,7 +46,7 @@ class AlertReader:
         entries = self._log.read(partition, self._next[partition], READ_AT_ONCE_MAX)
         if not entries:
             return False
-        self._passing("plan.read")
+        self._fail_point("plan.read")
         try:
             self._plan(entries)
         except FencedDispatcher:
@@ -58,13 +58,13 @@ class AlertReader:
             for entry in entries:
                 self._plan_one(entry)
         self._next[partition] = entries[-1].position.offset + 1
-        self._passing("plan.committed")
+        self._fail_point("plan.committed")
         return len(entries) == READ_AT_ONCE_MAX
 
     def _plan(self, entries: Sequence[Entry]) -> None:
         with self._database.writing() as connection:
             self._planner.plan(entries, connection, self._clock.now())
-            self._passing("plan.written")
+            self._fail_point("plan.written")
 
     def _plan_one(self, entry: Entry) -> None:
         """Plan an entry, or, where that raises, have somebody told that it reaches nobody. Raises ``StoreUnavailable``."""

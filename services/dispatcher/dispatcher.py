@@ -91,7 +91,7 @@ class Dispatcher:
         self._clock = clock
         self._recipients = recipients
         self._apart = int(recipients.grouping.seconds * SECOND)
-        self._passing = fail_point
+        self._fail_point = fail_point
         self._link = partial(link_of_alert, public_url)
         planner = Planner(trial, recipients)
         self._reader = AlertReader(database, alert_log, planner, clock, fail_point)
@@ -180,7 +180,7 @@ class Dispatcher:
     def _reconcile(self) -> None:
         with self._database.writing() as connection:
             reconcile(connection, self._recipients, self._clock.now())
-            self._passing("reconciled")
+            self._fail_point("reconciled")
 
     def _due(self, under_way: Sequence[SendingMessage], elapsed: float) -> tuple[list[Parcel], float]:
         """The messages that can be started now, and the seconds until something comes due."""

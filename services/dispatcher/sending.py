@@ -67,7 +67,7 @@ class Sender:
         self._channels = channels
         self._link = link
         self._metrics = metrics
-        self._passing = fail_point
+        self._fail_point = fail_point
         #: Alone on the database, whatever was begun before us has ended, one way or the other.
         self._others_ended_at = clock.now() if is_alone else FAR_PAST
         self._stages: Final[tuple[Stage, ...]] = (self._begin, self._send, self._record)
@@ -93,7 +93,7 @@ class Sender:
             log.warning("delivery_not_begun", delivery=attempt.parcel.id, error=error)
             await asyncio.sleep(WRITE_AGAIN_SECONDS)
             return None
-        self._passing("delivery.begun")
+        self._fail_point("delivery.begun")
         return begun
 
     async def _send(self, attempt: SendingAttempt) -> SendingAttempt:
@@ -110,7 +110,7 @@ class Sender:
         except Exception as error:  # whatever a channel raises, the alert has to be tried again
             log.error("channel_broke", delivery=parcel.id, channel=parcel.channel, exc_info=error)
             outcome = SendOutcome("failed", f"it failed with {type(error).__name__}", may_have_arrived=True)
-        self._passing("delivery.sent")
+        self._fail_point("delivery.sent")
         return attempt._replace(outcome=outcome)
 
     async def _record(self, attempt: SendingAttempt) -> SendingAttempt:
@@ -133,7 +133,7 @@ class Sender:
             except StoreUnavailable as error:
                 log.warning("outcome_not_recorded", **said, error=error)
                 await asyncio.sleep(WRITE_AGAIN_SECONDS)
-        self._passing("delivery.recorded")
+        self._fail_point("delivery.recorded")
         return attempt
 
     def _write_beginning(self, parcel: Parcel) -> SendingAttempt | None:
@@ -151,7 +151,7 @@ class Sender:
             going = tuple(delivery for delivery in parcel.deliveries if begun[delivery.id] is not None)
             if going and parcel.is_grouped:
                 attempts.group(connection, Parcel(going, parcel.id), now)
-            self._passing("delivery.beginning-written")
+            self._fail_point("delivery.beginning-written")
         if not going:
             return None
         only = begun[going[0].id] if len(going) == 1 else None
@@ -176,7 +176,7 @@ class Sender:
             if outcome.kind == "gone":
                 fingerprint = self._recipients.fingerprint(parcel.channel)
                 attempts.disable(connection, parcel.channel, fingerprint, now, outcome.error or "")
-            self._passing("delivery.outcome-written")
+            self._fail_point("delivery.outcome-written")
 
     def _pause(self, parcel: Parcel, number: int, outcome: SendOutcome | None) -> Instant:
         return clock_span(self._clock, back_off_seconds(parcel.id, number, outcome))

@@ -38,7 +38,7 @@ class UndeliveredWatch:
         self._database = database
         self._trial = trial
         self._clock = clock
-        self._passing = fail_point
+        self._fail_point = fail_point
 
     def look(self) -> None:
         """Tell what has changed. Raises ``StoreUnavailable``."""
@@ -52,8 +52,8 @@ class UndeliveredWatch:
             return
         with self._database.writing() as connection:
             publish(connection, self._trial, self._transitions(connection, since, now))
-            self._passing("undelivered.told")
-        self._passing("undelivered.committed")
+            self._fail_point("undelivered.told")
+        self._fail_point("undelivered.committed")
 
     def _transitions(self, connection: Connection, since: Instant, now: Instant) -> list[AlertTransition]:
         late, told = ledger.late(connection, since), ledger.told_late(connection)

@@ -99,7 +99,7 @@ class Intake:
         self._trial = trial
         self._clock = clock
         self._metrics = metrics or unmeasured(trial.id)
-        self._passing = fail_point
+        self._fail_point = fail_point
         self._heard = heard
         self._quota = DeadLetterQuota(quota)
         self._codec = Codec(trial.protocol.contract)
@@ -142,7 +142,7 @@ class Intake:
             if isinstance(one.read, EventRefused)
         }
         with self._database.writing() as connection:
-            self._passing("intake.begun")
+            self._fail_point("intake.begun")
             self._heard(connection, [one.read.time for one in candidates if isinstance(one.read, Logged)])
             received = self._log.stamp(self._clock.now(), connection)
             ledger = IntakeLedger(connection, self._log, self._trial.protocol, self._authority.subject_names_site)
@@ -153,11 +153,11 @@ class Intake:
             positions = self._log.append(
                 [_entry(self._trial.protocol, one, received) for one in verdicts.new], connection
             )
-            self._passing("intake.appended")
+            self._fail_point("intake.appended")
             ledger.write(positions, received)
             told = self._park(connection, candidates, verdicts, letters, received)
-            self._passing("intake.parked")
-        self._passing("intake.committed")
+            self._fail_point("intake.parked")
+        self._fail_point("intake.committed")
         results = [_result(verdict, one, positions) for verdict, one in zip(verdicts.taken, candidates, strict=True)]
         self._report(candidates, verdicts, results)
         rest = iter(results)

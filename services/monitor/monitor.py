@@ -59,7 +59,7 @@ class Monitor:
         self._trial = trial
         self._rules = configuration_hash(trial.protocol)
         self._observed = observed or MonitorMetrics(unmeasured(trial.id), SystemClock())
-        self._passing = fail_point
+        self._fail_point = fail_point
         self._decoder = Decoder(trial.protocol, partitions)
         self._watches = SubjectCache()
         self._generation: int | None = None
@@ -129,7 +129,7 @@ class Monitor:
                 found += connection.scalars(_judged_otherwise(connection, rules).limit(count))
                 if found:
                     step.judge_again(found)
-                    self._passing("rules.judged")
+                    self._fail_point("rules.judged")
                     self._write(connection, step, now)
         except ToxwatchError:
             raise
@@ -139,7 +139,7 @@ class Monitor:
             self._park(found[0], error, now)
             return 1
         if found:
-            self._passing("rules.committed")
+            self._fail_point("rules.committed")
             self._observed.processed(step.outcome, now)
         self._watches.trim(step.worked_on)
         return len(found)
@@ -170,15 +170,15 @@ class Monitor:
             # Before anything is looked at: until now a rebuild may have cut over, or a subject been replayed.
             if not move_position(connection, CONSUMER, first.partition, first.offset, last.offset + 1):
                 raise FencedMonitor(f"the position of partition {first.partition} is no longer {first.offset}")
-            self._passing("monitor.moved")
+            self._fail_point("monitor.moved")
             step = self._step(connection, now)
             step.apply(entries, failing)
-            self._passing("monitor.judged")
+            self._fail_point("monitor.judged")
             self._write(connection, step, now)
             if first.partition not in self._goes_on:
                 tell_of_halt(connection, self._trial, first.partition, None, now)
-            self._passing("monitor.written")
-        self._passing("monitor.committed")
+            self._fail_point("monitor.written")
+        self._fail_point("monitor.committed")
         self._goes_on.add(first.partition)
         self._watches.trim(step.worked_on)
         return step.outcome

@@ -25,7 +25,7 @@ class Relay:
     def __init__(self, database: Database, alert_log: EventLog, fail_point: Callable[[str], None] = nothing) -> None:
         self._database = database
         self._log = alert_log
-        self._passing = fail_point
+        self._fail_point = fail_point
 
     def relay(self) -> int:
         """Append what waits, at most so many at once, then mark it as sent; say how many.
@@ -88,7 +88,7 @@ class Relay:
                 return 0
             entries = [NewEntry(row.key, row.subject or NOBODY, row.source, row.event_id, row.body) for row in waiting]
             positions = self._log.append(entries, connection)
-            self._passing("relay.appended")
+            self._fail_point("relay.appended")
             sent = (
                 update(alert_events)
                 .where(alert_events.c.seq == bindparam("number"))
@@ -101,5 +101,5 @@ class Relay:
                     for row, position in zip(waiting, positions, strict=True)
                 ],
             )
-        self._passing("relay.committed")
+        self._fail_point("relay.committed")
         return len(waiting)

@@ -72,7 +72,7 @@ def reading_router(
     letters = DeadLetterRoutes(reader)
     standing = AssessmentRoutes(database, protocol, clock, {"clinical": clinical, "alerts": alerts})
     readers = Depends(access.of(*READERS))
-    caught_up = Depends(ReadYourWrite(database, clinical.partitions))
+    caught_up = Depends(ReadYourWrite(database, clinical))
 
     def get(
         path: str,

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from events.dates import MINUTE, Instant
+from projections.folds.system_alerts import UNDELIVERED
 from projections.store.engine.database import Database
 from projections.store.engine.generation import current_generation, next_offset
-from projections.store.engine.tables import alert_events, deadlines, deliveries, log_ends
+from projections.store.engine.tables import alert_events, alerts, deadlines, deliveries, log_ends
+from projections.store.rows.outbox import OPEN
 from services.dispatcher.alert_entries import CONSUMER as DISPATCHER
 from services.monitor.monitor import CONSUMER as MONITOR
 from services.platform import time_source
@@ -47,6 +49,11 @@ def _unsettled(connection: Connection, until: Instant) -> Iterator[str]:
     ).all()
     if waiting:
         yield f"{len(waiting)} deliveries wait: {', '.join(waiting[:5])}"
+    still = connection.scalars(
+        select(alerts.c.case_name).where(alerts.c.state == OPEN, alerts.c.case_name.startswith(UNDELIVERED))
+    ).all()
+    if still:
+        yield f"everything is delivered, and {', '.join(still)} is yet to be withdrawn"
     due = connection.execute(
         select(deadlines.c.subject, deadlines.c.case_name).where(
             deadlines.c.generation == current_generation(connection),

@@ -9,7 +9,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("events", "projections", "services")
-ANNOUNCING: Final = ("passing", "_passing")
+ANNOUNCING: Final = ("fail_point", "_fail_point")
 
 
 def announced_steps() -> list[str]:

@@ -97,7 +97,7 @@ class Move:
         self._clock = clock
         self._rebuild = rebuild
         self._showing = showing
-        self._passing = fail_point
+        self._fail_point = fail_point
         self._from_clinical = EmbeddedLog(source, "clinical")
         self._from_alerts = EmbeddedLog(source, "alerts")
 
@@ -148,16 +148,16 @@ class Move:
                 self._target.clinical,
                 clinical,
                 advance,
-                lambda: self._passing("migration.clinical-appended"),
+                lambda: self._fail_point("migration.clinical-appended"),
             )
             append_missing(
                 self._from_alerts,
                 self._target.alerts,
                 alerts,
                 advance,
-                lambda: self._passing("migration.alerts-appended"),
+                lambda: self._fail_point("migration.alerts-appended"),
             )
-        self._passing("migration.logs-carried")
+        self._fail_point("migration.logs-carried")
 
     def _require_not_moved_elsewhere(self, clinical: Places, alerts: Places) -> None:
         """It is marked once both topics are whole: where they are not, it was for others. Raises :class:`MovedAway`."""
@@ -174,8 +174,8 @@ class Move:
         with self._source.writing() as connection:
             _require_ends(connection, clinical, alerts)
             mark_moved(connection, len(clinical))
-            self._passing("migration.marking")
-        self._passing("migration.marked")
+            self._fail_point("migration.marking")
+        self._fail_point("migration.marked")
 
     def _make(self, clinical: Places, alerts: Places) -> None:
         with (
@@ -184,10 +184,10 @@ class Move:
             self._target.database.writing() as connection,
         ):
             make_tables(connection)
-            self._passing("migration.tables-made")
+            self._fail_point("migration.tables-made")
             write_rows(connection, generation, moving)
-            self._passing("migration.rows-written")
-        self._passing("migration.committed")
+            self._fail_point("migration.rows-written")
+        self._fail_point("migration.committed")
 
     @contextmanager
     def _standing_still(self, clinical: Places, alerts: Places) -> Iterator[tuple[int, Moving]]:
@@ -220,7 +220,7 @@ class Move:
         with self._showing("judging again") as advance, self._rebuild().aside(now) as made:
             with made.snapshot(self._clock.now, advance) as connection:
                 found += differences(connection, made.generation)
-            self._passing("migration.verified")
+            self._fail_point("migration.verified")
         return MoveReport(len(clinical), len(alerts), len(clinical.ends), counts, format_instant(now), found)
 
     def _assessed_otherwise(self, now: Instant) -> Iterator[Difference]:
